@@ -109,7 +109,8 @@ func (l *leading) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if due = again; due {
+		due = again
+		if due {
 			continue
 		}
 		next.Reset(l.nextWakeup(d, resynced))
@@ -154,7 +155,8 @@ func (l *leading) round(ctx context.Context, due bool, d *round.Decision) (again
 		}
 		stage = "deciding"
 		l.beginStep(ctx)
-		if *d, err = l.decide(ctx); err != nil {
+		*d, err = l.decide(ctx)
+		if err != nil {
 			return err
 		}
 		if ctx.Err() != nil { // the term may have ended long ago
@@ -162,7 +164,8 @@ func (l *leading) round(ctx context.Context, due bool, d *round.Decision) (again
 		}
 		stage = "publishing"
 		l.beginStep(ctx)
-		if again, err = l.act(ctx, *d); err != nil {
+		again, err = l.act(ctx, *d)
+		if err != nil {
 			return err
 		}
 		l.panics = 0

@@ -28,7 +28,8 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 		err = l.evict(ctx, d.Evict)
 	case d.Writes() || len(l.pendingSteps) > 0:
 		var swept bool
-		if swept, err = l.sweep(ctx, d); !swept && err == nil {
+		swept, err = l.sweep(ctx, d)
+		if !swept && err == nil {
 			err = l.write(ctx, d)
 		}
 	case !d.Remove.Empty():
@@ -326,7 +327,8 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	switch m := p.Member.Rec; {
 	case p.Assignment.Absent:
 		why = "its assignment is missing"
-		if lost = m == nil || p.Status.Rec == nil || !p.Live(); !lost {
+		lost = m == nil || p.Status.Rec == nil || !p.Live()
+		if !lost {
 			*assignment = schema.Assignment{
 				Node:           m.Node,
 				Host:           m.Host,
@@ -336,7 +338,8 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 			}
 		}
 	default:
-		if *assignment, version = *p.Assignment.Rec, p.Assignment.Version+1; p.Status.Rec != nil {
+		*assignment, version = *p.Assignment.Rec, p.Assignment.Version+1
+		if p.Status.Rec != nil {
 			assignment.Adopt(p.Status.Rec.Holding, version)
 		}
 	}

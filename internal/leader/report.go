@@ -95,7 +95,8 @@ func (l *leading) keepFault(ctx context.Context, fault, stack string, input any)
 		Stack:  schema.Cut(stack, most),
 	}
 	if input, err := json.Marshal(input); err == nil {
-		if rec.Input = input; schema.Size(rec) > schema.Bound(rec) {
+		rec.Input = input
+		if schema.Size(rec) > schema.Bound(rec) {
 			rec.Input = nil
 		}
 	}
@@ -191,7 +192,8 @@ func (l *leading) reportRecalled(moves []cluster.Decided) {
 func (l *leading) reportDoubles(doubles map[cluster.Slot][]view.Holder) {
 	seen, reported := make(map[cluster.Slot]string, len(doubles)), map[cluster.Slot]string{}
 	for slot, holders := range doubles {
-		if seen[slot] = view.DescribeHolders(holders); l.doubtful[slot] != seen[slot] {
+		seen[slot] = view.DescribeHolders(holders)
+		if l.doubtful[slot] != seen[slot] {
 			continue
 		}
 		reported[slot] = seen[slot]

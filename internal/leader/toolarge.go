@@ -56,7 +56,8 @@ func (l *leading) leaveOut(e *tooLarge) bool {
 		return false
 	}
 	_, known := l.leftOut[part]
-	if l.leftOut[part] = l.Session.Now() + leftOutFor; known {
+	l.leftOut[part] = l.Session.Now() + leftOutFor
+	if known {
 		return true
 	}
 	detail := fmt.Sprintf("%s has %d bytes: %v", largest.Key, len(largest.Value), e.err)

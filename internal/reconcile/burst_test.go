@@ -48,7 +48,8 @@ func (l *leavers) leave(memberID string, tells bool) {
 		assignment.Closed.Burst = l.memory.Delays.Departures.Burst(l.term, memberID, l.now)
 	}
 	p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: l.now}
-	if l.left[memberID] = l.now; memberID == l.leader {
+	l.left[memberID] = l.now
+	if memberID == l.leader {
 		l.next()
 	}
 }

@@ -304,7 +304,8 @@ func TestNoInstantFiresTwice(t *testing.T) {
 		timing, _ := schedule.Parse(c.spec)
 		last := c.snap.TaskRuns["a"].Rec.Last
 		for range 6 {
-			if really = timing.Next(last); !waits {
+			really = timing.Next(last)
+			if !waits {
 				c.at(really)
 			}
 			last = really

@@ -560,7 +560,8 @@ func TestChunks(t *testing.T) {
 		if len(d.Assignments) == 0 {
 			break
 		}
-		if commits++; len(d.Assignments) > most || commits > 10 {
+		commits++
+		if len(d.Assignments) > most || commits > 10 {
 			t.Fatalf("commit %d writes %d assignments", commits, len(d.Assignments))
 		}
 		b.apply(t, d)
@@ -568,7 +569,8 @@ func TestChunks(t *testing.T) {
 	granted := 0
 	for _, p := range b.snap.Peers {
 		n := schema.Count(p.Assignment.Rec.Granted)
-		if granted += n; n != 100/members {
+		granted += n
+		if n != 100/members {
 			t.Errorf("%s has %d slots", p.Assignment.Rec.Node, n)
 		}
 	}

@@ -284,7 +284,8 @@ func TestResumedIsTheReason(t *testing.T) {
 			if m.Step != c.step {
 				continue
 			}
-			if slots += len(m.Slots); m.Code != c.why {
+			slots += len(m.Slots)
+			if m.Code != c.why {
 				t.Errorf("%s for %q; want %q", m.Step, m.Code, c.why)
 			}
 		}

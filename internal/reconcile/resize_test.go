@@ -341,7 +341,8 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 					b.judgeCounts(t)
 				}
 				if n := schema.Count(b.snap.Peers["L"].Assignment.Rec.Granted); b.snap.Peers["M"] != nil {
-					if ran = ran || n == c.want; n > c.want {
+					ran = ran || n == c.want
+					if n > c.want {
 						t.Fatalf("too many run while M is lost: %s", b.where("a"))
 					}
 				}
@@ -567,7 +568,8 @@ func TestExplainLostNode(t *testing.T) {
 					slot = s
 				}
 				p := *b.snap.Peers["N"]
-				if p.Silent = silent; !silent {
+				p.Silent = silent
+				if !silent {
 					p.Member, p.Status = view.Entry[schema.Member]{Absent: true, Read: b.now}, view.Entry[schema.Status]{Absent: true, Read: b.now}
 				}
 				b.snap.Peers["N"] = &p

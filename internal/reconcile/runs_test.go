@@ -188,7 +188,8 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			for range 3 { // by leaders that know nothing of the first one
 				b.apply(t, d)
 				b.commit(d)
-				if d = b.decide(atNoon); len(d.Assignments) == 0 {
+				d = b.decide(atNoon)
+				if len(d.Assignments) == 0 {
 					break
 				}
 				moves = append(moves, d.Moves...)

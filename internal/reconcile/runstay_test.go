@@ -29,7 +29,8 @@ func TestRunsStayInThePlan(t *testing.T) {
 		t.Errorf("the plan: %+v", plan)
 	}
 	b.mark("L", schema.Mark{Drain: &schema.Drain{}})
-	if plan = b.plan(t); len(plan.Moves) != 4 {
+	plan = b.plan(t)
+	if len(plan.Moves) != 4 {
 		t.Errorf("the plan of a node that is drained: %+v", plan)
 	}
 }

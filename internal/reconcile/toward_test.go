@@ -48,7 +48,8 @@ func TestWorkersChangePlacesOnce(t *testing.T) {
 				d := b.decide(func(w *round.World) { w.Memory = memory })
 				memory = d.Memory
 				b.carryOut(d, moved)
-				if rests = len(d.Assignments) == 0; rests {
+				rests = len(d.Assignments) == 0
+				if rests {
 					break
 				}
 			}
@@ -134,7 +135,8 @@ func comesToRest(b *board, r *rand.Rand) (most int, rests bool) {
 		}
 		b.now += 60e9
 		d := b.decide(func(w *round.World) { w.Memory = memory })
-		if idle++; len(d.Assignments) > 0 {
+		idle++
+		if len(d.Assignments) > 0 {
 			idle = 0
 		}
 		memory = d.Memory
@@ -146,7 +148,8 @@ func comesToRest(b *board, r *rand.Rand) (most int, rests bool) {
 		}
 		b.carryOut(d, granted)
 		for memberID, p := range b.snap.Peers {
-			if p.Status.Rec = late[memberID]; late[memberID] == nil {
+			p.Status.Rec = late[memberID]
+			if late[memberID] == nil {
 				p.Status.Rec = &schema.Status{Applied: p.Assignment.Version, Holding: schematest.ClaimAll(p.Assignment.Rec.Granted)}
 			}
 		}
@@ -168,10 +171,12 @@ func TestFullClustersComeToRest(t *testing.T) {
 	for seed := range uint64(worlds) {
 		r := rand.New(rand.NewPCG(41, seed))
 		n, rests := comesToRest(full(r), r)
-		if most = max(most, n); rests {
+		most = max(most, n)
+		if rests {
 			continue
 		}
-		if restless++; restless <= 3 {
+		restless++
+		if restless <= 3 {
 			t.Errorf("cluster %d does not come to rest", seed)
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/backoff"
 	"gitee.com/ken.yang/xconsumer/internal/election"
-	"gitee.com/ken.yang/xconsumer/internal/events"
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
@@ -83,13 +82,8 @@ type leading struct {
 	pendingSteps []cluster.Decided            // steps to be recorded with the next commit
 	oddRuns      map[string]bool              // records of runs that are not there, or are there already, against expectation
 	ring         map[int64]int64              // the versions of the decisions that are kept, once they were not as expected; nil before
-	blocked      string
-	full         string
-	ahead        string
-	doubtful     map[cluster.Slot]string // slots that several assignments listed at the last decision
-	doubles      map[cluster.Slot]string // those of them that were reported
-	planFault    string                  // as it was reported
-	seen         events.Seen             // of other members and of records: what events have been emitted of
+	reports      reports
+	faults       faults
 	watch        *stopwatch
 	planned      time.Duration // how long the last decision took
 	began        time.Duration // when the term began
@@ -190,7 +184,7 @@ const (
 
 // resync returns how often everything is read again.
 func (l *leading) resync() time.Duration {
-	return max(resync, time.Duration(len(l.seen.Members)+1)*resyncPeer)
+	return max(resync, time.Duration(len(l.reports.seen.Members)+1)*resyncPeer)
 }
 
 // nextWakeup is how long there is nothing to do unless something is heard.
@@ -208,7 +202,10 @@ func (l *leading) nextWakeup(d round.Decision, resynced time.Duration) time.Dura
 // decide publishes what was read, makes a decision from it, and reports what the decision found.
 func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 	snap := l.view.Snapshot()
-	l.publish(snap)
+	l.Publish(snap)
+	for _, left := range l.reports.changed(snap) {
+		l.watch.gone(left, l.Session.Now())
+	}
 	l.watch.arrived(snap, l.Session.Now(), func(of meter.Name, d time.Duration) { l.Meter.Took(of, d) })
 	world := round.World{
 		Snapshot:       snap,
@@ -235,11 +232,8 @@ func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 	l.Meter.Took(meter.Plan, l.planned)
 	l.departures.Store(&departing{Departures: d.Memory.Delays.Departures, term: l.term.Number})
 	l.memory = d.Memory
-	l.logBlocked(d.Blocked)
-	l.logFull(d.Full)
-	l.reportAhead(d.Ahead)
-	l.reportDoubles(d.Doubles)
-	l.reportPlanFault(ctx, d.PlanFault)
+	l.reports.found(d)
+	l.faults.planner(ctx, d.PlanFault)
 	for _, memberID := range d.Forget {
 		l.view.Forget(memberID)
 		delete(l.reaped, memberID)

@@ -159,21 +159,11 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
 	l.putAgendas(snap, d)
-	l.reportRecalled(d.Moves)
-	for node, mark := range d.Marks {
+	for node := range d.Marks {
 		l.view.MarkNode(node)
-		l.Log.Error(
-			"everything fails on a node; it is given nothing until it is restarted or uncordoned",
-			"node",
-			node,
-			"error",
-			mark.Quarantine.Error,
-		)
-		l.Emit(cluster.Event{Kind: cluster.NodeQuarantined, Node: node, Detail: mark.Quarantine.Error})
 	}
 	if d.Suspects != nil {
 		l.view.PutSuspects(d.Suspects, at)
-		l.reportSuspects(d.Moves)
 	}
 	if d.Requests != nil {
 		l.view.PutRequests(d.Requests, snap.Requests.Version+1)
@@ -186,6 +176,7 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 			l.view.PutAssignment(memberID, assignment, snap.Peers[memberID].Assignment.Version+1, sizes[memberID])
 		}
 	}
+	l.reports.committed(d)
 	l.Log.Info("published", "term", l.term.Number, "assignments", len(d.Assignments), "moves", summary(d.Moves))
 	return nil
 }
@@ -276,7 +267,7 @@ func (l *leading) agendaOps(snap *view.Snapshot, d round.Decision) (ops []coord.
 	return ops
 }
 
-// putAgendas notes the agendas that were committed, and tells of the runs.
+// putAgendas records the agendas that were committed, and counts the firings that they skip.
 func (l *leading) putAgendas(snap *view.Snapshot, d round.Decision) {
 	for task, next := range d.TaskRuns {
 		version := int64(0)
@@ -285,17 +276,6 @@ func (l *leading) putAgendas(snap *view.Snapshot, d round.Decision) {
 		}
 		l.view.PutTaskRuns(task, next, version)
 		l.countSkips(task, snap.TaskRuns[task].Rec, next)
-	}
-	for _, m := range d.Moves {
-		switch m.Step {
-		case cluster.StepRun:
-			l.Emit(cluster.Event{Kind: cluster.RunStarted, Task: m.Task, Detail: m.Task})
-		case cluster.StepMiss:
-			l.Log.Warn("firings of a schedule are skipped", "task", m.Task, "reason", m.Why)
-			l.Emit(cluster.Event{Kind: cluster.FiringSkipped, Task: m.Task, Detail: m.Task + ": " + m.Why})
-		case cluster.StepDone, cluster.StepFailed:
-			l.Emit(cluster.Event{Kind: cluster.RunEnded, Task: m.Task, Detail: m.Task + ": " + string(m.Step)})
-		}
 	}
 }
 

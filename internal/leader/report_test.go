@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -17,16 +16,16 @@ import (
 // A slot that two assignments list at one decision only was read while a commit arrived; one that stays so is reported once.
 func TestDoublesAreToldWhenTheyLast(t *testing.T) {
 	var reported []cluster.Event
-	l := leading{Leader: &Leader{Log: slog.New(slog.DiscardHandler), Emit: func(e cluster.Event) { reported = append(reported, e) }}}
+	r := reports{Leader: &Leader{Log: slog.New(slog.DiscardHandler), Emit: func(e cluster.Event) { reported = append(reported, e) }}}
 	doubled := map[cluster.Slot][]view.Holder{{Task: "a", Index: 1}: {{MemberID: "x", Node: "n1", Token: 9}, {MemberID: "y", Node: "n2", Token: 5}}}
-	l.reportDoubles(doubled)
-	l.reportDoubles(nil)
-	l.reportDoubles(doubled)
+	r.reportDoubles(doubled)
+	r.reportDoubles(nil)
+	r.reportDoubles(doubled)
 	if len(reported) > 0 {
 		t.Errorf("reported what did not last: %+v", reported)
 	}
-	l.reportDoubles(doubled)
-	l.reportDoubles(doubled)
+	r.reportDoubles(doubled)
+	r.reportDoubles(doubled)
 	if len(reported) != 1 || reported[0].Kind != cluster.SlotDoubled || reported[0].Detail != "granted to n1 under token 9 and n2 under token 5" {
 		t.Errorf("reported what lasts: %+v", reported)
 	}
@@ -35,14 +34,9 @@ func TestDoublesAreToldWhenTheyLast(t *testing.T) {
 // A leader emits once who has joined and how others have left, nothing about itself, and once that a record cannot be used.
 func TestLeaderEmitsWhatHasChanged(t *testing.T) {
 	var got []string
-	session, err := mem.New(mem.Config{}).Client().Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = session.Close() }()
 	emit := func(e cluster.Event) { got = append(got, fmt.Sprintf("%s %s: %s", e.Kind, e.Node, e.Detail)) }
-	l := leading{watch: newStopwatch(), Leader: &Leader{
-		Session: session, Keys: schema.NewKeys("c"), Self: membership.Self{Member: cluster.Member{MemberID: "g1"}}, Log: slog.New(slog.DiscardHandler), Emit: emit, Publish: func(*view.Snapshot) {},
+	r := reports{Leader: &Leader{
+		Keys: schema.NewKeys("c"), Self: membership.Self{Member: cluster.Member{MemberID: "g1"}}, Log: slog.New(slog.DiscardHandler), Emit: emit,
 	}}
 	peer := func(node string) *view.Peer {
 		return &view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Node: node}}, Member: view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: node}}}}
@@ -53,11 +47,15 @@ func TestLeaderEmitsWhatHasChanged(t *testing.T) {
 	all := map[string]*view.Peer{"g1": peer("n1"), "g2": peer("n2"), "g3": peer("n3")}
 	gone := map[string]*view.Peer{"g1": peer("n1"), "g2": lost, "g3": closed}
 	unusable := map[string]view.Entry[schema.Task]{"t": {Err: errors.New("no JSON")}}
+	var left []*view.Peer
 	for _, snap := range []*view.Snapshot{{Peers: all}, {Peers: all}, {Peers: gone, Tasks: unusable}, {Peers: gone, Tasks: unusable}, {Peers: map[string]*view.Peer{"g1": all["g1"]}}} {
-		l.publish(snap)
+		left = append(left, r.changed(snap)...)
 	}
-	want := []string{"node-joined n2: ", "node-joined n3: ", "node-left n2: lost", "node-left n3: left", "record-unusable : " + l.Keys.Task("t") + ": no JSON"}
+	want := []string{"node-joined n2: ", "node-joined n3: ", "node-left n2: lost", "node-left n3: left", "record-unusable : " + r.Keys.Task("t") + ": no JSON"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q\nwant %q", got, want)
+	}
+	if !slices.Equal(left, []*view.Peer{lost, closed}) {
+		t.Errorf("returned %v as those that have left; want n2 and n3", left)
 	}
 }

@@ -120,6 +120,8 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 		maxAssignments: round.MaxAssignments,
 		watch:          newStopwatch(),
 		planner:        plannerOf(ctx),
+		reports:        reports{Leader: l},
+		faults:         faults{Leader: l, candidate: term.Candidate},
 	}
 	over := make(chan struct{})
 	var err error // to be read after over

@@ -442,7 +442,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a slot that was read before and after one commit is reported as granted twice",
-		one("internal/leader/report.go", "l.doubtful[slot] != seen[slot] {\n", "l.doubtful[slot] != seen[slot] && seen == nil {\n"),
+		one("internal/leader/report.go", "r.doubtful[slot] != seen[slot] {\n", "r.doubtful[slot] != seen[slot] && seen == nil {\n"),
 		in("internal/leader", "TestDoublesAreToldWhenTheyLast"),
 	},
 	{

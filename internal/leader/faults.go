@@ -1,0 +1,110 @@
+package leader
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/backoff"
+	"gitee.com/ken.yang/xconsumer/internal/election"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// faults keeps what the planner or the leader fails on, for their developers, once for each way in which it fails.
+type faults struct {
+	*Leader
+	candidate string // what is kept is committed only while this key exists
+	kept      string // the fault that was kept last
+}
+
+// planner raises an alarm when the planner fails, once for each way in which it does, and keeps
+// what it was asked.
+func (f *faults) planner(ctx context.Context, fault *round.PlanFault) {
+	if fault == nil || fault.Error == f.kept {
+		return
+	}
+	f.kept = fault.Error
+	f.Log.Error(
+		"the planner has failed; what runs stays where it is, and free slots go where they fit",
+		"error",
+		fault.Error,
+		"key",
+		f.Keys.PlanFault(),
+		"stack",
+		fault.Stack,
+	)
+	f.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: fault.Error + "; its input is kept in " + f.Keys.PlanFault()})
+	f.keep(ctx, fault.Error, fault.Stack, fault.Input)
+}
+
+// panicked raises an alarm for a round that has panicked, which others did in a row before it.
+func (f *faults) panicked(ctx context.Context, fault *election.PanicError, panics int, snap *view.Snapshot) {
+	f.Log.Error(
+		"a round of leading has panicked; workers go on",
+		"error",
+		fault,
+		"panics",
+		panics,
+		"key",
+		f.Keys.PlanFault(),
+		"stack",
+		fault.Stack,
+	)
+	f.Emit(cluster.Event{Kind: cluster.PlanFailed, Detail: fault.Error() + "; its input is kept in " + f.Keys.PlanFault()})
+	if f.kept != fault.Error() {
+		f.kept = fault.Error()
+		f.keep(ctx, fault.Error(), fault.Stack, snap)
+	}
+}
+
+// keep writes what failed, and what it was given.
+func (f *faults) keep(ctx context.Context, fault, stack string, input any) {
+	const most = 8 << 10
+	rec := &schema.PlanFault{
+		At:     time.Now().UTC().Truncate(time.Millisecond),
+		Leader: f.Self.Node,
+		Error:  schema.Cut(fault, most),
+		Stack:  schema.Cut(stack, most),
+	}
+	if input, err := json.Marshal(input); err == nil {
+		rec.Input = input
+		if schema.Size(rec) > schema.Bound(rec) {
+			rec.Input = nil
+		}
+	}
+	old, err := f.Session.Get(ctx, f.Keys.PlanFault())
+	op := coord.Set(f.Keys.PlanFault(), schema.Encode(rec, 0), old.Version)
+	if errors.Is(err, coord.ErrNotFound) {
+		op = coord.Create(f.Keys.PlanFault(), schema.Encode(rec, 0))
+	}
+	if _, err := f.Session.Commit(ctx, coord.Check(f.candidate, 0), op); err != nil {
+		f.Log.Warn("the input of a fault is not kept", "error", err)
+	}
+}
+
+// maxPanics is after how many rounds in a row that panicked a leader lets another one try.
+const maxPanics = 3
+
+// decideAgain are the pauses after such rounds.
+var decideAgain = backoff.Policy{First: pause, Max: 4 * pause}
+
+// panicked deals with a round that has panicked: what it was to do is done again from what is read again, after a pause;
+// and when that goes on, by another leader.
+func (l *leading) panicked(ctx context.Context, fault *election.PanicError) error {
+	l.panics++
+	l.failing(l.panics, fault)
+	l.faults.panicked(ctx, fault, l.panics, l.view.Snapshot())
+	if l.panics >= maxPanics {
+		return &election.GiveUp{Err: fmt.Errorf("%d rounds in a row have panicked, the last one: %w", l.panics, fault)}
+	}
+	if err := decideAgain.Wait(ctx, l.panics); err != nil {
+		return err
+	}
+	return l.reread(ctx)
+}

@@ -72,16 +72,14 @@ type leading struct {
 	memory         round.Memory
 	left           map[cluster.Slot]cluster.Reason // as in round.World
 	maxAssignments int
-	// nextToken and committed are what the epoch held after this leader's last commit.
-	nextToken, committed int64
 	// failures counts the commits that failed since the last good one; panics the rounds that did.
 	failures, panics int
 
-	unremovable  map[string]bool              // as in round.World
 	leftOut      map[round.Part]time.Duration // what is too large, and until when it is left out
 	pendingSteps []cluster.Decided            // steps to be recorded with the next commit
 	oddRuns      map[string]bool              // records of runs that are not there, or are there already, against expectation
-	ring         map[int64]int64              // the versions of the decisions that are kept, once they were not as expected; nil before
+	commits      commits
+	sweeper      sweeper
 	reports      reports
 	faults       faults
 	watch        *stopwatch
@@ -220,11 +218,11 @@ func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 		Reaped:         l.reaped,
 		Memory:         l.memory,
 		FreedWhy:       l.left,
-		Unremovable:    l.unremovable,
+		Unremovable:    l.sweeper.unremovable,
 		Omitted:        l.leftOut,
 		Planner:        l.planner,
 
-		NextToken: l.nextToken,
+		NextToken: l.commits.nextToken,
 	}
 	began := time.Now()
 	d := reconcile.Decide(world)

@@ -28,7 +28,7 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 		err = l.evict(ctx, d.Evict)
 	case d.Writes() || len(l.pendingSteps) > 0:
 		var swept bool
-		swept, err = l.sweep(ctx, d)
+		swept, err = l.sweeper.runs(ctx, d)
 		if !swept && err == nil {
 			err = l.write(ctx, d)
 		}
@@ -49,14 +49,14 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 		return false, fmt.Errorf("term %d: %w: %w", l.term.Number, election.ErrDeposed, err)
 	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.FinishedRun("", ""))):
 		l.oddRuns[failed.Op.Key], l.failures = true, 0 // which is learned once for each
-	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid) && !l.mustGo(failed.Op.Key):
-		l.unremovable[l.below(failed.Op.Key)], l.failures = true, 0
+	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid) && !l.sweeper.mustGo(failed.Op.Key):
+		l.sweeper.unremovable[l.sweeper.below(failed.Op.Key)], l.failures = true, 0
 	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid):
-		if err := l.clearBelow(ctx, failed.Op.Key); err != nil {
+		if err := l.sweeper.clearBelow(ctx, failed.Op.Key); err != nil {
 			l.Log.Warn("a record cannot be deleted: somebody has made keys below it", "key", failed.Op.Key, "error", err)
 		}
 	case checked && schema.Dir(failed.Op.Key) == schema.Dir(l.Keys.Decision(0)):
-		if err := l.readRing(ctx, failed.Op.Key); err != nil {
+		if err := l.commits.ring.read(ctx, failed.Op.Key); err != nil {
 			return false, err
 		}
 	case errors.As(err, &large) && l.maxAssignments > 1:
@@ -96,16 +96,16 @@ func (l *leading) reread(ctx context.Context) error {
 		l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: l.Keys.Epoch() + " is missing or damaged: nothing is granted"})
 		return errors.Join(fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed), backoff.Sleep(ctx, pause))
 	}
-	if epoch.Version < l.committed {
+	if epoch.Version < l.commits.committed {
 		l.Log.Error("the coordination service has lost commits that it had acknowledged; what was granted in them may run twice",
-			"key", l.Keys.Epoch(), "version", epoch.Version, "committed", l.committed)
+			"key", l.Keys.Epoch(), "version", epoch.Version, "committed", l.commits.committed)
 		l.Emit(
 			cluster.Event{
 				Kind:   cluster.HistoryLost,
-				Detail: fmt.Sprintf("%s is at version %d, and was at %d", l.Keys.Epoch(), epoch.Version, l.committed),
+				Detail: fmt.Sprintf("%s is at version %d, and was at %d", l.Keys.Epoch(), epoch.Version, l.commits.committed),
 			},
 		)
-		l.committed = epoch.Version
+		l.commits.committed = epoch.Version
 	}
 	if epoch.Rec.Term != l.term.Number || epoch.Rec.Leader != l.Self.MemberID {
 		return fmt.Errorf("term %d: %w: %s leads term %d", l.term.Number, election.ErrDeposed, epoch.Rec.Node, epoch.Rec.Term)
@@ -117,7 +117,7 @@ func (l *leading) reread(ctx context.Context) error {
 // write commits a decision: under the term, with its part in the ring of decisions.
 func (l *leading) write(ctx context.Context, d round.Decision) error {
 	snap := l.view.Snapshot()
-	ops, epoch := l.fencedBy(snap, d.Token)
+	ops, epoch := l.commits.fencedBy(snap, d.Token)
 	sizes := make(map[string]int, len(d.Assignments))
 	for _, memberID := range sortedKeys(d.Assignments) {
 		assignment, at := d.Assignments[memberID], snap.Peers[memberID].Assignment.Version
@@ -147,17 +147,15 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 		}
 	}
 	d.Moves = append(l.pendingSteps, d.Moves...)
-	ring := l.record(epoch, d.Moves)
+	ring := l.commits.ring.record(epoch, d.Moves)
 	ops = append(ops, ring...)
 	began := l.Session.Now()
-	if err := l.submit(ctx, ops); err != nil {
+	if err := l.commits.submit(ctx, ops); err != nil {
 		return err
 	}
 	l.pendingSteps, l.left = nil, d.FreedWhy
-	l.recorded(ring)
+	l.commits.applied(snap, epoch, ring)
 	l.measure(d, epoch.NextDecision-1, began)
-	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
-	l.nextToken, l.committed = epoch.NextToken, snap.Epoch.Version+1
 	l.putAgendas(snap, d)
 	for node := range d.Marks {
 		l.view.MarkNode(node)
@@ -179,15 +177,6 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	l.reports.committed(d)
 	l.Log.Info("published", "term", l.term.Number, "assignments", len(d.Assignments), "moves", summary(d.Moves))
 	return nil
-}
-
-// submit makes a commit. The error for one that is too large is a *tooLarge.
-func (l *leading) submit(ctx context.Context, ops []coord.Op) error {
-	_, err := l.Session.Commit(ctx, ops...)
-	if errors.Is(err, coord.ErrTooLarge) {
-		return &tooLarge{ops, err}
-	}
-	return err
 }
 
 // measure counts and times a commit that was made.
@@ -214,19 +203,6 @@ func (l *leading) trace(m *cluster.Decided, took time.Duration) {
 	span.Step, span.Ended = cluster.SpanPlan, span.Began
 	span.Began = span.Ended.Add(-l.planned)
 	l.Trace(span)
-}
-
-// fencedBy begins every commit of a leader: its candidate key exists, and nobody, not even an
-// earlier commit of its own that is still under way, has written since it read the epoch.
-func (l *leading) fencedBy(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
-	epoch := *snap.Epoch.Rec
-	epoch.NextToken = token
-	epoch.NextDecision = l.nextDecision(snap) + 1
-	at := snap.Epoch.Version
-	return []coord.Op{
-		coord.Check(l.term.Candidate, 0),
-		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),
-	}, &epoch
 }
 
 // suspectsOps writes the record of suspects, if it changes, and tells the version that it has then.
@@ -301,7 +277,7 @@ func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()
 	p := snap.Peers[memberID]
-	ops, epoch := l.fencedBy(snap, snap.Epoch.Rec.NextToken)
+	ops, epoch := l.commits.fencedBy(snap, snap.Epoch.Rec.NextToken)
 	assignment, version, why := &schema.Assignment{}, int64(0), "another of its keys was deleted"
 	node, lost := memberID, false // nobody knows what it holds
 	switch m := p.Member.Rec; {
@@ -341,12 +317,12 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 		node = assignment.Node
 	}
 	evicted := cluster.Decided{Step: cluster.StepEvict, Node: node}.Because(cluster.Reason{Code: cluster.WhyEdited, Detail: why})
-	ring := l.record(epoch, []cluster.Decided{evicted})
+	ring := l.commits.ring.record(epoch, []cluster.Decided{evicted})
 	ops = append(ops, ring...)
-	if err := l.submit(ctx, ops); err != nil {
+	if err := l.commits.submit(ctx, ops); err != nil {
 		return err
 	}
-	l.recorded(ring)
+	l.commits.ring.recorded(ring)
 	l.Log.Warn("evicted a member", "node", node, "member", memberID, "reason", why)
 	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
 	if !lost {

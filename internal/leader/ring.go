@@ -14,49 +14,54 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// The ring of decisions: each commit writes the next one and deletes the one that falls out. Where that is refused,
-// since a hand has written or deleted decisions or has put back an epoch, the leader reads which there are, goes on
-// behind the last, and deletes what is left over, a few at a time.
-const (
-	maxStale = 4 // left over ones that one commit deletes
-)
+// maxStale is how many decisions that are left over one commit deletes.
+const maxStale = 4
 
-// nextDecision returns the number of the next decision.
-func (l *leading) nextDecision(snap *view.Snapshot) int64 {
+// ring is the decisions that are kept. Each commit writes the next one and deletes the one that falls out. A commit is
+// refused where a hand has written or deleted decisions, or has put back an epoch. The leader then reads which decisions
+// there are, goes on behind the last, and deletes what is left over, a few at a time.
+type ring struct {
+	*Leader
+	term  int64
+	there map[int64]int64 // the versions of those there are, once they were not as expected; nil before
+}
+
+// next returns the number of the next decision.
+func (r *ring) next(snap *view.Snapshot) int64 {
 	n := snap.Epoch.Rec.NextDecision
-	for there := range l.ring {
-		if there < schema.MaxDecisions {
-			n = max(n, there+1)
+	for kept := range r.there {
+		if kept < schema.MaxDecisions {
+			n = max(n, kept+1)
 		}
 	}
 	return n
 }
 
 // record writes the decision that an epoch counts as its last, and deletes what falls out of the ring.
-func (l *leading) record(epoch *schema.Epoch, moves []cluster.Decided) []coord.Op {
+func (r *ring) record(epoch *schema.Epoch, moves []cluster.Decided) []coord.Op {
 	n := epoch.NextDecision - 1
 	d := schema.Decision{Decision: cluster.Decision{
-		Number: n, Term: l.term.Number, Leader: l.Self.Node, At: time.Now().UTC().Truncate(time.Millisecond), Moves: moves,
+		Number: n, Term: r.term, Leader: r.Self.Node, At: time.Now().UTC().Truncate(time.Millisecond), Moves: moves,
 	}}
-	ops := []coord.Op{coord.Create(l.Keys.Decision(n), d.Encode())}
+	ops := []coord.Op{coord.Create(r.Keys.Decision(n), d.Encode())}
 	old := n - schema.DecisionRing
-	if l.ring == nil {
+	if r.there == nil {
 		if old >= 0 {
-			ops = append(ops, coord.Delete(l.Keys.Decision(old), 0))
+			ops = append(ops, coord.Delete(r.Keys.Decision(old), 0))
 		}
 		return ops
 	}
-	for _, there := range slices.Sorted(maps.Keys(l.ring)) {
-		if (there <= old || there >= schema.MaxDecisions) && len(ops) <= maxStale {
-			ops = append(ops, coord.Delete(l.Keys.Decision(there), l.ring[there]))
+	for _, kept := range slices.Sorted(maps.Keys(r.there)) {
+		if (kept <= old || kept >= schema.MaxDecisions) && len(ops) <= maxStale {
+			ops = append(ops, coord.Delete(r.Keys.Decision(kept), r.there[kept]))
 		}
 	}
 	return ops
 }
 
 // recorded remembers what a commit has done to the ring.
-func (l *leading) recorded(ops []coord.Op) {
-	if l.ring == nil {
+func (r *ring) recorded(ops []coord.Op) {
+	if r.there == nil {
 		return
 	}
 	for i := range ops {
@@ -64,35 +69,35 @@ func (l *leading) recorded(ops []coord.Op) {
 		switch {
 		case err != nil:
 		case ops[i].Kind == coord.KindDelete:
-			delete(l.ring, n)
+			delete(r.there, n)
 		default:
-			l.ring[n] = 0
+			r.there[n] = 0
 		}
 	}
 }
 
-// readRing reads which decisions there are, and the version of the one that was not as expected.
-func (l *leading) readRing(ctx context.Context, odd string) error {
-	list, err := l.Session.List(ctx, schema.Dir(l.Keys.Decision(0)))
+// read reads which decisions there are, and the version of the one that was not as expected.
+func (r *ring) read(ctx context.Context, odd string) error {
+	list, err := r.Session.List(ctx, schema.Dir(r.Keys.Decision(0)))
 	if err != nil {
 		return err
 	}
-	old := l.ring
-	l.ring = map[int64]int64{}
+	old := r.there
+	r.there = map[int64]int64{}
 	for _, e := range list {
 		n, err := strconv.ParseInt(e.Name, 10, 64)
-		if err != nil || n < 0 || l.Keys.Decision(n) != schema.Dir(odd)+"/"+e.Name {
+		if err != nil || n < 0 || r.Keys.Decision(n) != schema.Dir(odd)+"/"+e.Name {
 			continue
 		}
-		l.ring[n] = old[n]
-		if l.Keys.Decision(n) != odd {
+		r.there[n] = old[n]
+		if r.Keys.Decision(n) != odd {
 			continue
 		}
-		r, err := l.Session.Get(ctx, odd)
+		found, err := r.Session.Get(ctx, odd)
 		if err != nil && !errors.Is(err, coord.ErrNotFound) {
 			return err
 		}
-		l.ring[n] = r.Version
+		r.there[n] = found.Version
 	}
 	return nil
 }

@@ -115,14 +115,15 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 		view:           v,
 		reaped:         map[string]bool{},
 		oddRuns:        map[string]bool{},
-		unremovable:    map[string]bool{},
 		leftOut:        map[round.Part]time.Duration{},
 		maxAssignments: round.MaxAssignments,
 		watch:          newStopwatch(),
 		planner:        plannerOf(ctx),
+		commits:        commits{Leader: l, term: term, view: v, ring: ring{Leader: l, term: term.Number}},
 		reports:        reports{Leader: l},
 		faults:         faults{Leader: l, candidate: term.Candidate},
 	}
+	lead.sweeper = sweeper{Leader: l, commits: &lead.commits, unremovable: map[string]bool{}}
 	over := make(chan struct{})
 	var err error // to be read after over
 	go func() {

@@ -38,9 +38,9 @@ func one(file, old, new string) []change { return []change{{file, old, new}} }
 
 // unguarded takes out the guards of a leader's commit that cover for the epoch.
 var unguarded = []change{
-	{"internal/leader/publish.go", "		coord.Check(l.term.Candidate, 0),\n", ""},
-	{"internal/leader/publish.go", "	ring := l.record(epoch, d.Moves)\n	ops = append(ops, ring...)\n", "	ring := []coord.Op(nil)\n"},
-	{"internal/leader/publish.go", "	l.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	l.nextToken", "	l.view.PutEpoch(epoch, snap.Epoch.Version)\n	l.nextToken"},
+	{"internal/leader/commits.go", "		coord.Check(c.term.Candidate, 0),\n", ""},
+	{"internal/leader/publish.go", "	ring := l.commits.ring.record(epoch, d.Moves)\n	ops = append(ops, ring...)\n", "	ring := []coord.Op(nil)\n"},
+	{"internal/leader/commits.go", "	c.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	c.nextToken", "	c.view.PutEpoch(epoch, snap.Epoch.Version)\n	c.nextToken"},
 }
 
 var mutants = []mutant{
@@ -65,8 +65,8 @@ var mutants = []mutant{
 	{
 		"H2", "a leader's commits do not check that it leads: not its candidate key, not the epoch, not the number of the decision",
 		slices.Concat(unguarded, []change{
-			{"internal/leader/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", ""},
-			{"internal/leader/publish.go", "	epoch.NextDecision = l.nextDecision(snap) + 1\n	at := snap.Epoch.Version\n", "	epoch.NextDecision = l.nextDecision(snap) + 1\n"},
+			{"internal/leader/commits.go", "		coord.Set(c.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", ""},
+			{"internal/leader/commits.go", "	epoch.NextDecision = c.ring.next(snap) + 1\n	at := snap.Epoch.Version\n", "	epoch.NextDecision = c.ring.next(snap) + 1\n"},
 		}),
 		in("test/cluster", "TestLateCommitOfADeposedLeader"),
 	},
@@ -81,7 +81,7 @@ var mutants = []mutant{
 	{
 		"H3", "leaders check the epoch in their commits and do not write it",
 		slices.Concat(unguarded, []change{
-			{"internal/leader/publish.go", "		coord.Set(l.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", "		coord.Check(l.Keys.Epoch(), at),\n"},
+			{"internal/leader/commits.go", "		coord.Set(c.Keys.Epoch(), schema.Encode(&epoch, at+1), at),\n", "		coord.Check(c.Keys.Epoch(), at),\n"},
 			{"internal/election/election.go", "			coord.Set(e.keys.Epoch(), schema.Encode(&epoch, r.Version+1), r.Version),\n", "			coord.Check(e.keys.Epoch(), r.Version),\n"},
 			{"internal/election/election.go", "Epoch: epoch, Version: r.Version + 1}", "Epoch: epoch, Version: r.Version}"},
 		}),
@@ -223,7 +223,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a stray member key stays when it has keys below it",
-		one("internal/leader/remove.go", "\n		l.Keys.Members(), schema.Dir(l.Keys.Status(\"\")), ", "\n		schema.Dir(l.Keys.Status(\"\")), "),
+		one("internal/leader/sweep.go", "\n		s.Keys.Members(), schema.Dir(s.Keys.Status(\"\")), ", "\n		schema.Dir(s.Keys.Status(\"\")), "),
 		in("test/cluster", "TestStrayMember"),
 	},
 	{
@@ -363,12 +363,12 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "keys that a person created below a record of the leader's keep that record from being deleted",
-		one("internal/leader/publish.go", " && !l.mustGo(failed.Op.Key):", ":"),
+		one("internal/leader/publish.go", " && !l.sweeper.mustGo(failed.Op.Key):", ":"),
 		in("test/cluster", "TestKeysBelowRecords"),
 	},
 	{
 		"leader", "a decision whose number is taken is tried again under that number",
-		one("internal/leader/ring.go", "			n = max(n, there+1)\n", ""),
+		one("internal/leader/ring.go", "			n = max(n, kept+1)\n", ""),
 		in("test/cluster", "TestDecisionsThatExist"),
 	},
 	{
@@ -1595,12 +1595,12 @@ var mutants = []mutant{
 	},
 	{
 		"growth", "the checkpoints of a deleted task stay",
-		one("internal/leader/remove.go", "	if len(tasks) == 0 {\n", "	if len(tasks) >= 0 {\n"),
+		one("internal/leader/sweep.go", "	if len(names) == 0 {\n", "	if len(names) >= 0 {\n"),
 		in("test/cluster", "TestDeclaredAgainIsAnotherTask"),
 	},
 	{
 		"growth", "the checkpoints of a run stay",
-		one("internal/leader/remove.go", "range d.DropRuns {", "range d.DropRuns[:0] {"),
+		one("internal/leader/sweep.go", "range d.DropRuns {", "range d.DropRuns[:0] {"),
 		in("test/cluster", "TestCheckpointsGoWithTheirRuns"),
 	},
 	{

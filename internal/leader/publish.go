@@ -308,7 +308,7 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	default:
 		ops = append(ops, coord.Set(l.Keys.Assignment(memberID), write, p.Assignment.Version))
 	}
-	bound, err := membership.ReadBound(ctx, l.Session, l.Keys, memberID, assignment.Node)
+	bound, err := membership.ReadSessionKeys(ctx, l.Session, l.Keys, memberID, assignment.Node)
 	if err != nil {
 		return err
 	}

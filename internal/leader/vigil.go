@@ -195,8 +195,8 @@ func (l *Leader) leftBehind(over <-chan struct{}, why error) error {
 // keepVigil returns when the term's loop is over or ctx has ended, and before that with the reason why this node cannot
 // lead.
 func (l *Leader) keepVigil(ctx context.Context, over <-chan struct{}) error {
-	terms := l.Lease.Params()
-	hang, without := l.hangTime(), 2*terms.HeartbeatInterval+terms.Spacing
+	params := l.Lease.Params()
+	hang, without := l.hangTime(), 2*params.HeartbeatInterval+params.Spacing
 	look := min(time.Second, without/4)
 	now := l.Session.Now()
 	leased, reached := now, now // since when there has been a lease, and when there was none or the service out of reach

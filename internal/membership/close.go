@@ -137,10 +137,10 @@ func closeRead(
 	session string,
 	closed func(*schema.Status) *schema.Closed,
 ) ([]coord.Op, error) {
-	var bound Bound
+	var bound SessionKeys
 	var berr error
 	var reading sync.WaitGroup
-	reading.Go(func() { bound, berr = ReadBound(ctx, s, keys, m.MemberID, m.Node) })
+	reading.Go(func() { bound, berr = ReadSessionKeys(ctx, s, keys, m.MemberID, m.Node) })
 	r, err := s.Get(ctx, keys.Assignment(m.MemberID))
 	reading.Wait()
 	if err != nil {

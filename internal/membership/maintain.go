@@ -44,7 +44,7 @@ func Maintain(
 	damaged chan<- struct{},
 	acts func() bool,
 ) error {
-	terms := LeaseParamsOf(s.Info())
+	params := LeaseParamsOf(s.Info())
 	hints := coord.NewHints(s)
 	defer hints.Close()
 	hints.Watch(keys.Member(self.MemberID)) // whoever evicts the member deletes all its keys
@@ -55,9 +55,9 @@ func Maintain(
 	defer cancel()
 	beats := make(chan error, 2) // the first one counts
 	var beating sync.WaitGroup
-	beating.Go(func() { beats <- keepAlive(ctx, s, keys.Heartbeat(self.MemberID), terms, pulse, acts) })
+	beating.Go(func() { beats <- keepAlive(ctx, s, keys.Heartbeat(self.MemberID), params, pulse, acts) })
 	beating.Go(func() {
-		if err := unheard(ctx, s, terms); err != nil {
+		if err := unheard(ctx, s, params); err != nil {
 			beats <- fmt.Errorf("member %s: %w", self.MemberID, err)
 			cancel() // what waits for an answer waits for ever
 		}
@@ -94,14 +94,14 @@ func Maintain(
 
 // unheard returns ErrUnheard once the lease has been over for a session timeout although the service takes what is sent,
 // and nil when ctx ends.
-func unheard(ctx context.Context, s coord.Session, terms LeaseParams) error {
+func unheard(ctx context.Context, s coord.Session, params LeaseParams) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(max(terms.Timeout/8, time.Millisecond)):
+		case <-time.After(max(params.Timeout/8, time.Millisecond)):
 		}
-		if info := s.Info(); info.Unanswered && s.Now() >= info.Base+terms.Length+terms.Timeout {
+		if info := s.Info(); info.Unanswered && s.Now() >= info.Base+params.Length+params.Timeout {
 			return ErrUnheard
 		}
 	}
@@ -127,7 +127,7 @@ func present(ctx context.Context, s coord.Session, own []string, look func(strin
 
 // keepAlive writes the heartbeat key every HeartbeatInterval, counted from the previous send, but no sooner than the write
 // counts. After a gap it writes as soon as the write counts. While the member does not act it writes nothing.
-func keepAlive(ctx context.Context, s coord.Session, key string, terms LeaseParams, pulse *KeepAlive, acts func() bool) error {
+func keepAlive(ctx context.Context, s coord.Session, key string, params LeaseParams, pulse *KeepAlive, acts func() bool) error {
 	version, known := int64(0), true
 	last := s.Info().Base // the send of the last heartbeat that was answered
 	defer func() { pulse.version = version }()
@@ -150,13 +150,13 @@ func keepAlive(ctx context.Context, s coord.Session, key string, terms LeasePara
 			err := s.Renew(ctx, coord.Set(key, schema.Encode(&schema.Heartbeat{At: stamp()}, version+1), version))
 			if err == nil {
 				version++
-				wait = untilNext(terms, sent-last, s.Now()-sent)
+				wait = untilNext(params, sent-last, s.Now()-sent)
 				last = sent
 			} else {
 				if err := fatal(ctx, key, err); err != nil {
 					return ended(ctx, err)
 				}
-				known, wait = false, max(wait, terms.Spacing-(s.Now()-sent))
+				known, wait = false, max(wait, params.Spacing-(s.Now()-sent))
 			}
 		}
 		if !pause(ctx, max(wait, time.Millisecond)) {
@@ -177,12 +177,12 @@ func awaitActing(ctx context.Context, acts func() bool) bool {
 
 // untilNext returns how long after the answer to a heartbeat the next one is sent: from how long after the previous one
 // it was sent itself, and from how long its answer took.
-func untilNext(terms LeaseParams, apart, took time.Duration) time.Duration {
-	spacing := terms.Spacing + terms.Spacing/64 // timers may be a little fast
-	if apart > 2*terms.HeartbeatInterval || took > terms.HeartbeatInterval {
+func untilNext(params LeaseParams, apart, took time.Duration) time.Duration {
+	spacing := params.Spacing + params.Spacing/64 // timers may be a little fast
+	if apart > 2*params.HeartbeatInterval || took > params.HeartbeatInterval {
 		return spacing // after a gap it is the next one that renews
 	}
-	return max(spacing, terms.HeartbeatInterval-took)
+	return max(spacing, params.HeartbeatInterval-took)
 }
 
 // pause returns after a time, or with the end of ctx. It reports whether ctx goes on.

@@ -48,7 +48,7 @@ func (o Operator) evictOps(ctx context.Context, memberID, node string) (ops []co
 	}
 	assignment.Evicted = true
 	version = stored.Version + 1
-	bound, err := membership.ReadBound(ctx, o.Session, o.Keys, memberID, node)
+	bound, err := membership.ReadSessionKeys(ctx, o.Session, o.Keys, memberID, node)
 	if err != nil {
 		return nil, 0, err
 	}

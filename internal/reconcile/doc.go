@@ -59,7 +59,7 @@
 //   - selectReleases (select.go, budget.go, nodechanges.go) picks the slots to ask back: all that must not run on where they
 //     are, and of the others as many as the budget of moves allows.
 //   - release (release.go) writes that into assignments, and frees the slots that their members gave back.
-//   - grant (grants.go, suspects.go) gives slots that no assignment lists to their nodes, each under a new token.
+//   - grant (grants.go, placesuspect.go) gives slots that no assignment lists to their nodes, each under a new token.
 //   - applyRequests (requests.go) takes what operators asked for once, and is done, out of its record.
 //   - remove (remove.go) removes records of which nothing is left to do, when there is nothing else to write.
 //

@@ -34,7 +34,7 @@ func (p *Pool) loop(s *slot) {
 			return
 		}
 		failure := clip(cmp.Or(err.Error(), "failed without a word"))
-		again := runAgain(spec.Restart)
+		again := restartPolicy(spec.Restart)
 		inRow = again.Failed(inRow, time.Since(began))
 		if most := attempts(spec, s.ofRun); inRow == most {
 			if s.ofRun && most > 1 { // the run's record has no other place for it
@@ -79,8 +79,8 @@ func attempts(spec *cluster.TaskSpec, ofRun bool) int {
 	return cmp.Or(spec.MaxAttempts, cluster.DefaultMaxAttempts)
 }
 
-// runAgain returns how long after a failure a work is run again.
-func runAgain(r cluster.Restart) backoff.Policy {
+// restartPolicy returns how long after a failure a work is run again.
+func restartPolicy(r cluster.Restart) backoff.Policy {
 	return backoff.Policy{
 		First:  cmp.Or(time.Duration(r.Backoff), backoffMin),
 		Max:    cmp.Or(time.Duration(r.MaxBackoff), backoffMax),
@@ -124,7 +124,7 @@ func (p *Pool) untilError(s *slot) (err error) {
 				return
 			}
 			if goes && err == nil {
-				p.pause(s, began)
+				p.pauseBetweenRuns(s, began)
 			}
 		}
 	})
@@ -163,9 +163,9 @@ const (
 // afterAtOnce are those pauses; their jitter does not make them longer than atOnceMost.
 var afterAtOnce = backoff.Policy{First: backoffMin, Max: atOnceMost, Jitter: backoffJitter}
 
-// pause waits between two executions: for as long as the task says, or, where it says nothing, for ever longer as long as
+// pauseBetweenRuns waits between two executions: for as long as the task says, or, where it says nothing, for ever longer as long as
 // the work returns at once. The slot counts as running: what changes every few seconds does not belong into the status.
-func (p *Pool) pause(s *slot, began time.Time) {
+func (p *Pool) pauseBetweenRuns(s *slot, began time.Time) {
 	spec := s.run.spec.Load()
 	wait := time.Duration(spec.Interval)
 	switch {

@@ -262,6 +262,9 @@ func (s *Store) judgeAssignment(
 			s.runs.takenByHand(slot)
 			continue
 		}
+		if after.Closed != nil {
+			continue // nothing of the member runs any longer, so that nobody's word is waited for
+		}
 		if status == nil || status.Applied < h.Version || schema.Find(status.Holding, slot) != nil {
 			fail("I5", "%s leaves the releasing list of %s without the word of its member", slot, after.Node)
 		}

@@ -114,7 +114,7 @@ var mutants = []mutant{
 	},
 	{
 		"H9", "a worker that asks for its lease gets the answer from before the pause",
-		one("internal/membership/terms.go", "	phase, _ := l.Phase()\n	return phase < HardStop\n", "	return true\n"),
+		one("internal/membership/lease.go", "	phase, _ := l.Phase()\n	return phase < HardStop\n", "	return true\n"),
 		simulated("Safety", 300),
 	},
 	{
@@ -149,7 +149,7 @@ var mutants = []mutant{
 	},
 	{
 		"H14", "workers are stopped when the session is over, not before",
-		one("internal/membership/terms.go", "Length:            timeout * 95 / 100,", "Length:            timeout * 130 / 100,"),
+		one("internal/membership/lease.go", "Length:            timeout * 95 / 100,", "Length:            timeout * 130 / 100,"),
 		simulated("Safety", 100),
 	},
 	{
@@ -243,7 +243,7 @@ var mutants = []mutant{
 	},
 	{
 		"H23", "a lease has no margin for clocks that run fast or slow",
-		one("internal/membership/terms.go", "Length:            timeout * 95 / 100,", "Length:            timeout,"),
+		one("internal/membership/lease.go", "Length:            timeout * 95 / 100,", "Length:            timeout,"),
 		in("internal/membership", "TestTerms"),
 	},
 	{
@@ -816,22 +816,22 @@ var mutants = []mutant{
 	},
 	{
 		"bound", "closing a member deletes the name key that another node has by now",
-		one("internal/membership/bound.go", "		if k.record.Session == session {\n", "		if k.record.Session == session || k.isName {\n"),
+		one("internal/membership/sessionkeys.go", "		if k.record.Session == session {\n", "		if k.record.Session == session || k.isName {\n"),
 		in("internal/membership", "TestDeadMemberLeavesItsSuccessorAlone"),
 	},
 	{
 		"bound", "an eviction deletes the name key that another node has by now",
-		one("internal/membership/bound.go", "		if !k.isName || k.record.Session == b.maker {\n", "		if k.key != b.maker {\n"),
+		one("internal/membership/sessionkeys.go", "		if !k.isName || k.record.Session == b.maker {\n", "		if k.key != b.maker {\n"),
 		in("internal/membership", "TestBound"),
 	},
 	{
 		"bound", "a candidate key of a member that is closed stays, and keeps others from leading",
-		one("internal/membership/bound.go", "boundKey{key: keys.Elections() + \"/\" + c.Name})\n", "boundKey{key: keys.Elections() + \"/\" + c.Name})\n			break\n"),
+		one("internal/membership/sessionkeys.go", "sessionKey{key: keys.Elections() + \"/\" + c.Name})\n", "sessionKey{key: keys.Elections() + \"/\" + c.Name})\n			break\n"),
 		in("internal/membership", "TestDeadMemberOfTwoCandidateKeysIsClosed"),
 	},
 	{
 		"bound", "a key of a member that cannot be read counts as absent",
-		one("internal/membership/bound.go", "			return Bound{}, errs[i]\n", "			continue\n"),
+		one("internal/membership/sessionkeys.go", "			return SessionKeys{}, errs[i]\n", "			continue\n"),
 		in("internal/membership", "TestBoundThatCannotBeRead"),
 	},
 	{

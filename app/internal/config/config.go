@@ -126,7 +126,7 @@ func readSettings(flags Flags, env func(string) string) (Settings, *configFile, 
 	if s.Leader != "" {
 		f.check("leader.workers", s.Leader.Validate())
 	}
-	f.placement(&s)
+	f.nodeAndRebalance(&s)
 	s.Service = f.service(flags.Join, ChosenBy(flags, env))
 	s.Works, s.LogBytes = f.works(), f.size("log.keep", c.Log.Keep)
 	s.Tasks = f.tasks()
@@ -216,8 +216,8 @@ func LoadTasks(flag string, env func(string) string) (file string, tasks []clust
 	return file, tasks, f.err()
 }
 
-// placement reads what the file says of the node's place in the cluster and of how slots move.
-func (f *configFile) placement(s *Settings) {
+// nodeAndRebalance reads what the file says of the node's place in the cluster and of how slots move.
+func (f *configFile) nodeAndRebalance(s *Settings) {
 	c := &f.config
 	s.Labels, s.Weight, s.Capacity = cluster.Labels(c.Node.Labels), c.Node.Weight, c.Node.Capacity
 	f.check("node.labels", s.Labels.Validate())

@@ -178,12 +178,12 @@ func (f *configFile) zookeeper() *zk.Config {
 	if cfg.TickTime == 0 {
 		cfg.TickTime = zk.DefaultTickTime
 	}
-	terms := membership.NewLeaseParams(cfg.SessionTimeout, zk.Spacing(cfg.TickTime), cfg.TickTime)
+	params := membership.NewLeaseParams(cfg.SessionTimeout, zk.Spacing(cfg.TickTime), cfg.TickTime)
 	lease := "zookeeper.sessionTimeout"
 	if _, given := f.keys["zookeeper.tickTime"]; given && !f.has(lease) && f.given[lease] == "" {
 		lease = "zookeeper.tickTime"
 	}
-	f.check(lease, terms.Check())
+	f.check(lease, params.Check())
 	cfg.Password = f.password("zookeeper", c.Username, c.Password, c.PasswordFile)
 	if strings.Contains(cfg.Username, ":") {
 		f.check("zookeeper.username", errors.New("must not contain a colon"))

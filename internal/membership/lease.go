@@ -43,7 +43,7 @@ func LeaseParamsOf(info coord.Info) LeaseParams {
 	return NewLeaseParams(info.Timeout, info.Spacing, info.TakeoverDelayAfter(info.Timeout))
 }
 
-// Check refuses terms under which workers would be stopped by the loss of a heartbeat or two.
+// Check refuses params under which workers would be stopped by the loss of a heartbeat or two.
 // The error shows the arithmetic.
 func (t LeaseParams) Check() error {
 	rest, need := t.Length-t.Soft-2*t.HeartbeatInterval, max(500*time.Millisecond, t.Timeout/5)
@@ -70,7 +70,7 @@ const (
 // goroutine; they read clocks, so that a process that was paused learns the truth at once.
 type Lease struct {
 	session coord.Session
-	terms   LeaseParams
+	params   LeaseParams
 	once    sync.Once
 	ended   time.Duration // when the session was seen to have ended, set once
 	hard    atomic.Int64  // the hard stop, when somebody asked last
@@ -78,7 +78,7 @@ type Lease struct {
 
 // NewLease returns the lease of a session.
 func NewLease(session coord.Session) *Lease {
-	l := &Lease{session: session, terms: LeaseParamsOf(session.Info())}
+	l := &Lease{session: session, params: LeaseParamsOf(session.Info())}
 	l.stops(session.Now())
 	return l
 }
@@ -87,10 +87,10 @@ func NewLease(session coord.Session) *Lease {
 func (l *Lease) Now() time.Duration { return l.session.Now() }
 
 // Params returns the arithmetic of the lease.
-func (l *Lease) Params() LeaseParams { return l.terms }
+func (l *Lease) Params() LeaseParams { return l.params }
 
 // End returns when the lease ends, on the session's lease clock.
-func (l *Lease) End() time.Duration { return l.session.Info().Base + l.terms.Length }
+func (l *Lease) End() time.Duration { return l.session.Info().Base + l.params.Length }
 
 // Ended is closed when the session is known to be over; Phase must then be asked again.
 func (l *Lease) Ended() <-chan struct{} { return l.session.Done() }
@@ -114,12 +114,12 @@ func (l *Lease) Phase() (Phase, time.Duration) {
 // stops returns when the soft and the hard stop are.
 func (l *Lease) stops(now time.Duration) (soft, hard time.Duration) {
 	end := l.End()
-	soft, hard = end-l.terms.Soft, end-l.terms.Hard
+	soft, hard = end-l.params.Soft, end-l.params.Hard
 	select {
 	case <-l.session.Done():
 		l.once.Do(func() { l.ended = now })
 		soft = min(soft, now)
-		hard = min(hard, l.ended+min(l.terms.TakeoverDelay*3/4, l.terms.Soft))
+		hard = min(hard, l.ended+min(l.params.TakeoverDelay*3/4, l.params.Soft))
 	default:
 	}
 	l.hard.Store(int64(hard))
@@ -129,13 +129,13 @@ func (l *Lease) stops(now time.Duration) (soft, hard time.Duration) {
 // ExitBy returns when the process has to end if something still runs that needs the lease: a little after the hard
 // stop, by which it should have seen that itself, and before somebody else does at StopBy. It takes no lock, and so
 // tells what was true when somebody asked for the phase last, which the parts of a member do all the time.
-func (l *Lease) ExitBy() time.Duration { return time.Duration(l.hard.Load()) + l.terms.Hard*3/8 }
+func (l *Lease) ExitBy() time.Duration { return time.Duration(l.hard.Load()) + l.params.Hard*3/8 }
 
 // StopBy returns when somebody else should see to it that nothing runs: halfway between the hard
 // stop, which the process keeps itself, and the end.
 func (l *Lease) StopBy() time.Duration {
 	_, hard := l.stops(l.session.Now())
-	return hard + l.terms.Hard/2
+	return hard + l.params.Hard/2
 }
 
 // Valid reports whether effects may still be made: the lease's hard stop has not come.

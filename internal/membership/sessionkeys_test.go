@@ -90,7 +90,7 @@ func TestBound(t *testing.T) {
 				if c.change != nil {
 					c.change(w)
 				}
-				bound, err := membership.ReadBound(t.Context(), w.hand, keys, w.self.MemberID, c.node)
+				bound, err := membership.ReadSessionKeys(t.Context(), w.hand, keys, w.self.MemberID, c.node)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -128,7 +128,7 @@ func TestBoundThatCannotBeRead(t *testing.T) {
 					return next(ctx, k)
 				},
 			}))
-			if bound, err := membership.ReadBound(t.Context(), s, keys, self.MemberID, "n1"); !errors.Is(err, coord.ErrUnauthorized) {
+			if bound, err := membership.ReadSessionKeys(t.Context(), s, keys, self.MemberID, "n1"); !errors.Is(err, coord.ErrUnauthorized) {
 				t.Errorf("%s: %+v, %v", key, bound, err)
 			}
 		}

@@ -62,29 +62,33 @@ type Leader struct {
 	ended atomic.Int64 // 1 more than when the last round ended, or the term began; 0 while it does not lead
 }
 
-// leading is one term.
+// leading is one term. Its loop is run; a round of it is round, decide and act.
 type leading struct {
 	*Leader
-	term           election.Term
-	view           *view.View
-	planner        func(planner.Input) planner.Plan
-	reaped         map[string]bool
+	term    election.Term
+	view    *view.View
+	planner func(planner.Input) planner.Plan
+	began   time.Duration // when the term began
+
+	// What decisions are made from, beside what is read.
 	memory         round.Memory
-	left           map[cluster.Slot]cluster.Reason // as in round.World
+	reaped         map[string]bool                 // as in round.World
+	left           map[cluster.Slot]cluster.Reason // round.World.FreedWhy
 	maxAssignments int
+	omissions      omissions
+
+	// How decisions are committed.
+	commits commits
+	sweeper sweeper
+	oddRuns map[string]bool // records of runs that are not there, or are there already, against expectation
 	// failures counts the commits that failed since the last good one; panics the rounds that did.
 	failures, panics int
 
-	leftOut      map[round.Part]time.Duration // what is too large, and until when it is left out
-	pendingSteps []cluster.Decided            // steps to be recorded with the next commit
-	oddRuns      map[string]bool              // records of runs that are not there, or are there already, against expectation
-	commits      commits
-	sweeper      sweeper
-	reports      reports
-	faults       faults
-	watch        *stopwatch
-	planned      time.Duration // how long the last decision took
-	began        time.Duration // when the term began
+	// What is said about them.
+	reports reports
+	faults  faults
+	watch   *stopwatch
+	planned time.Duration // how long the last decision took
 }
 
 // run decides whenever something new was read, after each commit, and when it is time to. What happens while it does so
@@ -219,7 +223,7 @@ func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 		Memory:         l.memory,
 		FreedWhy:       l.left,
 		Unremovable:    l.sweeper.unremovable,
-		Omitted:        l.leftOut,
+		Omitted:        l.omissions.until,
 		Planner:        l.planner,
 
 		NextToken: l.commits.nextToken,

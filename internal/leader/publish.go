@@ -26,7 +26,7 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 	switch {
 	case d.Evict != "":
 		err = l.evict(ctx, d.Evict)
-	case d.Writes() || len(l.pendingSteps) > 0:
+	case d.Writes() || len(l.omissions.steps) > 0:
 		var swept bool
 		swept, err = l.sweeper.runs(ctx, d)
 		if !swept && err == nil {
@@ -63,7 +63,7 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 		l.maxAssignments /= 2
 		return true, nil
 	case errors.As(err, &large):
-		if l.leaveOut(large) {
+		if l.omissions.leaveOut(large, l.view.Snapshot()) {
 			return true, nil
 		}
 		l.Log.Error("a commit is too large, and nothing in it can be left out", "error", err)
@@ -138,7 +138,7 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	if at := snap.Requests.Version; d.Requests != nil { // never deleted: operators write it by its version
 		ops = append(ops, coord.Set(l.Keys.Requests(), schema.Encode(d.Requests, at+1), at))
 	}
-	ops = append(ops, l.agendaOps(snap, d)...)
+	ops = append(ops, l.taskRunsOps(snap, d)...)
 	for _, node := range sortedKeys(d.Marks) {
 		if old, there := snap.Marks[node]; !there {
 			ops = append(ops, coord.Create(l.Keys.Mark(node), schema.Encode(d.Marks[node], 0)))
@@ -146,17 +146,17 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 			ops = append(ops, coord.Set(l.Keys.Mark(node), schema.Encode(d.Marks[node], old.Version+1), old.Version))
 		}
 	}
-	d.Moves = append(l.pendingSteps, d.Moves...)
+	d.Moves = append(l.omissions.steps, d.Moves...)
 	ring := l.commits.ring.record(epoch, d.Moves)
 	ops = append(ops, ring...)
 	began := l.Session.Now()
 	if err := l.commits.submit(ctx, ops); err != nil {
 		return err
 	}
-	l.pendingSteps, l.left = nil, d.FreedWhy
+	l.omissions.steps, l.left = nil, d.FreedWhy
 	l.commits.applied(snap, epoch, ring)
 	l.measure(d, epoch.NextDecision-1, began)
-	l.putAgendas(snap, d)
+	l.putTaskRuns(snap, d)
 	for node := range d.Marks {
 		l.view.MarkNode(node)
 	}
@@ -192,7 +192,7 @@ func (l *leading) measure(d round.Decision, n int64, began time.Duration) {
 	}
 }
 
-// trace tells of a grant that was committed just now.
+// trace emits the spans of a grant that was committed just now.
 func (l *leading) trace(m *cluster.Decided, took time.Duration) {
 	if l.Trace == nil || m.Step != cluster.StepGrant {
 		return
@@ -205,7 +205,7 @@ func (l *leading) trace(m *cluster.Decided, took time.Duration) {
 	l.Trace(span)
 }
 
-// suspectsOps writes the record of suspects, if it changes, and tells the version that it has then.
+// suspectsOps returns what writes the record of suspects, nothing if it does not change, and the version that it has then.
 func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops []coord.Op, version int64) {
 	switch at := snap.Suspects.Version; {
 	case next == nil:
@@ -217,8 +217,8 @@ func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops [
 	}
 }
 
-// agendaOps writes the agendas that change, and the records of runs that are over.
-func (l *leading) agendaOps(snap *view.Snapshot, d round.Decision) (ops []coord.Op) {
+// taskRunsOps returns what writes the records of runs that change, and the records of runs that have ended.
+func (l *leading) taskRunsOps(snap *view.Snapshot, d round.Decision) (ops []coord.Op) {
 	for _, task := range sortedKeys(d.TaskRuns) {
 		key, old := l.Keys.TaskRunsOf(task), snap.TaskRuns[task]
 		switch next := d.TaskRuns[task]; {
@@ -243,8 +243,8 @@ func (l *leading) agendaOps(snap *view.Snapshot, d round.Decision) (ops []coord.
 	return ops
 }
 
-// putAgendas records the agendas that were committed, and counts the firings that they skip.
-func (l *leading) putAgendas(snap *view.Snapshot, d round.Decision) {
+// putTaskRuns records in the view which records of runs were committed, and counts the firings that they skip.
+func (l *leading) putTaskRuns(snap *view.Snapshot, d round.Decision) {
 	for task, next := range d.TaskRuns {
 		version := int64(0)
 		if old := snap.TaskRuns[task]; old.Rec != nil {
@@ -272,8 +272,8 @@ func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 	}
 }
 
-// evict removes a member of which a key is missing. Without an assignment it is given one that lists what
-// the member says it holds.
+// evict removes a member of which a key is missing. A member without an assignment is given one that lists what its status
+// holds.
 func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()
 	p := snap.Peers[memberID]

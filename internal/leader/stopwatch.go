@@ -78,7 +78,7 @@ func (w *stopwatch) decided(moves []cluster.Decided, assignments map[string]*sch
 	}
 }
 
-// arrived stops the time of what runs now, and tells it.
+// arrived stops the time of what runs now, and calls took with it.
 func (w *stopwatch) arrived(snap *view.Snapshot, now time.Duration, took func(meter.Name, time.Duration)) {
 	for memberID, slots := range w.coming {
 		p := snap.Peers[memberID]

@@ -9,6 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // leftOutFor is how long a part of commits that are too large is left out before it is tried again.
@@ -23,45 +24,52 @@ type tooLarge struct {
 func (e *tooLarge) Error() string { return e.err.Error() }
 func (e *tooLarge) Unwrap() error { return e.err }
 
-// partOf returns the part that a key is of.
-func (l *leading) partOf(key string) (p round.Part, ok bool) {
+// omissions is what is left out of commits for a while, since it is too large.
+type omissions struct {
+	*Leader
+	until map[round.Part]time.Duration // until when each part is left out
+	steps []cluster.Decided            // to be recorded with the next commit
+}
+
+// partOf returns the part of a decision that a key is of.
+func partOf(keys schema.Keys, key string) (p round.Part, ok bool) {
 	switch {
-	case key == l.Keys.Suspects():
+	case key == keys.Suspects():
 		return round.Part{Kind: round.PartSuspects}, true
-	case key == l.Keys.Requests():
+	case key == keys.Requests():
 		return round.Part{Kind: round.PartRequests}, true
-	case strings.HasPrefix(key, l.Keys.Assignments()+"/"):
+	case strings.HasPrefix(key, keys.Assignments()+"/"):
 		return round.Part{Kind: round.PartAssignment, Name: schema.Base(key)}, true
-	case strings.HasPrefix(key, l.Keys.TaskRuns()+"/"):
+	case strings.HasPrefix(key, keys.TaskRuns()+"/"):
 		return round.Part{Kind: round.PartAgenda, Name: schema.Base(key)}, true
-	case strings.HasPrefix(key, l.Keys.Marks()+"/"):
+	case strings.HasPrefix(key, keys.Marks()+"/"):
 		return round.Part{Kind: round.PartMark, Name: schema.Base(key)}, true
-	case strings.HasPrefix(key, schema.Dir(schema.Dir(l.Keys.FinishedRun("", "")))+"/"):
+	case strings.HasPrefix(key, schema.Dir(schema.Dir(keys.FinishedRun("", "")))+"/"):
 		return round.Part{Kind: round.PartAgenda, Name: schema.Base(schema.Dir(key))}, true
 	}
 	return round.Part{}, false
 }
 
-// leaveOut leaves the largest part out of a commit that is too large although there is one assignment in it at most, and
-// says so once. It returns false if there is nothing to leave out.
-func (l *leading) leaveOut(e *tooLarge) bool {
+// leaveOut leaves out the largest part of a commit that is too large although there is one assignment in it at most. It
+// reports whether there is such a part; a part that is left out again is not logged again.
+func (o *omissions) leaveOut(e *tooLarge, snap *view.Snapshot) bool {
 	var largest coord.Op
 	var part round.Part
 	for _, op := range e.ops {
-		if p, ok := l.partOf(op.Key); ok && len(op.Value) > len(largest.Value) {
+		if p, ok := partOf(o.Keys, op.Key); ok && len(op.Value) > len(largest.Value) {
 			largest, part = op, p
 		}
 	}
 	if largest.Key == "" {
 		return false
 	}
-	_, known := l.leftOut[part]
-	l.leftOut[part] = l.Session.Now() + leftOutFor
+	_, known := o.until[part]
+	o.until[part] = o.Session.Now() + leftOutFor
 	if known {
 		return true
 	}
 	detail := fmt.Sprintf("%s has %d bytes: %v", largest.Key, len(largest.Value), e.err)
-	l.Log.Error(
+	o.Log.Error(
 		"a record is too large to be written; everything else goes on without it",
 		"key",
 		largest.Key,
@@ -70,7 +78,7 @@ func (l *leading) leaveOut(e *tooLarge) bool {
 		"error",
 		e.err,
 	)
-	l.Emit(cluster.Event{Kind: cluster.RecordTooLarge, Detail: detail})
+	o.Emit(cluster.Event{Kind: cluster.RecordTooLarge, Detail: detail})
 	move := cluster.Decided{Step: cluster.StepSkip}.Because(cluster.Reason{Code: cluster.WhyTooLarge, Detail: detail})
 	switch part.Kind {
 	case round.PartAgenda:
@@ -78,10 +86,10 @@ func (l *leading) leaveOut(e *tooLarge) bool {
 	case round.PartMark:
 		move.Node = part.Name
 	case round.PartAssignment:
-		if p := l.view.Snapshot().Peers[part.Name]; p != nil && p.Assignment.Rec != nil {
+		if p := snap.Peers[part.Name]; p != nil && p.Assignment.Rec != nil {
 			move.Node = p.Assignment.Rec.Node
 		}
 	}
-	l.pendingSteps = append(l.pendingSteps, move)
+	o.steps = append(o.steps, move)
 	return true
 }

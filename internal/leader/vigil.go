@@ -41,8 +41,8 @@ func (l *Leader) Lasts() time.Duration {
 	return min(l.Round.Lasts(now), max(now-time.Duration(l.away.Load()), 0))
 }
 
-// Blocked says why this node, which is the one to lead, cannot begin a term: the epoch is missing or damaged; nil for no
-// such thing any longer.
+// Blocked records why this node, which is the one to lead, cannot begin a term: the epoch is missing or damaged. nil
+// records that it can.
 func (l *Leader) Blocked(why error) {
 	if why == nil {
 		l.block.Store(nil)
@@ -99,10 +99,9 @@ func (l *Leader) Trouble() string {
 	return ""
 }
 
-// Lead leads until ctx ends, and then returns nil, or until this is no longer the leader's
-// term, and then returns an error that matches election.ErrDeposed, or until it cannot lead: then it returns an
-// *election.GiveUp, or membership.ErrUnheard where only the end of the session can make room for another leader.
-// It waits for what it has started, unless that hangs.
+// Lead leads for one term. It returns nil when ctx has ended, and an error that matches election.ErrDeposed when the term
+// is over. When this node cannot lead, it returns an *election.GiveUp, or membership.ErrUnheard where only the end of the
+// session can make room for another leader. It waits for what it has started, unless that hangs.
 func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -115,12 +114,12 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 		view:           v,
 		reaped:         map[string]bool{},
 		oddRuns:        map[string]bool{},
-		leftOut:        map[round.Part]time.Duration{},
 		maxAssignments: round.MaxAssignments,
 		watch:          newStopwatch(),
 		planner:        plannerOf(ctx),
 		commits:        commits{Leader: l, term: term, view: v, ring: ring{Leader: l, term: term.Number}},
 		reports:        reports{Leader: l},
+		omissions:      omissions{Leader: l, until: map[round.Part]time.Duration{}},
 		faults:         faults{Leader: l, candidate: term.Candidate},
 	}
 	lead.sweeper = sweeper{Leader: l, commits: &lead.commits, unremovable: map[string]bool{}}

@@ -17,10 +17,8 @@ const (
 
 // overMethods and overLines are what was above its budget when the rule came, with what it has. They only shrink.
 var (
-	overMethods = map[string]int{
-		"internal/leader.leading": 45,
-	}
-	overLines = map[string]int{}
+	overMethods = map[string]int{}
+	overLines   = map[string]int{}
 )
 
 // No type has more methods than a reader can keep in mind, and no package more lines.

@@ -1463,7 +1463,7 @@ var mutants = []mutant{
 	},
 	{
 		"records", "a commit that is too large is tried again and again",
-		one("internal/leader/publish.go", "		if l.leaveOut(large) {\n", "		if l.maxAssignments > 1 && l.leaveOut(large) {\n"),
+		one("internal/leader/publish.go", "		if l.omissions.leaveOut(large, l.view.Snapshot()) {\n", "		if l.maxAssignments > 1 && l.omissions.leaveOut(large, l.view.Snapshot()) {\n"),
 		in("test/cluster", "TestGoesAroundWhatIsTooLarge"),
 	},
 	{

@@ -10,7 +10,7 @@ import (
 // ExitTimer calls exit, once, when the lease's hard stop is past and workers that need the lease still run, as leased
 // reports. It returns then, or when ctx ends.
 //
-// The guard sees to the same, and is a moment earlier. The timer is for when the guard, or whoever has to return after
+// LeaseWatchdog does the same, a moment earlier. The timer is for when the watchdog, or whoever has to return after
 // it, cannot: it waits for no lock and for no other goroutine, and neither must leased and exit.
 func ExitTimer(ctx context.Context, lease *membership.Lease, leased func() bool, exit func()) {
 	const often = 50 * time.Millisecond

@@ -45,7 +45,7 @@ type Actions struct {
 	Stop   map[cluster.Slot]error            // workers to stop, and why
 	Update map[cluster.Slot]cluster.TaskSpec // workers that run on, whose spec may have changed; none if they were given it
 	// Start are slots to start once Status is committed, checked against the assignment at
-	// DocVersion: the claim.
+	// AssignmentVersion: the claim.
 	Start []cluster.Grant
 	// Completions is to be written in the same commit, or with a check of the status as it is.
 	Completions *schema.Completions

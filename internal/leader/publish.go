@@ -21,7 +21,8 @@ import (
 // maxRefused is after how many commits in a row that failed a leader lets another one try.
 const maxRefused = 10
 
-// act carries a decision out: at most one commit.
+// act carries a decision out: one commit, or of a sweep several. It reports whether to decide again at once, also after a commit
+// that failed.
 func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err error) {
 	switch {
 	case d.Evict != "":

@@ -70,7 +70,7 @@ const (
 // goroutine; they read clocks, so that a process that was paused learns the truth at once.
 type Lease struct {
 	session coord.Session
-	params   LeaseParams
+	params  LeaseParams
 	once    sync.Once
 	ended   time.Duration // when the session was seen to have ended, set once
 	hard    atomic.Int64  // the hard stop, when somebody asked last

@@ -20,7 +20,7 @@ type SessionKeys struct {
 	Status *schema.Status
 
 	keys  []sessionKey // that there are
-	maker string     // the session that has made them, as far as one of them tells
+	maker string       // the session that has made them, as far as one of them tells
 }
 
 // sessionKey is one key as it was read. The name may be another member's by now; the others are called after the member, and

@@ -17,12 +17,12 @@ import (
 //
 // It guarantees:
 //
-//   - A slot is granted only when no assignment lists it, this decision's own changes counted.
+//   - A slot is granted only when no assignment lists it, this decision's own changes counted, and no live member's status holds it.
 //   - A slot leaves an assignment's releasing list only when its member has confirmed, after the release, that it does not hold it.
 //   - An assignment is deleted only when nothing of its member can run any longer.
 //   - A slot of a task is granted only while no assignment lists a slot of that task with another count of workers.
 //   - Records of runs that are over are deleted only by decisions that write no assignment. Their checkpoints go first, one commit
-//     after the other, and no slot is to wait for that.
+//     after the other. The exception is a task that has too many of them: the oldest go at once.
 func Decide(w round.World) round.Decision {
 	d := decide(w)
 	if len(d.Assignments) > 0 && len(d.DropRuns) > 0 {
@@ -41,12 +41,12 @@ func decide(w round.World) round.Decision {
 		return c.EvictOnly()
 	}
 	p := Place(s, c)
-	asked, changes := selectReleases(s, p, c)
+	asked, nodeChanges := selectReleases(s, p, c)
 	release(s, p, asked, c)
-	changes = grant(s, p, changes, c)
+	nodeChanges = grant(s, p, nodeChanges, c)
 	applyRequests(s, p, asked, c)
 	remove(s.Facts, c)
-	c.Out.Memory.NodeChanges, c.Out.Memory.Toward = changes, p.Toward()
+	c.Out.Memory.NodeChanges, c.Out.Memory.Toward = nodeChanges, p.Toward()
 	c.Out.FreedWhy = c.StillFree(s.Facts)
 	return c.Out
 }
@@ -55,17 +55,17 @@ func decide(w round.World) round.Decision {
 // goes into the commit, which has to be a new one.
 func Inspect(w round.World, c *round.Commit) *Survey {
 	f, pending, begun := runs.Advance(w, c)
-	next := f.FirstToken()
+	firstToken := f.FirstToken()
 	states, firstSeen := members.Classify(f, c)
 	states, delays, delayed := members.ApplyDelays(f, states, firstSeen, c)
 	states = members.Reap(f, states, pending, c)
 	doubles := f.Snapshot.Doubles()
-	invalid := findInvalidGrants(f, next, doubles)
+	invalid := findInvalidGrants(f, firstToken, doubles)
 	barriers := findBarriers(f, states, delayed, c)
 	loops := failures.FindCrashLoops(f, states, c)
 	avoids, failing := failures.Find(f, states, c)
 	moves := findMoves(f, states)
-	c.Out.Token, c.Out.Doubles = next, doubles
+	c.Out.Token, c.Out.Doubles = firstToken, doubles
 	c.Out.Memory = round.Memory{
 		FirstSeenGone: firstSeen, Delays: delays, Probations: loops.Probations, Avoids: avoids, Failing: failing,
 		NodeChanges: w.Memory.NodeChanges, Toward: w.Memory.Toward,

@@ -16,7 +16,8 @@
 // clock and no store, and the same world gives the same decision. Package leader makes worlds from what it has read and
 // commits decisions; package follower is the other half of the protocol. To every commit the leader adds the check of its own
 // candidate key and the write of the epoch at the version that it read, so no stage mentions them: a leader that no longer
-// leads commits nothing.
+// leads commits nothing. That nothing of a member can run has one exception, which a task asks for: with whenDisconnected = "continue"
+// its workers run on without a lease, and may then run twice.
 //
 // # The packages
 //
@@ -38,12 +39,13 @@
 //
 // decide and [Inspect] list the stages. Each takes values and returns what it finds out; what is to be written goes into the
 // commit, and no stage changes anything else; where two stages say why a task's slots have no place, the later one holds. Two
-// findings stop the rest: a member that must be evicted is all of a decision (Evict), and while an assignment is missing or
-// cannot be read nothing is granted (Blocked). Before the plan:
+// findings cut a decision short. An eviction replaces all that it would write (Evict). While an assignment is missing or cannot
+// be read, a decision is blocked: it grants nothing, and takes nothing away that it could not grant again. Before the plan:
 //
 //   - [runs.Advance] takes in what members report of runs, ends runs, and begins those that are due.
 //   - [members.Classify] finds the state of every member: it is there, it leaves, it is gone and its slots wait, or nothing
-//     of it can run. Only what was read after its assignment, twice, with the takeover delay in between, proves that it is gone.
+//     of it can run. Three things prove the last: its assignment is closed; its keys were absent twice, read after the assignment
+//     and with the takeover delay in between; or it is evicted and the longest lease that it can have had is over.
 //   - [members.ApplyDelays] lets the slots of members wait that are likely to be back, or that others follow, and lets nodes
 //     whose drain is past its deadline count as leaving.
 //   - [members.Reap] deletes the assignments of members of which nothing can run, and so frees their slots.
@@ -59,12 +61,15 @@
 //   - selectReleases (select.go, budget.go, nodechanges.go) picks the slots to ask back: all that must not run on where they
 //     are, and of the others as many as the budget of moves allows.
 //   - release (release.go) writes that into assignments, and frees the slots that their members gave back.
-//   - grant (grants.go, placesuspect.go) gives slots that no assignment lists to their nodes, each under a new token.
+//   - grant (grants.go, placesuspect.go) gives slots that no assignment lists to their nodes: the slots of a task that a node gets by one
+//     commit are one entry, under one new token.
 //   - applyRequests (requests.go) takes what operators asked for once, and is done, out of its record.
 //   - remove (remove.go) removes records of which nothing is left to do, when there is nothing else to write.
 //
-// The order is part of the protocol. A slot is free only once the commit, as it has grown so far, lists it nowhere; so grants
-// come last of all that touches assignments.
+// Part of the order is protocol. A slot is free only once the commit, as it has grown so far, lists it nowhere: so Reap and
+// release come before grant, and grants last of all that touches assignments. Advance comes before Reap, which keeps what runs
+// still need; selectReleases before release; requests are done once all that they ask for is written. The rest of the order is
+// free.
 //
 // Package explain goes through the same stages as far as the plan, as a dry run, for people who ask.
 package reconcile

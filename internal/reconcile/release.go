@@ -25,8 +25,8 @@ type releaseWriter struct {
 }
 
 // release takes slots out of assignments: it asks them back from members that should not have them,
-// frees those that were given back, and lists those that a hand took out while they ran. Nobody has to agree to
-// that, so it is always valid.
+// frees those that were given back, and lists those that a hand took out while they ran. Asking back needs
+// nobody's consent; freeing needs the confirmation of the member.
 func release(s *Survey, p *placement.Placement, asked releases, c *round.Commit) {
 	d := &releaseWriter{p, s.Barriers, s.pending, asked, c}
 	for _, memberID := range d.MemberIDs {

@@ -125,8 +125,8 @@ type Heartbeat struct {
 	At time.Time `json:"at,omitzero"`
 }
 
-// Assignment is the leader's record of what a member is to run. Only leaders write it, except that a member (or
-// its parent process) closes it and an operator evicts it.
+// Assignment is the leader's record of what a member is to run. The join creates it. Only leaders write it then, except that
+// the member (or its parent process) closes it and an operator evicts the member.
 type Assignment struct {
 	versioned
 	Node           string           `json:"node"`
@@ -213,7 +213,8 @@ type Status struct {
 	Holding []Claimed     `json:"holding"`
 	Workers []WorkerState `json:"workers,omitempty"` // those that are not simply running
 	Leaving bool          `json:"leaving,omitempty"` // takes no more work
-	Fenced  bool          `json:"fenced,omitempty"`  // its lease had lapsed; nothing runs until claimed again
+	// Fenced: its lease does not hold. What needs one is stopping or has stopped, and nothing starts before it is claimed again.
+	Fenced bool `json:"fenced,omitempty"`
 	// Refused are grants of its assignment that it does not claim, since they came later than the grant of token Above and
 	// have no higher one: the assignment is a former one that was put back.
 	Refused []SlotRange `json:"refused,omitempty"`

@@ -12,8 +12,10 @@ import (
 // SlotRange is slots of one task that have one token. The lists of records have it as it is, or with what is known of
 // the slots there.
 type SlotRange struct {
-	Task    string          `json:"task"`
-	Slots   cluster.Indexes `json:"slots"`
+	Task  string          `json:"task"`
+	Slots cluster.Indexes `json:"slots"`
+	// Token is of the entry, not of a slot: the slots of a task that a member gets by one commit have one. It rises over the whole
+	// cluster, so a later grant of a slot has a higher one than an earlier one.
 	Token   int64           `json:"token"`
 	Unknown cluster.Unknown `json:"-"`
 }

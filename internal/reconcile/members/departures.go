@@ -11,13 +11,13 @@ import (
 
 // When nodes leave one soon after the other, what one leaves behind would go to those that leave next, and so on. The work of the
 // first one is given away at once. What the others leave behind waits until nobody has left for a moment (Quiet, or GatherMany
-// where more than a few have), and is then assigned to those that stay. No member's waits for longer than maxHold, however many
+// where more than a few have), and is then assigned to those that stay. No member's waits for longer than round.MaxHold, however many
 // follow it: a stream of nodes that leave need not end.
 //
 // Leaders leave as well. The commit that closes a leader hands two things over to the next one: the burst, and for how long the
-// leader has held what others left behind. A leader that has decided nothing hands over just that, and then the word of the leader
-// before it counts. Where nothing was handed over, it is unknown for how long slots have been held, and they are not held again.
-// Values that no leader can have written are ignored or cut.
+// leader has held what others left behind. A leader that has made no decision hands over a count of 0; its successor then uses
+// what the leader before it handed over. Where nothing was handed over, it is unknown for how long slots have been held, and
+// they are not held again. Values that no leader can have written are ignored or cut.
 
 // between is an estimate of the time between two leaders in which nobody led. What others have left behind counts as held during
 // it.

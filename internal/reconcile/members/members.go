@@ -16,7 +16,7 @@ type State int
 const (
 	Active       State = iota // live: takes work
 	Leaving                   // live: its slots are to be moved away
-	Lost                      // gone or unknown: its slots wait
+	Lost                      // gone, or its record is unreadable: it may still run something, or a delay holds, so its slots wait
 	Reapable                  // nothing of it can run: its assignment is deleted
 	AwaitingRuns              // nothing of it runs, but what its assignment lists still awaits an agenda
 	Unknown                   // nothing can be decided about it

@@ -1,6 +1,9 @@
 package cluster
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Rebalance is the policy by which slots move between nodes: how many move at a time, and how long the
 // cluster waits for nodes that were lost. The zero value moves everything at once and waits for no node.
@@ -29,4 +32,16 @@ func (r Rebalance) Freeze() time.Duration {
 		return DefaultFreezeFor
 	}
 	return time.Duration(r.FreezeFor)
+}
+
+// Validate returns every mistake in the policy, joined.
+func (r Rebalance) Validate() error {
+	var m mistakes
+	m.limit("maxInFlight", r.MaxInFlight, MaxWorkers)
+	if !(r.FreezeAbove >= 0 && r.FreezeAbove < 1) {
+		m.add("freezeAbove", "%v is not a share of the nodes between 0 and 1", r.FreezeAbove)
+	}
+	m.duration("leaveDelay", r.LeaveDelay, 0, MaxDelay)
+	m.duration("freezeFor", r.FreezeFor, 0, MaxDelay)
+	return errors.Join(m...)
 }

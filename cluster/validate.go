@@ -167,18 +167,6 @@ func (r Restart) validate(m *mistakes) {
 	}
 }
 
-// Validate returns every mistake in the policy, joined.
-func (r Rebalance) Validate() error {
-	var m mistakes
-	m.limit("maxInFlight", r.MaxInFlight, MaxWorkers)
-	if !(r.FreezeAbove >= 0 && r.FreezeAbove < 1) {
-		m.add("freezeAbove", "%v is not a share of the nodes between 0 and 1", r.FreezeAbove)
-	}
-	m.duration("leaveDelay", r.LeaveDelay, 0, MaxDelay)
-	m.duration("freezeFor", r.FreezeFor, 0, MaxDelay)
-	return errors.Join(m...)
-}
-
 // ValidateName refuses what cannot be the name of a cluster, node, task or work. Names become parts of keys, and people
 // read them. What ZooKeeper refuses in a key is refused with every store, so that a cluster can move from one to another.
 func ValidateName(name string) error {

@@ -5,10 +5,10 @@
 //
 //	Runner.Run ─▶ open ─▶ join ─▶ nodeSession.run ─▶ leave, or lose the session ─▶ open …
 //	                                │
-//	                                ├─ heartbeats            membership.Keep
+//	                                ├─ heartbeats            membership.Maintain
 //	                                ├─ election and leader   election.Run, leader.Leader
 //	                                ├─ follower              follower.Follower ─▶ worker.Pool
-//	                                ├─ guard of the lease    follower.LeaseWatchdog, follower.ExitTimer
+//	                                ├─ watchdog of the lease follower.LeaseWatchdog, follower.ExitTimer
 //	                                └─ declarations, connection, clocks, former members, rounds
 //
 // One session is one member. When the session ends, the workers of the member are stopped before the node joins again,

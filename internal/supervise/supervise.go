@@ -5,15 +5,15 @@
 //
 //	parent ──(starts, lifeline)──▶ child: the node's process, and whatever it starts
 //	  ▲                              │
-//	  └───────── vitals ─────────────┘
+//	  └───────── reports ────────────┘
 //	  └─ child died, or its lease lapsed without news: kill the tree, see that it is empty,
-//	     close the member, start a new child
+//	     close the member (Config.Close: the store is the caller's), start a new child
 //
 // A crash is not a lost machine: the parent is still there to say that nothing of the member
 // runs any longer, so that its slots move at once instead of after a session timeout. It says so
 // only when it has seen the process tree empty; otherwise the session timeout rules.
 //
-// The child tells its vitals ([cluster.SupervisorReport]) through a pipe, the member's name before it can
+// The child sends reports ([cluster.SupervisorReport]) through a pipe, the member's name before it can
 // exist. It sees its parent's death as the end of another pipe, the lifeline, and leaves. Each
 // layer alone signals the one below: the child has a process group of its own, so that a
 // terminal's Ctrl-C reaches only the parent.

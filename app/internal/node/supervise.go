@@ -38,7 +38,7 @@ func runParent(ctx context.Context, s config.Settings, again <-chan os.Signal, l
 		Args: os.Args, Env: env, Again: again, Clock: coord.LeaseClock(),
 		Out: os.Stdout, Err: os.Stderr, Log: log, Alive: service.alive,
 		Close: func(ctx context.Context, v cluster.SupervisorReport, d supervise.Death) error {
-			err := closeDead(ctx, s.Service, v, d, log)
+			err := closeDeadMember(ctx, s.Service, v, d, log)
 			if err != nil {
 				log.Debug("the dead node's member is not closed", "error", err)
 				return errors.New(coord.Reason(err))
@@ -61,8 +61,8 @@ func runParent(ctx context.Context, s config.Settings, again <-chan os.Signal, l
 	return ChildExit(code)
 }
 
-// closeDead closes the member of a dead child, over a session of the parent's own.
-func closeDead(ctx context.Context, service config.Service, v cluster.SupervisorReport, d supervise.Death, log *slog.Logger) (err error) {
+// closeDeadMember closes the member of a dead child, over a session of the parent's own.
+func closeDeadMember(ctx context.Context, service config.Service, v cluster.SupervisorReport, d supervise.Death, log *slog.Logger) (err error) {
 	store, err := service.Open(log)
 	if err != nil {
 		return err

@@ -5,9 +5,10 @@
 //   - A [Matrix] is a solution in the making: the share of each task that each node is to have, one row for each task and
 //     one column for each node.
 //   - An [Eligibility] says which nodes can run a task, and which of them run it best.
-//   - Quotas and target loads say what an even spread would be. Every node gets its lower quota, its ideal share rounded down.
-//     What is left of a task are its remainders, for which nodes compete (quota.go). The target load is what a node
-//     should carry once all remainders are distributed (target.go).
+//   - Quotas and target loads say what an even spread would be. The ideal share is of one task: what a node would have of it
+//     if slots could be cut into fractions. Every node gets that rounded down, its lower quota; what is left of a task are its
+//     remainders, for which nodes compete (quota.go). The target load is of all tasks together: what a node would carry, in
+//     fractions of slots, once all remainders are distributed (target.go).
 //   - [Costs] compare solutions, level by level (cost.go).
 package model
 

@@ -278,7 +278,7 @@ func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()
 	p := snap.Peers[memberID]
-	ops, epoch := l.commits.fencedBy(snap, snap.Epoch.Rec.NextToken)
+	ops, epoch := l.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.commits.nextToken))
 	assignment, version, why := &schema.Assignment{}, int64(0), "another of its keys was deleted"
 	node, lost := memberID, false // nobody knows what it holds
 	switch m := p.Member.Rec; {
@@ -323,9 +323,8 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	if err := l.commits.submit(ctx, ops); err != nil {
 		return err
 	}
-	l.commits.ring.recorded(ring)
 	l.Log.Warn("evicted a member", "node", node, "member", memberID, "reason", why)
-	l.view.PutEpoch(epoch, snap.Epoch.Version+1)
+	l.commits.applied(snap, epoch, ring)
 	if !lost {
 		l.view.PutAssignment(memberID, assignment, version, len(write))
 	}

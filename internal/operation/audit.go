@@ -33,9 +33,9 @@ func (o Operator) asking(caller cluster.Caller, what string, body any) Operator 
 // somebody is whoever asks over a node that knows nobody's name.
 const somebody = "somebody"
 
-// whose says whose wish it is, for records that have one field for it, and what a line of the audit says of that: who
+// whose says whose operation it is, for records that have one field for it, and what a line of the audit says of that: who
 // asked, and from where, over which node. What comes from nowhere, with no name, is the node's own.
-func whose(node, by, from string) (wish, who, where string) {
+func whose(node, by, from string) (asker, who, where string) {
 	switch {
 	case from == "":
 		who = cmp.Or(by, node)

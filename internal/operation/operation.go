@@ -55,7 +55,7 @@ type Operator struct {
 	By      string // who wants it, for people
 	// line is the line of the audit that goes with every write, nil for none.
 	line *cluster.AuditLine
-	// differs names what two wishes that are the same in words can differ by.
+	// differs names what two operations that are the same in words can differ by.
 	differs string
 	// earlier is what was removed as it was read before, nil for who reads it for every write. It need not be the
 	// latest, only older than what is written.
@@ -309,7 +309,7 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 	return revision, err
 }
 
-// Repeated returns what Do or Apply returned for a wish that the audit remembers by its key, and whether there is one.
+// Repeated returns what Do or Apply returned for an operation that the audit remembers by its key, and whether there is one.
 func (o Operator) Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error) {
 	if op.Key == "" {
 		return "", false, nil

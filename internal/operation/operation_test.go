@@ -94,7 +94,7 @@ func TestFailuresAreNotRepeatedAtOnce(t *testing.T) {
 	}
 }
 
-// A commit of which nobody knows the outcome is read again, not sent again: a wish is written once.
+// A commit of which nobody knows the outcome is read again, not sent again: an operation is written once.
 func TestUnknownOutcome(t *testing.T) {
 	for _, applied := range []bool{true, false} {
 		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
-// A wish that is bound to a revision, and was written although nobody heard so, is not taken for somebody else's.
+// An operation that is bound to a revision, and was written although nobody heard so, is not taken for somebody else's.
 func TestUnknownOutcomeOfABoundWish(t *testing.T) {
 	for _, applied := range []bool{true, false} {
 		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestUnknownOutcomeOfABoundWish(t *testing.T) {
 				commits := 0
 				o := open(t, mem.New(mem.Config{}), func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
 					commits++
-					if commits%2 == 1 { // the first of each wish
+					if commits%2 == 1 { // the first of each operation
 						if applied {
 							_, _ = next(ctx, ops...)
 						}
@@ -163,7 +163,7 @@ func TestUnknownOutcomeOfABoundWish(t *testing.T) {
 	}
 }
 
-// Wishes of several operators at the same time are all kept.
+// Operations of several people at the same time are all kept.
 func TestOperatorsAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{Latency: time.Millisecond})

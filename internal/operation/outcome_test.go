@@ -127,8 +127,8 @@ func (l *lossy) lines() []cluster.AuditLine {
 	return rec.Lines
 }
 
-// wishes are operations of every kind, and a list of them.
-func wishes() map[string]func(ctx context.Context, o operation.Operator, s *view.Snapshot, key string) (string, error) {
+// everyKind are operations of every kind, and a list of them.
+func everyKind() map[string]func(ctx context.Context, o operation.Operator, s *view.Snapshot, key string) (string, error) {
 	slot := cluster.Slot{Task: "a"}
 	create := cluster.Declare(cluster.TaskSpec{Name: "new", WorkName: "a", WorkerNum: 1})
 	create.If = cluster.IfAbsent
@@ -155,13 +155,13 @@ func wishes() map[string]func(ctx context.Context, o operation.Operator, s *view
 }
 
 func eachWish(t *testing.T, test func(t *testing.T, l *lossy, do func(ctx context.Context, o operation.Operator, key string) (string, error))) {
-	for name, wish := range wishes() {
+	for name, do := range everyKind() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLossy(t)
 				s := l.snapshot()
 				test(t, l, func(ctx context.Context, o operation.Operator, key string) (string, error) {
-					return wish(ctx, o, s, key)
+					return do(ctx, o, s, key)
 				})
 			})
 		})
@@ -244,10 +244,10 @@ func TestKeys(t *testing.T) {
 		op := cluster.Scale("a", 4)
 		op.By, op.Key = "ann", "k"
 		if _, err := o.Do(t.Context(), s, op); !errors.Is(err, cluster.ErrKeyReused) {
-			t.Errorf("another wish: %v", err)
+			t.Errorf("another operation: %v", err)
 		}
 		if _, repeated, err := o.Repeated(t.Context(), op); repeated || !errors.Is(err, cluster.ErrKeyReused) {
-			t.Errorf("another wish: %v, %v", repeated, err)
+			t.Errorf("another operation: %v, %v", repeated, err)
 		}
 		for i := range 250 {
 			if _, err := run("ann", fmt.Sprint("k", i)); err != nil {

@@ -27,6 +27,7 @@ var phrases = []phrase{
 	{not: "deal|deals|dealt out", say: `"assign" or "distribute"`},
 	{not: "deal|deals|dealt them out", say: `"assign" or "distribute"`},
 	{not: "waited for all the same", say: `"still awaited"`},
+	{not: "wish|wishes", say: `"operation", or "request"`},
 }
 
 // A word of a text, in small letters. It follows the one before where only blanks, the end of a line and the marks of a

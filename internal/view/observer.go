@@ -46,7 +46,8 @@ func (o *Observer) update(f func()) {
 	f()
 	if now := o.current(); now != before && now != nil {
 		o.number++
-		if o.last = now; o.paused {
+		o.last = now
+		if o.paused {
 			o.begun, o.paused = o.number, false
 		}
 	}

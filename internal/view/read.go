@@ -28,7 +28,8 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 	b := v.sort(keys)
 	// A changed assignment is worth acting on before the lists are read, which are longer. They
 	// wait for one round at most.
-	if v.listsWait = len(b.assignments) > 0 && len(b.lists) > 0 && !v.listsWait; v.listsWait {
+	v.listsWait = len(b.assignments) > 0 && len(b.lists) > 0 && !v.listsWait
+	if v.listsWait {
 		v.remark(b.lists)
 		b.lists = nil
 	}

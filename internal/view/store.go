@@ -49,7 +49,8 @@ func (es *entries) put(key string, r coord.Record, err error, at time.Duration) 
 		old := es.snap.Tasks[name]
 		e := decode[schema.Task](old, key, r, err, at)
 		if e.Good() {
-			if e.Err = CheckName(key, e.Rec); e.Err != nil {
+			e.Err = CheckName(key, e.Rec)
+			if e.Err != nil {
 				e.Rec, e.RecAt = old.Rec, old.RecAt
 			}
 		}
@@ -168,7 +169,8 @@ func decode[R any, P recordPtr[R]](old Entry[R], key string, r coord.Record, err
 		return old
 	}
 	rec := new(R)
-	if e.Err = schema.Decode(key, r, P(rec)); e.Err == nil {
+	e.Err = schema.Decode(key, r, P(rec))
+	if e.Err == nil {
 		e.Rec, e.RecAt = rec, r.Version
 	}
 	return e

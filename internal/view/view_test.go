@@ -181,7 +181,8 @@ func TestOnlyWhatChangedIsRead(t *testing.T) {
 		}
 		v.MarkPeer("b")
 		refresh(t, v)
-		if list = counted.take(); len(list) != 3 || list[0] != "/assignments/b" {
+		list = counted.take()
+		if len(list) != 3 || list[0] != "/assignments/b" {
 			t.Errorf("of a marked member %v are read", list)
 		}
 	})

@@ -62,7 +62,13 @@ func runParent(ctx context.Context, s config.Settings, again <-chan os.Signal, l
 }
 
 // closeDeadMember closes the member of a dead child, over a session of the parent's own.
-func closeDeadMember(ctx context.Context, service config.Service, v cluster.SupervisorReport, d supervise.Death, log *slog.Logger) (err error) {
+func closeDeadMember(
+	ctx context.Context,
+	service config.Service,
+	v cluster.SupervisorReport,
+	d supervise.Death,
+	log *slog.Logger,
+) (err error) {
 	store, err := service.Open(log)
 	if err != nil {
 		return err

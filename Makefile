@@ -100,8 +100,8 @@ bench-scale: deps ## Measures whole fleets (minutes); SYSTEM= STORE= NODES= SLOT
 	  | grep --line-buffered -e '^|' -e 'not measured' -e '_test.go' -e '^FAIL'
 
 .PHONY: bench-planner
-bench-planner: ## Compares planners in one run (minutes); PEERS=a,b narrows, JSON=FILE writes lines, DOC=1 docs/benchmarks.md
-	cd bench && $(GO) run ./planner $(if $(PEERS),-peers $(PEERS)) $(if $(JSON),-json $(abspath $(JSON))) $(if $(DOC),-doc ../docs/benchmarks.md)
+bench-planner: ## Compares planners in one run (minutes); PEERS=a,b narrows, JSON=FILE writes lines, DOC=1 docs/internals/benchmarks.md
+	cd bench && $(GO) run ./planner $(if $(PEERS),-peers $(PEERS)) $(if $(JSON),-json $(abspath $(JSON))) $(if $(DOC),-doc ../docs/internals/benchmarks.md)
 
 .PHONY: build
 build: ## Builds bin/xconsumer

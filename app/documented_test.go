@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -24,12 +25,14 @@ import (
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	files := []string{"../README.md", "../README.zh-CN.md"}
-	for _, pattern := range []string{"../docs/*.md", "../docs/zh/*.md"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
+	err := filepath.WalkDir("../docs", func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".md" {
+			files = append(files, path)
 		}
-		files = append(files, found...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	texts := map[string]string{}
 	for _, file := range files {

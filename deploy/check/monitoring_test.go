@@ -33,7 +33,7 @@ var metric = regexp.MustCompile(`\bxconsumer_[a-z_]+\b`)
 // known are the metrics that the documentation names, which a test of theirs compares with what is served.
 func known(t *testing.T) map[string]bool {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/metrics.md")
+	text, err := os.ReadFile("../../docs/reference/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func (l *Leader) Blocked(why error) {
 		l.block.Store(nil)
 		return
 	}
-	text := fmt.Sprintf("the epoch is missing or damaged: nothing can be granted until it is restored, see docs/operations.md: %v", why)
+	text := fmt.Sprintf("the epoch is missing or damaged: nothing can be granted until it is restored, see docs/guides/operations.md: %v", why)
 	l.block.Store(&text)
 }
 

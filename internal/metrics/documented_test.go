@@ -15,7 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
-// docs/metrics.md is what is served. UPDATE=1 writes it.
+// docs/reference/metrics.md is what is served. UPDATE=1 writes it.
 func TestDocumented(t *testing.T) {
 	var api func() []cluster.Measure
 	server := apinode.Serve(t, apinode.New(cluster.State{}), httpapi.Options{Metrics: func(measures func() []cluster.Measure) http.Handler {
@@ -36,8 +36,8 @@ func TestDocumented(t *testing.T) {
 
 Every node serves them at ` + "`/metrics`" + `, to whoever may look: without a token where nobody needs one, else with one of role view.
 What is true of the whole cluster (` + "`xconsumer_cluster_…`" + `) is told by the leader alone, so that sums over all nodes are right. Beside these
-there are Go's and the process's own (` + "`go_…`, `process_…`" + `). Rules to be woken by are in [deploy/prometheus](../deploy/prometheus), a
-dashboard in [deploy/grafana](../deploy/grafana).
+there are Go's and the process's own (` + "`go_…`, `process_…`" + `). Rules to be woken by are in [deploy/prometheus](../../deploy/prometheus), a
+dashboard in [deploy/grafana](../../deploy/grafana).
 
 | name | kind | labels | |
 |---|---|---|---|
@@ -52,7 +52,7 @@ dashboard in [deploy/grafana](../deploy/grafana).
 		}
 		_, _ = fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(dto.MetricType_name[int32(f.GetType())]), strings.Join(labels, ", "), f.GetHelp())
 	}
-	const file = "../../docs/metrics.md"
+	const file = "../../docs/reference/metrics.md"
 	if os.Getenv("UPDATE") != "" {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)

@@ -92,7 +92,7 @@ var leaderFaults = soakKinds{
 }
 
 // exceptions returns how much longer than D it may take until all is well after a fault has ended: see "Not within D"
-// of docs/reliability.md.
+// of docs/internals/reliability.md.
 func (s *soaker) exceptions(kind string) time.Duration {
 	switch kind {
 	case "decision hangs":
@@ -178,7 +178,7 @@ func (s *soaker) assignment(node string) (key string, assignment *schema.Assignm
 }
 
 // putBack writes a former assignment, as one does who restores a single record. One that is evicted or closed by now
-// stays so: docs/reliability.md says that to put such a one back in force is not recognised.
+// stays so: docs/internals/reliability.md says that to put such a one back in force is not recognised.
 func (s *soaker) putBack(key string, former *schema.Assignment) {
 	s.hand(func(ctx context.Context, session coord.Session) (coord.Op, bool) {
 		r, err := session.Get(ctx, key)

@@ -23,9 +23,9 @@ var logCalls = map[string]int{
 var attrCalls = []string{"Any", "Bool", "Duration", "Float64", "Group", "Int", "Int64", "String", "Time", "Uint64"}
 
 // logPages are the pages that list the keys.
-var logPages = []string{"docs/operations.md", "docs/zh/operations.md"}
+var logPages = []string{"docs/guides/operations.md", "docs/zh/guides/operations.md"}
 
-// What the program writes into its log has the keys that docs/operations.md lists, in both languages, and no others:
+// What the program writes into its log has the keys that docs/guides/operations.md lists, in both languages, and no others:
 // whoever searches the logs of a fleet knows one word for one thing.
 func TestLogKeys(t *testing.T) {
 	atRoot(t)

@@ -11,7 +11,7 @@
 //	holes_test.go ──(file, lines, instead)──▶ overlay ──▶ test binary ──▶ red, or the mutant lives
 //
 // Without -open only what is cheap is checked: that every mutant still applies to the source, that
-// docs/reliability.md has the same table, and that one of them is found.
+// docs/internals/reliability.md has the same table, and that one of them is found.
 package mutants_test
 
 import (
@@ -96,9 +96,9 @@ func TestMutantsApply(t *testing.T) {
 	}
 }
 
-// The table of docs/reliability.md is this one.
+// The table of docs/internals/reliability.md is this one.
 func TestTable(t *testing.T) {
-	path := filepath.Join(root, "docs", "reliability.md")
+	path := filepath.Join(root, "docs", "internals", "reliability.md")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -177,7 +177,7 @@ func (m *machine) expire() {
 	if p == nil || !p.client.Reachable() && !m.sudden {
 		return
 	}
-	// Who has lost its document as well is known to no leader that comes: see docs/reliability.md.
+	// Who has lost its document as well is known to no leader that comes: see docs/internals/reliability.md.
 	if v := p.report.Load(); v != nil && m.only("expire", v.Member) {
 		m.touched(v.Member)
 		m.service.Expire(v.Session)
@@ -253,7 +253,7 @@ func (m *machine) putBack(n int64) {
 		m.edit(key, func(r coord.Record) (coord.Op, bool) {
 			was, is := new(schema.Assignment), new(schema.Assignment)
 			if _, live := m.service.Records()[m.keys.Status(v.Member)]; !live {
-				return coord.Op{}, false // what it holds cannot be seen any longer: see docs/reliability.md, "Not covered"
+				return coord.Op{}, false // what it holds cannot be seen any longer: see docs/internals/reliability.md, "Not covered"
 			}
 			if json.Unmarshal(former, was) != nil || schema.Decode(key, r, is) != nil || is.Evicted || is.Closed != nil {
 				return coord.Op{}, false

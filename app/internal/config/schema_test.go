@@ -42,11 +42,11 @@ var (
 	cell = regexp.MustCompile("`([^`]+)`")
 )
 
-// documented are the keys that docs/configuration.md describes: "`a.b`, `.c`" are a.b and a.c, and what follows [[task]]
+// documented are the keys that docs/reference/configuration.md describes: "`a.b`, `.c`" are a.b and a.c, and what follows [[task]]
 // is of that.
 func documented(t *testing.T) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile("../../../docs/configuration.md")
+	text, err := os.ReadFile("../../../docs/reference/configuration.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func documented(t *testing.T) map[string]string {
 	return found
 }
 
-// docs/app.schema.json is what the program reads, with what the documentation says of it; and the documentation knows
+// docs/reference/app.schema.json is what the program reads, with what the documentation says of it; and the documentation knows
 // every key. UPDATE=1 writes the schema.
 func TestSchema(t *testing.T) {
 	root, keys := schemaOf()
@@ -86,13 +86,13 @@ func TestSchema(t *testing.T) {
 	for name, s := range keys {
 		text, known := told[name]
 		if !known {
-			t.Errorf("docs/configuration.md does not know %s", name)
+			t.Errorf("docs/reference/configuration.md does not know %s", name)
 		}
 		s.Description = text
 	}
 	for name := range told {
 		if keys[name] == nil {
-			t.Errorf("docs/configuration.md knows %s, which there is not; there are %v", name, slices.Sorted(maps.Keys(keys)))
+			t.Errorf("docs/reference/configuration.md knows %s, which there is not; there are %v", name, slices.Sorted(maps.Keys(keys)))
 		}
 	}
 	text, err := json.MarshalIndent(root, "", " ")
@@ -100,7 +100,7 @@ func TestSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	text = append(text, '\n')
-	const file = "../../../docs/app.schema.json"
+	const file = "../../../docs/reference/app.schema.json"
 	if os.Getenv("UPDATE") != "" {
 		if err := os.WriteFile(file, text, 0o644); err != nil {
 			t.Fatal(err)

@@ -309,7 +309,7 @@ func unsupportedFix(s config.Service) string {
 	return "upgrade etcd, or correct its address; nodes refuse to run on it as it is"
 }
 
-// takeover returns within what time the work of a lost machine runs elsewhere: the formula in docs/reliability.md.
+// takeover returns within what time the work of a lost machine runs elsewhere: the formula in docs/internals/reliability.md.
 func takeover(s config.Service, info coord.Info) time.Duration {
 	ends := info.Timeout
 	if s.ZK != nil {

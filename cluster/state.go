@@ -178,8 +178,8 @@ type TaskInfo struct {
 	Revision string `json:"revision"`
 }
 
-// Note counts a worker by its state; what has ended for good is not counted.
-func (t *TaskInfo) Note(state WorkerState) {
+// Add counts a worker by its state; what has ended for good is not counted.
+func (t *TaskInfo) Add(state WorkerState) {
 	switch state {
 	case WorkerRunning:
 		t.Running++

@@ -299,20 +299,20 @@ func TestUpdatesAtOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex
 			random := rand.New(rand.NewPCG(seed, 1))
-			service := mem.New(mem.Config{Latency: time.Millisecond, Faults: mem.Faults{Request: func(r mem.Request) mem.Fate {
+			service := mem.New(mem.Config{Latency: time.Millisecond, Faults: mem.Faults{Request: func(r mem.Request) mem.Delivery {
 				mu.Lock()
 				defer mu.Unlock()
-				fate := mem.Fate{There: time.Duration(random.Int64N(5_000_000)), Back: time.Duration(random.Int64N(5_000_000))}
+				delivery := mem.Delivery{There: time.Duration(random.Int64N(5_000_000)), Back: time.Duration(random.Int64N(5_000_000))}
 				switch n := random.IntN(10); {
 				case !r.Commit:
 				case n < 2:
-					fate.Lost = true
+					delivery.Lost = true
 				case n < 4:
-					fate.Late, fate.There = true, time.Duration(random.Int64N(50_000_000))
+					delivery.Late, delivery.There = true, time.Duration(random.Int64N(50_000_000))
 				case n < 6:
-					fate.Mute = true
+					delivery.Mute = true
 				}
-				return fate
+				return delivery
 			}}})
 			var updates sync.WaitGroup
 			var want []string

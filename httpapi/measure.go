@@ -91,7 +91,7 @@ func (a *API) Measures() []cluster.Measure {
 	defer q.mu.Unlock()
 	count := cluster.Measure{
 		Name:   "xconsumer_api_requests_total",
-		Help:   "Requests that the HTTP API has answered.",
+		Help:   "Requests answered by the HTTP API.",
 		Kind:   cluster.MeasureCounter,
 		Labels: []string{"route", "method", "code"},
 	}
@@ -100,7 +100,7 @@ func (a *API) Measures() []cluster.Measure {
 	}
 	took := cluster.Measure{
 		Name:   "xconsumer_api_request_seconds",
-		Help:   "How long answers of the HTTP API took, streams and logs left out.",
+		Help:   "Duration of requests to the HTTP API, without streams and logs.",
 		Kind:   cluster.MeasureHistogram,
 		Labels: []string{"route"},
 	}
@@ -110,7 +110,7 @@ func (a *API) Measures() []cluster.Measure {
 		took.Series = append(took.Series, kept)
 	}
 	return []cluster.Measure{count, took, a.auth.Measure(), {
-		Name: "xconsumer_api_followers", Help: "Who follows the stream of this node at present.", Kind: cluster.MeasureGauge,
+		Name: "xconsumer_api_followers", Help: "Clients that follow this node's stream.", Kind: cluster.MeasureGauge,
 		Series: []cluster.Series{{Value: float64(a.streams.Now())}},
 	}}
 }

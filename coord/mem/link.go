@@ -333,11 +333,11 @@ func (c call) answer(back time.Duration) error {
 	return c.over()
 }
 
-// fate asks what becomes of a request.
-func (c *Client) fate(commit bool, key string) Fate {
+// delivery asks what becomes of a request.
+func (c *Client) delivery(commit bool, key string) Delivery {
 	decide := c.service.cfg.Faults.Request
 	if decide == nil {
-		return Fate{}
+		return Delivery{}
 	}
 	r := Request{Client: c.id, At: c.service.now(), Commit: commit, Key: key}
 	c.mu.Lock()
@@ -358,7 +358,7 @@ func (c *Client) Open(ctx context.Context) (coord.Session, error) {
 	c.rouse()
 	base := c.now()
 	opening := call{c, ctx, nil}
-	if err := opening.arrive(c.fate(false, "").There); err != nil {
+	if err := opening.arrive(c.delivery(false, "").There); err != nil {
 		return nil, fmt.Errorf("mem: the link is cut: %w", err)
 	}
 	if err := opening.answer(0); err != nil {

@@ -53,8 +53,8 @@ func TestConformanceOfARoughService(t *testing.T) {
 	}
 	const tick = 200 * time.Millisecond
 	service := mem.New(mem.Config{Timeout: 2 * time.Second, Tick: tick, Latency: 50 * time.Microsecond, Servers: 3, Faults: mem.Faults{
-		Request: func(r mem.Request) mem.Fate {
-			return mem.Fate{There: some(time.Millisecond, r, 1), Back: some(time.Millisecond, r, 2)}
+		Request: func(r mem.Request) mem.Delivery {
+			return mem.Delivery{There: some(time.Millisecond, r, 1), Back: some(time.Millisecond, r, 2)}
 		},
 		Touch: func(session string, at time.Duration) time.Duration { return some(tick/2, session, at) },
 		Hint:  func(n mem.Notice) time.Duration { return some(time.Millisecond, n, 0) },

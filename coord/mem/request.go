@@ -27,20 +27,20 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 	if err := c.over(); err != nil {
 		return nil, fail(err)
 	}
-	fate := ss.client.fate(true, ops[0].Key)
+	delivery := ss.client.delivery(true, ops[0].Key)
 	switch {
-	case fate.Lost:
-		return nil, fail(c.sleep(fate.Back))
-	case fate.Late:
-		after(fate.There, func() {
+	case delivery.Lost:
+		return nil, fail(c.sleep(delivery.Back))
+	case delivery.Late:
+		after(delivery.There, func() {
 			_, _, _ = ss.apply(ops)
 		})
-		return nil, fail(c.sleep(fate.Back))
+		return nil, fail(c.sleep(delivery.Back))
 	}
-	if err := c.arrive(fate.There); err != nil {
+	if err := c.arrive(delivery.There); err != nil {
 		return nil, fail(err) // it never reached the service, but no client can know that
 	}
-	if err := c.wait(ss.storeReachable, fate.There); err != nil {
+	if err := c.wait(ss.storeReachable, delivery.There); err != nil {
 		return nil, fail(err)
 	}
 	results, n, err := ss.apply(ops)
@@ -50,13 +50,13 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 	if werr := c.wait(func() <-chan struct{} { return ss.arrived(n) }, 0); werr != nil {
 		return nil, fail(werr)
 	}
-	if werr := c.answer(fate.Back); werr != nil {
+	if werr := c.answer(delivery.Back); werr != nil {
 		return nil, fail(werr)
 	}
 	ss.client.mu.Lock()
 	mute := ss.client.mute
 	ss.client.mu.Unlock()
-	if mute || fate.Mute {
+	if mute || delivery.Mute {
 		return nil, fail(nil)
 	}
 	return results, err

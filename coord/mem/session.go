@@ -86,8 +86,8 @@ func (ss *session) read(ctx context.Context, what, key string, f func(*server)) 
 	if err := c.over(); err != nil {
 		return fmt.Errorf("%s %s: %w", what, key, err)
 	}
-	fate := ss.client.fate(false, key)
-	if err := c.arrive(fate.There); err != nil {
+	delivery := ss.client.delivery(false, key)
+	if err := c.arrive(delivery.There); err != nil {
 		return fmt.Errorf("%s %s: %w", what, key, err)
 	}
 	s := ss.service
@@ -95,7 +95,7 @@ func (ss *session) read(ctx context.Context, what, key string, f func(*server)) 
 	ss.touchUnlessExpired()
 	f(ss.server())
 	s.mu.Unlock()
-	if err := c.answer(fate.Back); err != nil {
+	if err := c.answer(delivery.Back); err != nil {
 		return fmt.Errorf("%s %s: %w", what, key, err)
 	}
 	return nil

@@ -55,7 +55,7 @@ type Config struct {
 // and must not call the service. Nil functions decide that all is well.
 type Faults struct {
 	// Request decides what becomes of a request.
-	Request func(Request) Fate
+	Request func(Request) Delivery
 	// Lag is how much later than the store a server has a change.
 	Lag func(server int, change int64) time.Duration
 	// Touch is how much later the service hears that a server has heard of a session; negative
@@ -81,8 +81,8 @@ type Notice struct {
 	At           time.Duration
 }
 
-// Fate is what becomes of a request.
-type Fate struct {
+// Delivery is what becomes of a request.
+type Delivery struct {
 	There time.Duration // until it arrives, besides the service's latency
 	Back  time.Duration // until its answer does
 	// Lost: it never arrives. Late: its sender gives up, and then it arrives. Mute: its answer

@@ -51,91 +51,97 @@ var (
 var defs = map[Name]def{
 	StoreOperations: {
 		cluster.MeasureCounter,
-		"Operations asked of the coordination service, by kind and outcome (ok, refused, failed).",
+		"Operations sent to the coordination service, by kind and outcome (ok, refused, failed).",
 		[]string{"operation", "outcome"},
 		nil,
 	},
-	StoreSeconds:  {cluster.MeasureHistogram, "How long operations of the coordination service took.", []string{"operation"}, short},
+	StoreSeconds:  {cluster.MeasureHistogram, "Duration of operations of the coordination service.", []string{"operation"}, short},
 	StoreSent:     {cluster.MeasureCounter, "Bytes of keys and values sent to the coordination service.", nil, nil},
 	StoreReceived: {cluster.MeasureCounter, "Bytes of values and names received from the coordination service.", nil, nil},
-	StoreWrites:   {cluster.MeasureCounter, "Records written or deleted, by kind, in commits that were made.", []string{"record"}, nil},
-	StoreHints:    {cluster.MeasureCounter, "Watches of the coordination service that have fired.", nil, nil},
-	RecordBytes:   {cluster.MeasureGauge, "The largest record of a kind that this process has written.", []string{"record"}, nil},
-	Heartbeat:     {cluster.MeasureHistogram, "How long the commits took that prove this node's lease.", nil, short},
-	Plan:          {cluster.MeasureHistogram, "How long this node took to decide, while it led.", nil, short},
-	Publish:       {cluster.MeasureHistogram, "How long the commits of decisions took, while this node led.", nil, short},
-	Handoff:       {cluster.MeasureHistogram, "From asking a worker back until it runs on its next node, as the leader sees it.", nil, long},
+	StoreWrites:   {cluster.MeasureCounter, "Records written or deleted in successful commits, by kind.", []string{"record"}, nil},
+	StoreHints:    {cluster.MeasureCounter, "Watches of the coordination service that fired.", nil, nil},
+	RecordBytes:   {cluster.MeasureGauge, "Size of the largest record that this process wrote, by kind.", []string{"record"}, nil},
+	Heartbeat:     {cluster.MeasureHistogram, "Duration of the heartbeat commits that renew this node's lease.", nil, short},
+	Plan:          {cluster.MeasureHistogram, "Duration of the decisions of this node while it led.", nil, short},
+	Publish:       {cluster.MeasureHistogram, "Duration of the commits of decisions while this node led.", nil, short},
+	Handoff: {
+		cluster.MeasureHistogram,
+		"Time from the release of a slot until its worker runs on the next node, as seen by the leader.",
+		nil,
+		long,
+	},
 	Failover: {
 		cluster.MeasureHistogram,
-		"From seeing a node gone until a worker that it had runs elsewhere, as the leader sees it.",
+		"Time from the detection of a lost node until a worker of it runs elsewhere, as seen by the leader.",
 		nil,
 		long,
 	},
 	Moves: {
 		cluster.MeasureCounter,
-		"Slots that this node has dealt with while it led, by step and reason.",
+		"Steps of slots in the decisions of this node while it led, by step and reason.",
 		[]string{"step", "reason"},
 		nil,
 	},
 	LastDecision: {
 		cluster.MeasureGauge,
-		"The number of the last decision that this node has made; the last 128 of all leaders are kept.",
+		"Number of the last decision of this node. The last 128 of all leaders are kept.",
 		nil,
 		nil,
 	},
 	Refused: {
 		cluster.MeasureCounter,
-		"Commits of this node that were refused or whose outcome was unknown, while it led; " +
-			"one that follows a change is usual, many in a row are not.",
+		"Commits of this node, while it led, that were refused or had an unknown outcome. " +
+			"One after a change is normal; many in a row are not.",
 		nil,
 		nil,
 	},
-	GaveUp: {cluster.MeasureCounter, "How often this node could not lead and has let another one.", nil, nil},
+	GaveUp: {cluster.MeasureCounter, "Number of times that this node could not lead and gave up its candidacy.", nil, nil},
 	LeaderRound: {
 		cluster.MeasureGauge,
-		"For how long this node has been at its present step of leading while its lease held and the coordination service answered, " +
-			"0 while it waits or follows; many seconds mean that it hangs.",
+		"Age of the current step of leading on this node, while its lease is valid and the coordination service answers. " +
+			"0 while it waits or follows. A step of many seconds hangs.",
 		nil,
 		nil,
 	},
 	Blocked: {
 		cluster.MeasureGauge,
-		"Whether this node is the one to lead and cannot, for the epoch is missing or damaged; nothing is granted until it is restored.",
+		"1 if this node should lead but cannot, because the epoch record is missing or damaged. Nothing is granted until it is restored.",
 		nil,
 		nil,
 	},
 	SinceRound: {
 		cluster.MeasureGauge,
-		"How long ago a round of leading ended on this node, 0 while it does not lead; " +
-			"one that has nothing to do looks around now and then all the same.",
+		"Time since the last round of leading ended on this node. 0 while it does not lead. " +
+			"An idle leader also runs a round from time to time.",
 		nil,
 		nil,
 	},
-	Events:   {cluster.MeasureCounter, "What this node told to have happened.", []string{"kind"}, nil},
-	Failures: {cluster.MeasureCounter, "Workers of this node that failed and are run again.", []string{"task"}, nil},
+	Events:   {cluster.MeasureCounter, "Events emitted by this node.", []string{"kind"}, nil},
+	Failures: {cluster.MeasureCounter, "Failures of workers of this node that were followed by a restart.", []string{"task"}, nil},
 	ClockApart: {
 		cluster.MeasureGauge,
-		"By how much the leader's clock is at least ahead of this node's, negative if it is behind; " +
-			"0 while that is not known, and on the leader. " +
-			"Differences below 2 s are not told, nor some up to 8 s.",
+		"Lower bound of how far the leader's clock is ahead of this node's; negative if it is behind. " +
+			"0 on the leader, and while the difference is unknown. " +
+			"Differences below 2 s are not reported, and some below 8 s may be missed.",
 		nil,
 		nil,
 	},
 	Skipped: {
 		cluster.MeasureCounter,
-		"Firings of schedules that began no run, while this node led, by reason: late (and not made up for) or overlap (another run went on).",
+		"Firings of schedules that began no run while this node led, by reason: " +
+			"late (missed and not made up for) or overlap (the previous run was still going on).",
 		[]string{"task", "reason"},
 		nil,
 	},
 	Fences: {
 		cluster.MeasureCounter,
-		"How often all workers of this node were stopped because it had lost its lease or its session.",
+		"Number of times that all workers of this node were stopped because it lost its lease or session.",
 		[]string{"reason"},
 		nil,
 	},
 	Dropped: {
 		cluster.MeasureCounter,
-		"What this process threw away because whoever takes it was too slow: log records, spans.",
+		"Items dropped because their receiver was too slow, by what they are: log records, spans.",
 		[]string{"what"},
 		nil,
 	},

@@ -34,10 +34,10 @@ func TestDocumented(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Metrics
 
-Every node serves them at ` + "`/metrics`" + `, to whoever may look: without a token where nobody needs one, else with one of role view.
-What is true of the whole cluster (` + "`xconsumer_cluster_…`" + `) is told by the leader alone, so that sums over all nodes are right. Beside these
-there are Go's and the process's own (` + "`go_…`, `process_…`" + `). Rules to be woken by are in [deploy/prometheus](../../deploy/prometheus), a
-dashboard in [deploy/grafana](../../deploy/grafana).
+Every node exports Prometheus metrics at ` + "`/metrics`" + `. Where the API requires a token, scrape with one of role view.
+Metrics of the whole cluster (` + "`xconsumer_cluster_…`" + `) are exported only by the leader, so summing across nodes does not
+double-count. Go's own metrics (` + "`go_…`, `process_…`" + `) are exported as well. Example alerting rules are in
+[deploy/prometheus](../../deploy/prometheus), a dashboard is in [deploy/grafana](../../deploy/grafana).
 
 | name | kind | labels | |
 |---|---|---|---|

@@ -75,49 +75,49 @@ type observed struct {
 }
 
 var (
-	buildInfo = prometheus.NewDesc("xconsumer_build_info", "The version of this node; 1.", []string{"version", "goversion"}, nil)
-	nodeInfo  = prometheus.NewDesc("xconsumer_node_info", "The cluster and name of this node; 1.", []string{"cluster", "node"}, nil)
-	ready     = prometheus.NewDesc("xconsumer_ready", "Whether this node is a member at work.", nil, nil)
-	leads     = prometheus.NewDesc("xconsumer_leader", "Whether this node leads.", nil, nil)
+	buildInfo = prometheus.NewDesc("xconsumer_build_info", "Always 1; the labels are the version of this node.", []string{"version", "goversion"}, nil)
+	nodeInfo  = prometheus.NewDesc("xconsumer_node_info", "Always 1; the labels are the cluster and name of this node.", []string{"cluster", "node"}, nil)
+	ready     = prometheus.NewDesc("xconsumer_ready", "1 if this node is ready: a member with a valid lease.", nil, nil)
+	leads     = prometheus.NewDesc("xconsumer_leader", "1 if this node leads.", nil, nil)
 	leaseLeft = prometheus.NewDesc(
 		"xconsumer_lease_remaining_seconds",
-		"How long this node may go on without a word from the coordination service.",
+		"Time left of this node's lease.",
 		nil,
 		nil,
 	)
 	leaseLength = prometheus.NewDesc(
 		"xconsumer_lease_length_seconds",
-		"How long a lease lasts from the last word on; 0 before this node has joined.",
+		"Duration of a full lease; 0 before this node has joined.",
 		nil,
 		nil,
 	)
-	ownWorkers = prometheus.NewDesc("xconsumer_workers", "Workers of this node, by state.", []string{"task", "state"}, nil)
-	nodes      = prometheus.NewDesc("xconsumer_cluster_nodes", "Nodes of the cluster, by state; told by the leader.", []string{"state"}, nil)
+	ownWorkers = prometheus.NewDesc("xconsumer_workers", "Workers of this node, by task and state.", []string{"task", "state"}, nil)
+	nodes      = prometheus.NewDesc("xconsumer_cluster_nodes", "Nodes of the cluster, by state; exported by the leader only.", []string{"state"}, nil)
 	desired    = prometheus.NewDesc(
 		"xconsumer_cluster_desired_workers",
-		"Workers that a task should have now; told by the leader.",
+		"Workers that a task should have now; exported by the leader only.",
 		[]string{"task"},
 		nil,
 	)
 	running = prometheus.NewDesc(
 		"xconsumer_cluster_running_workers",
-		"Workers of a task that run; told by the leader.",
+		"Running workers of a task; exported by the leader only.",
 		[]string{"task"},
 		nil,
 	)
 	unplaced = prometheus.NewDesc(
 		"xconsumer_cluster_unplaced_workers",
-		"Workers of a task that no node has, and why; told by the leader.",
+		"Workers of a task that no node has, by reason; exported by the leader only.",
 		[]string{"task", "reason"},
 		nil,
 	)
 	badRecords = prometheus.NewDesc(
 		"xconsumer_cluster_unusable_records",
-		"Records of the coordination service that cannot be used; told by the leader.",
+		"Unusable records in the coordination service; exported by the leader only.",
 		nil,
 		nil,
 	)
-	valueLimit = prometheus.NewDesc("xconsumer_record_limit_bytes", "The most that a record may have.", nil, nil)
+	valueLimit = prometheus.NewDesc("xconsumer_record_limit_bytes", "Size limit of a record.", nil, nil)
 )
 
 // MaxRecord is the most bytes that a record may have.

@@ -106,7 +106,7 @@ func (w *walk) fill(past *cluster.Past) {
 			t = &cluster.TaskInfo{Name: info.Task}
 			tasks[info.Task] = t
 		}
-		t.Note(info.State)
+		t.Add(info.State)
 		t.WorkerNum++
 		past.Workers = append(past.Workers, info)
 	}

@@ -130,12 +130,12 @@ func addTasks(s *view.Snapshot, state *cluster.State, specs map[string]cluster.T
 				w.State = cluster.WorkerPending
 				if held := holdBack(&w, against[slot].TookDown); held != "" {
 					task.Reason = held
-					task.Note(w.State)
+					task.Add(w.State)
 				} else {
 					task.Unplaced++
 				}
 			default:
-				task.Note(w.State)
+				task.Add(w.State)
 			}
 			state.Workers = append(state.Workers, w)
 		}
@@ -210,7 +210,7 @@ func addUndeclared(s *view.Snapshot, tasks map[string]*cluster.TaskInfo, placed 
 			tasks[slot.Task] = task
 		}
 		if task.ReasonCode == cluster.WhyUndeclared {
-			task.Note(w.State)
+			task.Add(w.State)
 		}
 	}
 }

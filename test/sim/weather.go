@@ -57,13 +57,13 @@ type weather struct {
 }
 
 // outcome decides what becomes of a request.
-func (w *weather) outcome(r mem.Request) mem.Fate {
+func (w *weather) outcome(r mem.Request) mem.Delivery {
 	about := []int64{int64(r.Client), int64(r.At), int64(r.Nth)}
 	kind := r.Key
 	if r.Commit {
 		kind += "!"
 	}
-	f := mem.Fate{There: w.dice.upTo(time.Millisecond, "there "+kind, about...), Back: w.dice.upTo(time.Millisecond, "back "+kind, about...)}
+	f := mem.Delivery{There: w.dice.upTo(time.Millisecond, "there "+kind, about...), Back: w.dice.upTo(time.Millisecond, "back "+kind, about...)}
 	rate := w.strength(r.Client, r.At)
 	if r.Client == w.byHand || rate == 0 || !w.dice.chance(rate, "fault "+kind, about...) {
 		return f

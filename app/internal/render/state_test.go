@@ -11,8 +11,8 @@ import (
 func TestTaskCountsByState(t *testing.T) {
 	for _, state := range cluster.WorkerStates() {
 		task := cluster.TaskInfo{Name: "a", WorkName: "w", WorkerNum: 2}
-		task.Note(state)
-		task.Note(state)
+		task.Add(state)
+		task.Add(state)
 		want := "2 " + string(state)
 		if state == cluster.WorkerRunning || state == cluster.WorkerDone {
 			want = ""
@@ -23,7 +23,7 @@ func TestTaskCountsByState(t *testing.T) {
 	}
 	var task cluster.TaskInfo
 	for _, state := range cluster.WorkerStates() {
-		task.Note(state)
+		task.Add(state)
 	}
 	if got, want := between(task), "1 lost, 1 stuck, 1 stopping, 1 pending, 1 starting, 1 backoff, 1 held, 1 failed"; got != want {
 		t.Errorf("one in every state: %q; want %q", got, want)

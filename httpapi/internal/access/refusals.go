@@ -51,7 +51,7 @@ func (m *Middleware) Measure() cluster.Measure { return m.refusals.measure() }
 func (f *refusals) measure() cluster.Measure {
 	m := cluster.Measure{
 		Name:   "xconsumer_api_refused_total",
-		Help:   "What the HTTP API has refused: tokens that are none, writes that the role does not allow, pages of other sites.",
+		Help:   "Requests refused by the HTTP API: invalid tokens, writes that the role does not allow, pages of other sites.",
 		Kind:   cluster.MeasureCounter,
 		Labels: []string{"reason"},
 	}

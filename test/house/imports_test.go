@@ -94,6 +94,7 @@ var allowed = map[string][]string{
 	"test/invariant":             {"cluster", "coord", "internal/schema"},
 	"test/hand":                  {},
 	"test/sim":                   {"internal/leader", "internal/planner", "internal/operation", "internal/view", "", "cluster", "coord", "coord/mem", "internal/membership", "internal/schema", "internal/testcluster", "test/hand", "test/invariant"},
+	"test/docs":                  {},
 	"test/e2e":                   {},
 
 	// The leader's decision: its stages, what they share, and what people are told of it.

@@ -265,10 +265,10 @@ var brokenFiles = []struct {
 		`app.toml:4:8: keep: want string, got integer; write it in quotes`,
 	}},
 	{name: "mode", file: etcdTable + taskTable + "mode = \"cron\"\n", want: []string{
-		`app.toml:7:1: task "a": mode: "cron" is none of ["continuous" "once"]`,
+		`app.toml:7:1: task "a": mode: invalid value "cron" (want "continuous" or "once")`,
 	}},
 	{name: "mode of a task with a schedule", file: etcdTable + taskTable + "mode = \"scheduled\"\nevery = \"5m\"\n", want: []string{
-		`app.toml:7:1: task "a": mode: "scheduled" is none of ["continuous" "once"]; leave it out for a task with a schedule`,
+		`app.toml:7:1: task "a": mode: invalid value "scheduled" (want "continuous" or "once"); leave it out for a task with a schedule`,
 	}},
 	{name: "table for text", file: etcdTable + taskTable + "require = { disk = \"nvme\" }\n", want: []string{
 		`app.toml:7:11: task "a": require: want string, got inline table; write it in quotes, as in "disk=ssd"`,
@@ -276,8 +276,8 @@ var brokenFiles = []struct {
 	{name: "enum", file: etcdTable + taskTable + "misfire = \"x\"\noverlap = \"y\"\nwhenDisconnected = \"z\"\nresize = \"w\"\nspread = \"v\"\n\n", want: []string{
 		`app.toml:7:1: task "a": misfire: only tasks that run to their end have it; add mode = "once" or a schedule`,
 		`app.toml:8:1: task "a": overlap: only tasks that run to their end have it; add mode = "once" or a schedule`,
-		`app.toml:9:1: task "a": whenDisconnected: "z" is none of ["stop" "continue"]`,
-		`app.toml:10:1: task "a": resize: "w" is none of ["restart" "live"]`,
+		`app.toml:9:1: task "a": whenDisconnected: invalid value "z" (want "stop" or "continue")`,
+		`app.toml:10:1: task "a": resize: invalid value "w" (want "restart" or "live")`,
 	}},
 	{name: "params", file: etcdTable + taskTable + "params = \"x\"\n", want: []string{
 		`app.toml:7:10: task "a": params: want a table, got string; write it as params = { key = "value" }`,

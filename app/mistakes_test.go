@@ -53,7 +53,7 @@ restart.maxbackof = "1s"
 	}},
 	{name: "what only follows from another mistake", file: here + "[[task]]\nname = \"a\"\nworkName = \"a\"\nevery = \"1d\"\nmisfire = \"once\"\nmaxAttempts = 3\n[[task]]\nname = \"b\"\nworkName = \"b\"\nmode = \"twice\"\nkeepRuns = 3\n[[task]]\nname = \"c\"\nworkName = \"c\"\nschedule = 5\ntimeZone = \"UTC\"\n", want: []string{
 		`xconsumer: app.toml:6:1: task "a": every: invalid duration "1d"`,
-		`app.toml:12:1: task "b": mode: "twice" is none of`,
+		`app.toml:12:1: task "b": mode: invalid value "twice" (want`,
 		`app.toml:17:12: task "c": schedule: want string, got integer`,
 	}},
 	{name: "a name like a flag", file: here + "[node]\nname = \"-n1\"\n[[task]]\nname = \"--all\"\nworkName = \"-w\"\n", want: []string{

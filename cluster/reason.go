@@ -82,7 +82,7 @@ var reasonTexts = map[ReasonCode]reasonText{
 	WhyNoNode: {plain: "no node takes work"},
 	WhyNoWork: {plain: "no live node has registered its work", ofNode: "{node} has not registered its work"},
 	WhyNoLabel: {
-		plain:  "it needs label {detail}, no live node that has the work has it",
+		plain:  "no live node with this work has the required label {detail}",
 		ofNode: "it needs label {detail}, {node} does not have it",
 	},
 	WhyCordoned: {plain: "every node that could run it is cordoned or draining", ofNode: "{node} is cordoned"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -40,8 +41,24 @@ func (m *mistakes) limit(field string, value, most int) {
 // oneOf refuses values that are not known. "" stands for the default.
 func oneOf[T ~string](m *mistakes, field string, value T, known ...T) {
 	if value != "" && !slices.Contains(known, value) {
-		m.add(field, "%q is none of %q", value, known)
+		m.add(field, "invalid value %q (want %s)", value, alternatives(known))
 	}
+}
+
+// alternatives returns the values as in: "a", "b" or "c".
+func alternatives[T ~string](known []T) string {
+	var text strings.Builder
+	for i, value := range known {
+		switch {
+		case i == 0:
+		case i == len(known)-1:
+			text.WriteString(" or ")
+		default:
+			text.WriteString(", ")
+		}
+		text.WriteString(strconv.Quote(string(value)))
+	}
+	return text.String()
 }
 
 // Validate returns every mistake in the declaration, joined. A rule that a later version adds belongs here and not in
@@ -102,7 +119,7 @@ func (t TaskSpec) mistakes() mistakes {
 // validateMode checks whether the task runs for ever, once or by a schedule. Package schedule reads the schedule itself.
 func (t TaskSpec) validateMode(m *mistakes) {
 	if t.Scheduled() && t.Mode != ModeContinuous && t.Mode != ModeOnce && t.Mode != "" {
-		m.add("mode", "%q is none of %q; leave it out for a task with a schedule", t.Mode, []Mode{ModeContinuous, ModeOnce})
+		m.add("mode", "invalid value %q (want %s); leave it out for a task with a schedule", t.Mode, alternatives([]Mode{ModeContinuous, ModeOnce}))
 	} else {
 		oneOf(m, "mode", t.Mode, ModeContinuous, ModeOnce)
 	}

@@ -24,9 +24,9 @@ func keyed(op *huma.Operation) {
 		Name:   client.KeyHeader,
 		In:     "header",
 		Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
-		Description: "Any text that is new for everything that is asked for. What is asked for again with the same key, of any node, " +
-			"is done once, and answered as it was then; with something else the key is refused. The last 200 operations are " +
-			"remembered, those that changed something.",
+		Description: "A unique key for the request. Repeating the request with the same key, on any node, has no further effect and returns " +
+			"the first answer; using the key for another request is refused. The keys of the last 200 operations that changed " +
+			"something are remembered.",
 	})
 }
 

@@ -56,8 +56,8 @@ func (api *nodes) serve() {
 		Tags:        tags,
 		Metadata:    as(RoleAdmin),
 		Summary:     "Ends the membership of a node",
-		Description: "Its workers stop, and go elsewhere once its lease is over for certain; it joins again as a new member. " +
-			"To empty a node that works, drain it.",
+		Description: "Its workers stop, and restart elsewhere once its lease has expired. The node joins again as a new member. " +
+			"To empty a healthy node, drain it.",
 	}, func(in *nodeOperation) (cluster.Operation, Wait) { return cluster.Evict(in.Node), in.Wait })
 	type drain struct {
 		NodePath

@@ -31,7 +31,7 @@ func (api *plans) serve() {
 		OperationID: "plan", Method: http.MethodPost, Path: "/api/v1/plan", Tags: tags, Metadata: as(RoleView),
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
 		Summary:     "What operations would do, without doing them",
-		Description: "Each is done on what those before it have left. run-now cannot be planned.",
+		Description: "Operations are applied in order, each to the result of the previous one. run-now cannot be planned.",
 	}, func(ctx context.Context, in *operations) (*body[cluster.Plan], error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()

@@ -32,7 +32,7 @@ func newHuma(mux *http.ServeMux) huma.API {
 		{Name: "health", Description: "For whatever watches the process."},
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", Description: "A token of this node, if it wants one."},
+		"token": {Type: "http", Scheme: "bearer", Description: "A token of this node, if it requires one."},
 	}
 	config.Security = []map[string][]string{{}, {"token": {}}}
 	registry := config.Components.Schemas

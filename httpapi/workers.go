@@ -118,7 +118,7 @@ func (api *workers) serve() {
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "explain-worker", Method: http.MethodGet, Path: one + "/explain", Tags: tags, Metadata: as(RoleView),
-		Errors: []int{http.StatusNotFound}, Summary: "Why a worker is where it is, why not elsewhere, and how it came there",
+		Errors: []int{http.StatusNotFound}, Summary: "Why a worker is where it is, why not elsewhere, and how it got there",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.Explanation], error) {
 		_, slot, err := api.locate(ctx, in)
 		if err != nil {
@@ -223,9 +223,9 @@ func logOperation() *huma.Operation {
 		Parameters: []*huma.Param{
 			{Name: "task", In: "path", Required: true, Schema: text},
 			{Name: "index", In: "path", Required: true, Schema: integer},
-			{Name: "lines", In: "query", Description: "The last ones, 200 unless it is said.", Schema: integer},
-			{Name: "follow", In: "query", Description: "And what comes then.", Schema: truth},
-			{Name: "run", In: "query", Description: "Of this run, of a task that runs to its end.", Schema: text},
+			{Name: "lines", In: "query", Description: "Number of most recent lines; 200 by default.", Schema: integer},
+			{Name: "follow", In: "query", Description: "Keep the stream open and send new lines as they are written.", Schema: truth},
+			{Name: "run", In: "query", Description: "ID of the run, for a task with runs.", Schema: text},
 			{
 				Name: "node",
 				In:   "query",

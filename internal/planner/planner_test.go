@@ -188,7 +188,7 @@ n3: b#1+
 n1: a#0+ a#1+
 n2:
 n3:
--: b#0 (it needs label gpu=maybe, ssd, no live node that has the work has it)
+-: b#0 (no live node with this work has the required label gpu=maybe, ssd)
 `},
 		{"where it prefers to be, while there is room", planner.Input{
 			Nodes: []planner.Node{n1, limited(with(n2, "disk", "ssd"), 2), n3},

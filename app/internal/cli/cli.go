@@ -107,9 +107,9 @@ func withHint(err error) error {
 		}
 		return fmt.Errorf("%w: %s", config.ErrUsage, strings.Join(flags, "; "))
 	case refused.Status == http.StatusServiceUnavailable:
-		return fmt.Errorf("%w\nOn that node's machine `xconsumer doctor` says what is wrong; another node can be asked with --server", err)
+		return fmt.Errorf("%w\nRun `xconsumer doctor` on that node's machine to find the cause, or ask another node with --server", err)
 	case refused.Status == http.StatusPreconditionFailed:
-		return fmt.Errorf("%w\nSomebody has changed it meanwhile: look again, and then try again", err)
+		return fmt.Errorf("%w\nIt was changed meanwhile: read it again, then retry", err)
 	case lists[refused.Title] != "":
 		return fmt.Errorf("%w\nSee `xconsumer %s` for those that there are", err, lists[refused.Title])
 	}
@@ -145,7 +145,7 @@ func outputFlag(c *cobra.Command, formats ...string) *render.Output {
 	old := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		if !slices.Contains(formats, o.Format) {
-			return fmt.Errorf("%w: --output: %q is none of %s", config.ErrUsage, o.Format, strings.Join(formats, ", "))
+			return fmt.Errorf("%w: --output: invalid format %q (want %s)", config.ErrUsage, o.Format, strings.Join(formats, ", "))
 		}
 		if old != nil {
 			return old(c, args)

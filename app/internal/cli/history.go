@@ -105,7 +105,7 @@ func decisionsCommand(env *environment) *cobra.Command {
 func explainCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "explain TASK#INDEX",
-		Short:             "Explain why a worker is where it is, why not elsewhere, and how it came there",
+		Short:             "Explain why a worker is where it is, why not elsewhere, and how it got there",
 		Args:              args("TASK#INDEX"),
 		ValidArgsFunction: env.completeWorkers,
 	}

@@ -82,7 +82,7 @@ func evictCommand(env *environment) *cobra.Command {
 		if err := m.confirmFor(
 			c.Context(),
 			nodePath(args[0], ""),
-			"evict "+args[0]+": its workers stop, and run nowhere until its lease is over for certain",
+			"evict "+args[0]+": its workers stop now and restart elsewhere only after its lease has expired",
 		); err != nil {
 			return err
 		}

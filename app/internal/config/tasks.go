@@ -27,7 +27,7 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		bad := f.zeros(key, map[string]int{"maxPerNode": spec.MaxPerNode, "weight": spec.Weight, "maxUnavailable": spec.MaxUnavailable})
 		bad = f.mistakes(key, schedule.Validate(spec)) || bad
 		if at := key + ".resize"; f.has(at) && !f.wrongType(at) && spec.Resize == "" {
-			f.fail(placedError{f.keys[at], at, `resize: "" is none of ["restart" "live"]`, `leave it out for "restart"`})
+			f.fail(placedError{f.keys[at], at, `resize: invalid value "" (want "restart" or "live")`, `leave it out for "restart"`})
 			bad = true
 		}
 		f.twice("task", i, spec.Name, seen)

@@ -183,7 +183,7 @@ func (f *procGroup) signals(ctx context.Context, ended <-chan struct{}, log *slo
 	case <-ended:
 		return 0
 	case <-ctx.Done():
-		log.Info("leaving; once more ends everything at once")
+		log.Info("shutting down; send the signal again to stop immediately")
 		all(syscall.SIGTERM)
 	}
 	limit := time.After(stopLimit)

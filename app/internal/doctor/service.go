@@ -106,7 +106,7 @@ func (d *doctor) etcd(ctx context.Context, s config.Settings) bool {
 			d.report(
 				"etcd",
 				away,
-				server.Endpoint+" runs, and serves nobody: it sees no quorum",
+				server.Endpoint+" is running but not serving: it has no quorum",
 				"start the other servers, or look at its log for why they do not find each other",
 			)
 		default:

@@ -44,7 +44,7 @@ func (d *doctor) zookeeper(ctx context.Context, s config.Settings) bool {
 			d.report(
 				"zookeeper",
 				away,
-				server.Address+" runs, and serves nobody: it sees no quorum",
+				server.Address+" is running but not serving: it has no quorum",
 				"start the other servers, or look at its log for why they do not find each other",
 			)
 			continue

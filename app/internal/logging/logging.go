@@ -25,7 +25,7 @@ func New(w io.Writer, env func(string) string) (*slog.Logger, *slog.LevelVar, er
 	level := &slog.LevelVar{}
 	if text := env("XCONSUMER_LOG_LEVEL"); text != "" {
 		if err := level.UnmarshalText([]byte(text)); err != nil {
-			return nil, nil, fmt.Errorf("%w: XCONSUMER_LOG_LEVEL: %q is none of debug, info, warn, error", config.ErrConfig, text)
+			return nil, nil, fmt.Errorf("%w: XCONSUMER_LOG_LEVEL: invalid level %q (want debug, info, warn or error)", config.ErrConfig, text)
 		}
 	}
 	format := env(FormatVariable)
@@ -38,7 +38,7 @@ func New(w io.Writer, env func(string) string) (*slog.Logger, *slog.LevelVar, er
 		}
 	default:
 		return nil, nil, fmt.Errorf(
-			"%w: %s: %q is none of %s, %s, %s",
+			"%w: %s: invalid format %q (want %s, %s or %s)",
 			config.ErrConfig,
 			FormatVariable,
 			format,

@@ -118,7 +118,7 @@ func Explanation(b *bytes.Buffer, name string, e *cluster.Explanation, width int
 	if len(e.History) == 0 {
 		return
 	}
-	b.WriteString("\nhow it came there\n")
+	b.WriteString("\nhow it got there\n")
 	h := Table{{"  AT", "DECISION", "STEP", "NODE", "TO", "TOKEN", "WHY"}}
 	for _, d := range e.History {
 		for _, m := range d.Moves {

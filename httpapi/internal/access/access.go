@@ -39,7 +39,7 @@ var ranks = map[Role]int{RoleView: 1, RoleOperate: 2, RoleAdmin: 3}
 // Validate refuses an unknown role.
 func (r Role) Validate() error {
 	if ranks[r] == 0 {
-		return fmt.Errorf("%q is none of %s, %s, %s", string(r), RoleView, RoleOperate, RoleAdmin)
+		return fmt.Errorf("invalid role %q (want %s, %s or %s)", string(r), RoleView, RoleOperate, RoleAdmin)
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func ParseToken(text string) (t Token, err error) {
 	}
 	t.Name, t.Role = words[0], Role(words[1])
 	if t.Role.Validate() != nil { // which is not shown: it may be the secret, at the wrong place
-		return t, fmt.Errorf("the second word is none of %s, %s, %s", RoleView, RoleOperate, RoleAdmin)
+		return t, fmt.Errorf("invalid role in the second column (want %s, %s or %s)", RoleView, RoleOperate, RoleAdmin)
 	}
 	hash, hashed := strings.CutPrefix(words[2], "sha256:")
 	switch sum, err := hex.DecodeString(hash); {

@@ -49,6 +49,10 @@ type Child struct {
 	done chan struct{}
 }
 
+// outputDelay bounds the wait for the output of a process that has ended: one that it has started, and that lives on, keeps
+// the pipe open.
+const outputDelay = 10 * time.Second
+
 // Begin starts a command in a process group of its own, which keeps a Ctrl-C at the test from reaching it first. It ends
 // by itself, by Kill, or, on Linux, with the test's process: also one that panics or takes too long, and so cleans up
 // nothing, leaves none behind.
@@ -62,6 +66,9 @@ func Begin(cmd *exec.Cmd) (*Child, error) {
 	}
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	if cmd.WaitDelay == 0 {
+		cmd.WaitDelay = outputDelay
 	}
 	cmd.SysProcAttr.Setpgid = true
 	tie(cmd.SysProcAttr)

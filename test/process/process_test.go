@@ -37,6 +37,26 @@ func TestMain(m *testing.M) {
 	select {}
 }
 
+// A process that has ended is not waited for because one that it has started keeps its output open.
+func TestOutputThatStaysOpen(t *testing.T) {
+	t.Parallel()
+	child, err := process.Begin(exec.Command("sh", "-c", "sleep 1000 & echo $!"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := child.Wait(process.StartLimit)
+	if err != nil || code != 0 {
+		t.Errorf("code %d, %v", code, err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(child.Log.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Errorf("the one that it has started: %v", err)
+	}
+}
+
 // A test that panics beside its own goroutine runs no cleanup, and leaves no process behind all the same.
 func TestProcessesEndWithTheTest(t *testing.T) {
 	if runtime.GOOS != "linux" {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -84,13 +85,16 @@ func (g *cgroup) kill() {
 	}
 }
 
-// populated reports whether something that has not ended is in it.
+// populated reports whether something that has not ended is in it, or may be.
 func (g *cgroup) populated() bool {
 	if g.dir == "" {
 		return false
 	}
 	text, err := os.ReadFile(filepath.Join(g.dir, "cgroup.events"))
-	return err == nil && !strings.Contains(string(text), "populated 0\n") // one that is not there holds nothing
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+		return false // one that is not there holds nothing
+	}
+	return !strings.Contains(string(text), "populated 0\n")
 }
 
 // remove removes it, once it is empty.

@@ -535,6 +535,56 @@ func TestShimFails(t *testing.T) {
 	})
 }
 
+// asStranger makes the test binary a process of a PID namespace whose /proc is of another one.
+const asStranger = "COMMAND_TEST_STRANGER"
+
+// Where the process table is another namespace's, what a killed shim has left has ended when the control group is empty. Without
+// a group, or if that cannot be read, it may run on.
+func TestWithoutAProcessTable(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(asStranger) == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestWithoutAProcessTable$", "-test.v")
+		cmd.Env = append(os.Environ(), asStranger+"=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+		text, err := cmd.CombinedOutput()
+		if errors.Is(err, os.ErrPermission) {
+			skip(t, "no right to a PID namespace")
+		}
+		if err != nil || !strings.Contains(string(text), "--- PASS") {
+			t.Errorf("%v: %s", err, text)
+		}
+		return
+	}
+	for name, c := range map[string]struct {
+		events  string
+		mayLive bool
+	}{
+		"empty":     {"populated 0\nfrozen 0\n", false},
+		"populated": {"populated 1\nfrozen 0\n", true},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "cgroup.events"), []byte(c.events), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if mayLive := (&execution{group: cgroup{dir: dir}, mark: "A=b"}).mayLive(); mayLive != c.mayLive {
+			t.Errorf("a group that is %s: may live %t", name, mayLive)
+		}
+	}
+	if (&execution{group: cgroup{dir: filepath.Join(t.TempDir(), "gone")}, mark: "A=b"}).mayLive() {
+		t.Error("a group that is gone: may live")
+	}
+	unreadable := t.TempDir()
+	if err := os.Mkdir(filepath.Join(unreadable, "cgroup.events"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if !(&execution{group: cgroup{dir: unreadable}, mark: "A=b"}).mayLive() {
+		t.Error("a group that cannot be read: has ended")
+	}
+	if !(&execution{mark: "A=b"}).mayLive() {
+		t.Error("no group: has ended")
+	}
+}
+
 // A node that is killed or paused takes its programs with it.
 func TestNodeFails(t *testing.T) {
 	t.Parallel()

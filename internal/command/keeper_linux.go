@@ -224,13 +224,20 @@ var lookAgain = backoff.Policy{First: time.Millisecond, Max: 50 * time.Milliseco
 // of the rest a search that can have missed none.
 func (e *execution) sweep() {
 	defer e.group.remove()
-	for looks := 1; ; looks++ {
-		e.group.kill()
-		if !e.sweepOnce() && !e.group.populated() {
-			return
-		}
+	for looks := 1; e.mayLive(); looks++ {
 		time.Sleep(lookAgain.Pause(looks))
 	}
+}
+
+// mayLive kills what it finds, and reports whether there may be more. Where the process table is another namespace's, there is
+// the control group's word alone. It is enough: the kernel puts whoever is started into the group of who starts it, and only
+// the machine's administrator moves a process out of it.
+func (e *execution) mayLive() bool {
+	e.group.kill()
+	if e.group.dir != "" && !proc.OwnTable() {
+		return e.group.populated()
+	}
+	return e.sweepOnce() || e.group.populated()
 }
 
 // sweepOnce kills what it finds, whole process groups at once, and reports whether there may be more. A process that is

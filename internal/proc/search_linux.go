@@ -1,14 +1,10 @@
 package proc
 
 import (
-	"os"
+	"errors"
+	"io/fs"
 	"slices"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Verdict says whether a process is one of those that a search is for.
@@ -26,12 +22,15 @@ const (
 // caller's goroutine; a process may come more than once. It reports whether the family has died out. False
 // means that a process of it was found, or that one may have been missed: search again.
 //
+// Where [OwnTable] is false it calls judge for none and returns false: the numbers in that table are others'.
+//
 // The number of processes that others start meanwhile does not matter, as long as the machine starts less
-// than one in the time that a few system calls take.
+// than one in the time that a few system calls take. Where the last process number is not known, [searchLists]
+// takes the place of what follows, and needs a longer quiet moment.
 //
 // # Why nothing is missed
 //
-// The kernel gives out process numbers in ascending order and tells which one was the last. So whoever was
+// The kernel gives out process numbers in ascending order and shows which one was the last. So whoever was
 // born between two instants has a number between those that were the last ones then.
 //
 // The first round reads everybody on a list of the machine's processes, and all whose number was given out
@@ -45,19 +44,30 @@ const (
 // fork lives, and can be read. So a number that shows nobody is read again in the next round: if its parent was
 // of the family and is not found alive in a round, the fork was over by the end of that round. For the same
 // reason the whole list is read twice.
+//
+// What cannot be read for another reason, as for want of file descriptors, is not taken for dead: it is read
+// again, and a list that cannot be read ends the search.
 func Search(judge func(Process) Verdict) (none bool) {
+	if !OwnTable() {
+		return false
+	}
 	return search(newProcfs(), judge)
 }
 
 // kernel is what a search asks of the machine.
 type kernel interface {
-	// list returns the numbers of all processes that are there from its call to its return, in ascending order.
-	list() []int
+	// list returns the numbers of all processes that are there from its call to its return, in ascending order: it decides on
+	// one number after the other, or on all at one instant. It reports false if it has not read all.
+	list() (pids []int, ok bool)
 	// last returns the process number that was given out last. It returns 0 if that cannot be known, or if so much time has
 	// passed since it was called before that the numbers may have come round to the same one.
 	last() int
-	// read returns the line of a process or a thread; ok is false if there is none with that number.
-	read(pid int) (p Process, ok bool)
+	// read returns the line of a process or a thread. The error matches fs.ErrNotExist if there is none with that number.
+	read(pid int) (Process, error)
+	// now returns the time that has passed since the search began.
+	now() time.Duration
+	// turn returns the least time in which the numbers come round.
+	turn() time.Duration
 }
 
 const (
@@ -65,6 +75,8 @@ const (
 	wholeLists = 2
 	// readsAtOnce is how many processes are read before the last number is looked at again.
 	readsAtOnce = 8
+	// mostRounds bounds a search that one process keeps from its end, as one that hangs while it exits.
+	mostRounds = 100
 )
 
 func search(k kernel, judge func(Process) Verdict) (none bool) {
@@ -75,10 +87,17 @@ func search(k kernel, judge func(Process) Verdict) (none bool) {
 		newer  = older          // the last number, as the last round began to read
 		latest = older          // the last number, as it was looked at before
 	)
-	for round := 0; newer > 0; round++ {
+	if older == 0 {
+		return searchLists(k, judge)
+	}
+	for round := range mostRounds {
 		suspects := again
 		if round < wholeLists {
-			suspects = append(suspects, k.list()...)
+			pids, ok := k.list()
+			if !ok {
+				return false
+			}
+			suspects = append(suspects, pids...)
 		}
 		now := k.last()
 		if now < latest {
@@ -100,11 +119,11 @@ func search(k kernel, judge func(Process) Verdict) (none bool) {
 				}
 				latest = last
 			}
-			p, ok := k.read(pid)
-			if !ok {
+			p, err := k.read(pid)
+			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
-			switch verdictOn(p, judge) {
+			switch verdictOn(p, err, judge) {
 			case Own:
 				found = true
 			case Other:
@@ -129,87 +148,16 @@ func numbers(above, last int) (list []int) {
 	return list
 }
 
-// verdictOn returns the verdict on a process. A dead one is never one of its own.
-func verdictOn(p Process, judge func(Process) Verdict) Verdict {
-	if p.Zombie {
+// verdictOn returns the verdict on what reading a process gave. A dead one is never one of the family, and neither is
+// one that this process may not read: that is of another user.
+func verdictOn(p Process, err error, judge func(Process) Verdict) Verdict {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return Other
+	case err != nil:
+		return Unknown
+	case p.Zombie:
 		return Other
 	}
 	return judge(p)
-}
-
-// procfs is the machine's own kernel.
-type procfs struct {
-	turn   time.Duration // the least time in which the numbers come round
-	looked time.Time     // when the last number was looked at
-}
-
-// fastest is the least time between two processes that a machine starts. One with more processors starts more of them,
-// and has more numbers.
-const fastest = 5 * time.Microsecond
-
-func newProcfs() *procfs {
-	numbers, err := strconv.Atoi(firstLine("/proc/sys/kernel/pid_max"))
-	if err != nil {
-		numbers = 1 << 15
-	}
-	return &procfs{turn: time.Duration(numbers) * fastest, looked: time.Now()}
-}
-
-func (procfs) list() (pids []int) {
-	dir, err := os.Open("/proc")
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = dir.Close() }()
-	names, _ := dir.Readdirnames(-1)
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-func (k *procfs) last() int {
-	before := k.looked
-	pid := lastPID()
-	k.looked = time.Now()
-	if k.looked.Sub(before) >= k.turn {
-		return 0
-	}
-	return pid
-}
-
-// lastPID returns the process number that was given out last, 0 if that cannot be known. It prefers the file that no
-// container runtime replaces by one of its own making. A kernel without support for checkpoints lacks it.
-func lastPID() int {
-	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
-		return 0 // the process table of another PID namespace
-	}
-	text := firstLine("/proc/sys/kernel/ns_last_pid")
-	if text == "" {
-		var fs syscall.Statfs_t
-		if syscall.Statfs("/proc/loadavg", &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC {
-			return 0
-		}
-		load := firstLine("/proc/loadavg") // 0.20 0.18 0.12 1/80 11206
-		text = load[strings.LastIndexByte(load, ' ')+1:]
-	}
-	pid, _ := strconv.Atoi(text)
-	return pid
-}
-
-func (procfs) read(pid int) (p Process, ok bool) {
-	p, ok = read(pid)
-	if p.Zombie { // a thread that executes a program takes its dead leader's place, maybe between two looks
-		p, ok = read(pid)
-	}
-	return p, ok
-}
-
-// firstLine returns the first line of a file, "" if it cannot be read.
-func firstLine(file string) string {
-	text, _ := os.ReadFile(file)
-	line, _, _ := strings.Cut(string(text), "\n")
-	return line
 }

@@ -1,7 +1,9 @@
 package proc
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -24,6 +26,8 @@ type fake struct {
 	parent  *fake
 	forking bool // it is in the middle of fork
 	own     bool
+	bore    bool // it has started another one
+	born    int  // in which order
 }
 
 // machine is a kernel that goes on while it is looked at: before every answer some processes start, become readable or end.
@@ -33,15 +37,26 @@ type machine struct {
 	young     []int // those that do not stay, in the order of their numbers
 	number    int   // given out last
 	steps     int
-	others    int // of 1000 steps, how many start a process of somebody else
-	family    int // of 100 steps of a member of the family, in how many it starts another one
-	slow      int // in one of so many steps a fork comes to its end
+	others    int  // of 1000 steps, how many start a process of somebody else
+	family    int  // of 100 steps of a member of the family, in how many it starts another one
+	slow      int  // in one of so many steps a fork comes to its end
+	blind     bool // it does not show its last number
+	most      int  // the highest number, after which they begin again; 0 for none
+	short     bool // who has started another one ends
+	births    int
+	fails     func() bool // if set, whether a look fails
 }
 
 func (m *machine) fork(parent *fake, own bool) {
 	m.number++
-	parent.forking = own
-	m.processes[m.number] = &fake{state: forked, parent: parent, own: own}
+	for m.most > 0 && (m.number > m.most || m.processes[m.number] != nil) {
+		if m.number++; m.number > m.most {
+			m.number = 1
+		}
+	}
+	m.births++
+	parent.forking, parent.bore = own, true
+	m.processes[m.number] = &fake{state: forked, parent: parent, own: own, born: m.births}
 	m.young = append(m.young, m.number)
 }
 
@@ -53,6 +68,7 @@ func (m *machine) step() {
 	for _, pid := range m.young {
 		p := m.processes[pid]
 		switch {
+		case p == nil: // its number was given out again in this step, and that one has ended, too
 		case p.state == forked && m.IntN(m.slow) == 0:
 			p.state, p.parent.forking = alive, false
 		case p.state == dead && m.IntN(2) == 0:
@@ -60,16 +76,21 @@ func (m *machine) step() {
 		case p.state != alive || p.forking:
 		case p.own && len(m.young) < 10 && m.IntN(100) < m.family:
 			m.fork(p, true)
-		case m.IntN(4) == 0:
+		case m.IntN(4) == 0 || p.own && m.short && p.bore:
 			p.state = dead
 		}
 	}
 	m.young = slices.DeleteFunc(m.young, func(pid int) bool { return m.processes[pid] == nil })
 }
 
-func (m *machine) list() (pids []int) {
+var errNoFile = errors.New("too many open files")
+
+func (m *machine) list() (pids []int, ok bool) {
 	m.step()
-	for pid := 1; pid <= m.number; pid++ {
+	if m.fails != nil && m.fails() {
+		return nil, false
+	}
+	for pid := 1; pid <= max(m.number, m.most); pid++ {
 		if p := m.processes[pid]; p != nil && p.state != forked {
 			pids = append(pids, pid)
 		}
@@ -77,24 +98,32 @@ func (m *machine) list() (pids []int) {
 			m.step()
 		}
 	}
-	return pids
+	return pids, true
 }
+
+func (m *machine) now() time.Duration { return time.Duration(m.births) }
+
+// turn is in births, which is what the time stands for: those that are there are left out when the numbers come round.
+func (m *machine) turn() time.Duration { return time.Duration(m.most - 40) }
 
 func (m *machine) last() int {
 	m.step()
-	if m.steps > 10_000 {
+	if m.blind || m.steps > 10_000 {
 		return 0
 	}
 	return m.number
 }
 
-func (m *machine) read(pid int) (Process, bool) {
+func (m *machine) read(pid int) (Process, error) {
 	m.step()
 	p := m.processes[pid]
-	if p == nil || p.state == forked {
-		return Process{}, false
+	switch {
+	case m.fails != nil && m.fails():
+		return Process{}, errNoFile
+	case p == nil || p.state == forked:
+		return Process{}, fs.ErrNotExist
 	}
-	return Process{PID: pid, Zombie: p.state == dead}, true
+	return Process{PID: pid, Zombie: p.state == dead, start: uint64(p.born)}, nil
 }
 
 // judge knows a process of the family, unless it is just being something else.
@@ -152,6 +181,78 @@ func TestSearchEndsWhileOthersStart(t *testing.T) {
 		m := newMachine(seed, 60, 0)
 		if !search(m, m.judge) {
 			t.Fatalf("seed %d: no end", seed)
+		}
+	}
+}
+
+// What cannot be read for want of file descriptors is not taken for dead, and a list that cannot be read not for an empty one.
+func TestSearchWhenLooksFail(t *testing.T) {
+	for seed := range uint64(20_000) {
+		m := newMachine(seed, int(seed%4)*20, 15+int(seed%10))
+		if seed%2 > 0 {
+			m = newBlind(seed, 0)
+		}
+		m.fails = func() bool { return m.IntN(4) > 0 }
+		if !search(m, m.judge) {
+			continue
+		}
+		for pid, p := range m.processes {
+			if p.own && p.state != dead {
+				t.Fatalf("seed %d: the family has died out, but %d is there: %+v", seed, pid, *p)
+			}
+		}
+	}
+}
+
+// A process about which nothing can be known, as one that hangs while it exits, does not keep a search from its end, and the
+// family from being killed again; and it is not taken for somebody else's.
+func TestSearchEndsWithoutAVerdict(t *testing.T) {
+	for _, blind := range []bool{false, true} {
+		m := newMachine(1, 0, 0)
+		m.blind = blind
+		m.most = 200
+		asked := 0
+		none := search(m, func(p Process) Verdict {
+			if p.PID != 5 {
+				return Other
+			}
+			if asked++; asked > 1000 {
+				t.Fatalf("blind %t: no end", blind)
+			}
+			return Unknown
+		})
+		if none {
+			t.Errorf("blind %t: the family has died out", blind)
+		}
+	}
+}
+
+// The environment of a process is whole if it is as long as it should be, or if it is there where no lengths are shown.
+func TestWholeEnvironment(t *testing.T) {
+	// Of a sandbox, whose kernel shows no addresses of processes, not even their own ones to themselves.
+	sandboxed, err := parse(1<<30, []byte("7 (python3) S 1 7 7 0 0 0 0 0 0 0 3 1 0 0 20 0 1 0 4711 1000 10 9223372036854775807 "+
+		"0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0"))
+	if err != nil || sandboxed.Parent != 1 || sandboxed.start != 4711 {
+		t.Fatalf("%+v, %v", sandboxed, err)
+	}
+	shown := func() (Process, error) { return Process{environ: 100}, nil }
+	for name, c := range map[string]struct {
+		text  string
+		p     Process
+		self  func() (Process, error)
+		whole bool
+	}{
+		"whole":                            {"A=b\x00", Process{environ: 4}, shown, true},
+		"cut off":                          {"A=b\x00", Process{environ: 8}, shown, false},
+		"none":                             {"", Process{environ: 0}, shown, true},
+		"of a thread of the kernel":        {"", Process{environ: -1, Kernel: true}, shown, true},
+		"in the middle of execve":          {"A=b\x00", Process{environ: -1}, shown, false},
+		"in a sandbox":                     {"A=b\x00", sandboxed, func() (Process, error) { return sandboxed, nil }, true},
+		"in a sandbox, of a dying process": {"", sandboxed, func() (Process, error) { return sandboxed, nil }, false},
+		"unknown":                          {"A=b\x00", Process{environ: -1}, func() (Process, error) { return Process{environ: -1}, errNoFile }, false},
+	} {
+		if whole := isWhole([]byte(c.text), c.p, c.self); whole != c.whole {
+			t.Errorf("%s: whole %t", name, whole)
 		}
 	}
 }

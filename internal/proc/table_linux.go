@@ -17,52 +17,48 @@ type Process struct {
 	Zombie                      bool // all of its threads have ended
 	Kernel                      bool // it is a thread of the kernel
 
-	environ int // length of its environment; -1 if that is not known, as in the middle of execve
+	start   uint64 // when it was started, in ticks since the machine was
+	environ int    // length of its environment; -1 if that is not known, as in the middle of execve
 }
 
 // Table reads the process table. What it does not show may have been missed.
 func Table() []Process {
-	pids := newProcfs().list()
+	pids, _ := newProcfs().list()
 	list := make([]Process, 0, len(pids))
 	for _, pid := range pids {
-		if p, ok := read(pid); ok {
+		if p, err := read(pid); err == nil {
 			list = append(list, p)
 		}
 	}
 	return list
 }
 
-// read returns the line of a process or of a thread; ok is false if there is none with that number.
-func read(pid int) (p Process, ok bool) {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return p, false
-	}
-	return parse(pid, text)
-}
+// errShortLine is a line of the table with fewer fields than are read.
+var errShortLine = errors.New("short line in the process table")
 
 // parse reads a line of the table.
-func parse(pid int, text []byte) (p Process, ok bool) {
+func parse(pid int, text []byte) (p Process, err error) {
 	// pid (name) state ppid pgrp session …, and the name may hold anything.
 	at := bytes.LastIndexByte(text, ')')
 	fields := strings.Fields(string(text[at+1:]))
 	if at < 0 || len(fields) <= fieldEnvEnd {
-		return p, false
+		return p, errShortLine
 	}
 	p.PID = pid
-	p.Zombie = (fields[fieldState] == "Z" || fields[fieldState] == "X") && threads(pid) <= 1
+	p.Zombie = (fields[fieldState] == "Z" || fields[fieldState] == "X") && !hasThreads(pid)
 	p.Parent, _ = strconv.Atoi(fields[fieldParent])
 	p.Group, _ = strconv.Atoi(fields[fieldGroup])
 	p.Session, _ = strconv.Atoi(fields[fieldSession])
 	flags, _ := strconv.ParseUint(fields[fieldFlags], 10, 64)
 	p.Kernel = flags&flagKernel != 0
+	p.start, _ = strconv.ParseUint(fields[fieldStart], 10, 64)
 	start, _ := strconv.ParseUint(fields[fieldEnvStart], 10, 64)
 	end, _ := strconv.ParseUint(fields[fieldEnvEnd], 10, 64)
 	p.environ = -1
 	if end > 0 && end >= start {
 		p.environ = int(end - start)
 	}
-	return p, true
+	return p, nil
 }
 
 // The fields of a line after the name (see proc_pid_stat(5), which counts from 1 and two more), and the flag of a thread of
@@ -73,6 +69,7 @@ const (
 	fieldGroup    = 2
 	fieldSession  = 3
 	fieldFlags    = 6
+	fieldStart    = 19
 	fieldEnvStart = 47
 	fieldEnvEnd   = 48
 
@@ -81,8 +78,11 @@ const (
 
 // KillBelow kills what descends from a process, which lives, and returns how many it saw alive. Zero does not
 // prove that there are none. Whole groups are killed at once, those of the dead too, so that none can
-// fork its way out between two looks.
+// fork its way out between two looks. Where [OwnTable] is false it kills nothing.
 func KillBelow(pid int) (left int) {
+	if !OwnTable() {
+		return 0
+	}
 	table := Table()
 	below := Below(table, pid)
 	groups := map[int]bool{}
@@ -107,13 +107,13 @@ func KillBelow(pid int) (left int) {
 	return left
 }
 
-// threads counts a process's threads: the first may have ended while others run on.
-func threads(pid int) int {
+// hasThreads reports whether a process may have threads beside its first, which may have ended while others run on.
+func hasThreads(pid int) bool {
 	entries, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "task"))
 	if err != nil {
-		return 0 // it has ended
+		return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH) // else it has ended
 	}
-	return len(entries)
+	return len(entries) > 1
 }
 
 // Below returns which processes descend from another, that one left out.
@@ -144,9 +144,25 @@ func Environ(pid int, variable string) (has, known bool) {
 			return true, true
 		}
 	}
-	// While a program is replaced by another, the environment of the one is cut off, and that of the other not there yet.
-	p, ok := read(pid)
-	return false, ok && (p.Kernel || p.environ == len(text))
+	p, err := read(pid)
+	if err != nil {
+		return false, false
+	}
+	return false, isWhole(text, p, func() (Process, error) { return read(os.Getpid()) })
+}
+
+// isWhole reports whether a text is the whole environment of a process. While a program is replaced by another, the
+// environment of the one is cut off, and that of the other not there yet: then it is shorter than it should be. A sandbox's
+// kernel that shows no lengths, not even this process its own, replaces one environment by the other at once.
+func isWhole(text []byte, p Process, self func() (Process, error)) bool {
+	if p.Kernel || p.environ == len(text) {
+		return true
+	}
+	if p.environ >= 0 || len(text) == 0 {
+		return false
+	}
+	own, err := self()
+	return err == nil && own.environ < 0
 }
 
 // StatusOf returns the fields of /proc/PID/status by name: State, Threads, VmRSS and more. It is empty for a process

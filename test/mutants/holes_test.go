@@ -1085,6 +1085,66 @@ var mutants = []mutant{
 		in("internal/proc", "TestSearchMissesNobody"),
 	},
 	{
+		"programs", "a process that cannot be read for want of file descriptors is taken for dead",
+		one("internal/proc/search_linux.go", "			if errors.Is(err, fs.ErrNotExist) {\n", "			if err != nil && !errors.Is(err, fs.ErrPermission) {\n"),
+		in("internal/proc", "TestSearchWhenLooksFail"),
+	},
+	{
+		"programs", "a list of processes that cannot be read is taken for an empty one",
+		one("internal/proc/search_linux.go", "			if !ok {\n				return false\n			}\n", "			_ = ok\n"),
+		in("internal/proc", "TestSearchWhenLooksFail"),
+	},
+	{
+		"programs", "without the last process number two clean lists are taken for enough, though the numbers may begin again",
+		one("internal/proc/lists_linux.go", "	cleanLists = 3\n", "	cleanLists = 2\n"),
+		in("internal/proc", "TestNoEvaderGetsPastTheLists"),
+	},
+	{
+		"programs", "a process that has ended between the list and its reading is passed over",
+		one("internal/proc/lists_linux.go", "			missed = true // it may have started", "			// it may have started"),
+		in("internal/proc", "TestNoEvaderGetsPastTheLists"),
+	},
+	{
+		"programs", "a process that died between the list and its reading is passed over",
+		one("internal/proc/lists_linux.go", "			missed = missed || p.Zombie", "			missed = missed || false"),
+		in("internal/proc", "TestNoEvaderGetsPastTheLists"),
+	},
+	{
+		"programs", "clean lists count, however long they take",
+		one("internal/proc/lists_linux.go", " && k.now()-clean[first] < k.turn() {", " {"),
+		in("internal/proc", "TestNoEvaderGetsPastTheLists"),
+	},
+	{
+		"programs", "a list with a process in the middle of execve is clean",
+		one("internal/proc/lists_linux.go", "		case Unknown:\n			missed = true\n		}\n", "		}\n"),
+		in("internal/proc", "TestNoEvaderGetsPastTheLists"),
+	},
+	{
+		"programs", "the process table of another PID namespace is searched",
+		one("internal/proc/search_linux.go", "	if !OwnTable() {\n		return false\n	}\n", ""),
+		in("internal/proc", "TestTableOfAnotherNamespace"),
+	},
+	{
+		"programs", "processes are killed by the numbers that they have in another PID namespace",
+		one("internal/proc/table_linux.go", "	if !OwnTable() {\n		return 0\n	}\n", ""),
+		in("internal/proc", "TestTableOfAnotherNamespace"),
+	},
+	{
+		"programs", "without a process table and without a control group nothing is taken to be left",
+		one("internal/command/keeper_linux.go", "	if e.group.dir != \"\" && !proc.OwnTable() {\n", "	if !proc.OwnTable() {\n"),
+		in("internal/command", "TestWithoutAProcessTable"),
+	},
+	{
+		"programs", "a control group that cannot be read is taken for empty",
+		one("internal/command/cgroup_linux.go", "	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {\n", "	if err != nil || errors.Is(err, fs.ErrNotExist) {\n"),
+		in("internal/command", "TestWithoutAProcessTable"),
+	},
+	{
+		"programs", "part of an environment is taken for the whole where the kernel shows lengths",
+		one("internal/proc/table_linux.go", "	return err == nil && own.environ < 0\n", "	return err == nil || own.environ < 0\n"),
+		in("internal/proc", "TestWholeEnvironment"),
+	},
+	{
 		"failing", "a worker that fails stays where it fails",
 		one("internal/reconcile/failures/failures.go", `	if most == 0 || w.InRow < most {
 `, `	if most >= 0 {

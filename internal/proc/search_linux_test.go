@@ -50,7 +50,8 @@ type machine struct {
 func (m *machine) fork(parent *fake, own bool) {
 	m.number++
 	for m.most > 0 && (m.number > m.most || m.processes[m.number] != nil) {
-		if m.number++; m.number > m.most {
+		m.number++
+		if m.number > m.most {
 			m.number = 1
 		}
 	}
@@ -216,7 +217,8 @@ func TestSearchEndsWithoutAVerdict(t *testing.T) {
 			if p.PID != 5 {
 				return Other
 			}
-			if asked++; asked > 1000 {
+			asked++
+			if asked > 1000 {
 				t.Fatalf("blind %t: no end", blind)
 			}
 			return Unknown

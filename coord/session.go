@@ -41,7 +41,7 @@ type Session interface {
 	Renew(ctx context.Context, op Op) error
 	// Info describes the session as this client knows it. It does no I/O.
 	Info() Info
-	// Now reads the lease clock, on which Info().Base is told.
+	// Now reads the lease clock, which is that of Info().Base.
 	Now() time.Duration
 	// Done is closed when the session has ended, as far as the client can know.
 	Done() <-chan struct{}

@@ -57,7 +57,7 @@ func Update(ctx context.Context, s Session, decide func(last error) ([]Op, error
 
 // decidedAgain reports whether what made a commit fail may be gone when everything is read again.
 func decidedAgain(err error, also []error) bool {
-	if errors.Is(err, ErrSessionEnded) { // of which a commit with an unknown outcome tells, too
+	if errors.Is(err, ErrSessionEnded) { // an unknown outcome may match it, too
 		return false
 	}
 	matches := func(target error) bool { return errors.Is(err, target) }

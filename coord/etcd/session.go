@@ -87,7 +87,7 @@ func (ss *session) keepAlive() {
 }
 
 // checkRest asks servers for their versions that were not there when the first session was opened, until all have
-// told. One that cannot be trusted may lead, so it ends the session, and no other is opened.
+// answered. One that cannot be trusted may lead, so it ends the session, and no other is opened.
 func (ss *session) checkRest() {
 	s := ss.store
 	for {

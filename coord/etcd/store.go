@@ -54,7 +54,7 @@ const (
 	SessionsPrefix = "/xconsumer.sessions/"
 )
 
-// Config tells how to reach a cluster of etcd servers.
+// Config is how to reach a cluster of etcd servers.
 type Config struct {
 	// Endpoints are client URLs, "http://host:2379"; those without a scheme are http, or
 	// https with TLS.
@@ -211,8 +211,8 @@ func (s *Store) probe(ctx context.Context, client *clientv3.Client) error {
 	return s.ask(ctx, client)
 }
 
-// ask asks those servers what version they are that have not told yet. It fails if one is to be refused, or if none
-// has ever told. The caller holds mu.
+// ask asks those servers for their version that have not answered yet. It fails if one is to be refused, or if none
+// has ever answered. The caller holds mu.
 func (s *Store) ask(ctx context.Context, client *clientv3.Client) error {
 	type answer struct {
 		endpoint string

@@ -18,11 +18,11 @@ import (
 // strangerPatience is how long a server may take to answer a stranger.
 const strangerPatience = 2 * time.Second
 
-// OpenToAll reports whether whoever reaches one of the servers may read a key, whether that exists or not: it is asked
+// OpenToAll reports whether any client that reaches one of the servers may read a key, whether that exists or not: it is asked
 // for without a username and without a client certificate, as a stranger asks. That a username is configured proves
 // nothing: etcd ignores it until authentication is enabled, and may ask for certificates and not insist on them. False
 // means that at least one server has answered and refused, and none has let a stranger in; it does not mean that no other
-// user of etcd may read the key. An error means that nobody knows.
+// user of etcd may read the key. An error means that it is not known.
 func (s *Store) OpenToAll(ctx context.Context, key string) (bool, error) {
 	answers := make([]error, len(s.cfg.Endpoints))
 	var asked sync.WaitGroup
@@ -71,7 +71,7 @@ func (s *Store) asStranger(ctx context.Context, endpoint, key string) error {
 	return answerError(ctx, err)
 }
 
-// knock finds out whether a server lets in a client without a certificate, which gRPC does not tell from one that is
+// knock finds out whether a server lets in a client without a certificate, which to gRPC looks like one that is
 // away.
 func knock(ctx context.Context, how *http.Transport, endpoint string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/version", nil)

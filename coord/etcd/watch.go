@@ -24,7 +24,7 @@ type sub struct {
 	opened chan struct{} // closed when the server has confirmed it, or it has failed
 }
 
-// end ends the watches of a key that nobody watches any longer.
+// end ends the watches of a key that is no longer watched.
 func (s *subs) end() {
 	for _, open := range s {
 		if open != nil {
@@ -43,7 +43,7 @@ const (
 // Watch implements coord.Session.
 func (ss *session) Watch(key string, hint func()) (stop func()) { return ss.watches.set.Add(key, hint) }
 
-// open makes sure that a key which somebody watches is watched on the server.
+// open makes sure that a key which is watched here is watched on the server.
 func (w *watches) open(ctx context.Context, ss *session, key string, kind watchKind) error {
 	var s *sub
 	over := false
@@ -100,7 +100,7 @@ func (w *watches) follow(life context.Context, ss *session, key string, kind wat
 		}
 	}
 	w.set.Update(key, func(open *subs) {
-		if open[kind] == s { // else somebody has watched the key again meanwhile
+		if open[kind] == s { // else the key is watched again
 			open[kind] = nil
 		}
 	})

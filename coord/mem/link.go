@@ -76,7 +76,7 @@ func (c *Client) CutRequests() { c.pass(false, true) }
 // CutReplies takes the link down in the other: what the service says does not arrive here.
 func (c *Client) CutReplies() { c.pass(true, false) }
 
-// Heal brings the link up. Sessions that the service ended meanwhile are told.
+// Heal brings the link up. Sessions that the service ended meanwhile hear of it.
 func (c *Client) Heal() { c.pass(true, true) }
 
 func (c *Client) pass(there, back bool) {
@@ -92,7 +92,7 @@ func (c *Client) pass(there, back bool) {
 // LoseReplies makes commits take effect while their answers are lost, until Heal.
 func (c *Client) LoseReplies() { c.change(func() { c.mute = true }) }
 
-// Pause stops the client's process: whoever calls it waits, and so does whoever asks for the
+// Pause stops the client's process: calls to it wait, and so do calls for the
 // lease clock, until Resume. The process sends nothing, and its sessions may expire meanwhile.
 func (c *Client) Pause() { c.change(func() { c.awake.set(false) }) }
 

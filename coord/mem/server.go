@@ -25,7 +25,7 @@ type change struct {
 }
 
 // Isolate cuts a server off from the store: it goes on answering reads and pings, from what it
-// knows, and nothing else comes of what it is told.
+// knows, and what it is sent goes no further.
 func (s *Service) Isolate(server int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -31,7 +31,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// Config tells how a service behaves. The zero value is usable.
+// Config is how a service behaves. The zero value is usable.
 type Config struct {
 	// Timeout is granted to the sessions of clients that ask for none of their own; default 20 s.
 	Timeout time.Duration
@@ -46,7 +46,7 @@ type Config struct {
 	Servers int
 	// Faults decide what goes wrong; the zero value lets everything pass.
 	Faults Faults
-	// Applied, if set, is told of every change of the store, one after the other. It must not call
+	// Applied, if set, is called with every change of the store, one after the other. It must not call
 	// the service.
 	Applied func(Commit)
 }

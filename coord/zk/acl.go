@@ -17,7 +17,7 @@ import (
 // Access is who may use the znodes below a key, as ZooKeeper has it.
 type Access struct {
 	Znodes  int      // how many were looked at
-	Open    []string // the keys of those that everybody who reaches ZooKeeper may use
+	Open    []string // the keys of those that every client which reaches ZooKeeper may use
 	Foreign []string // the keys of those that other identities may use, or this one may not
 	Kept    []string // the keys of those of both kinds whose ACL this identity may not change
 	// Owners are who may change those of Kept, in order and each once: a user, or "scheme:id" of another kind. ZooKeeper
@@ -132,7 +132,7 @@ func (ss *session) owners(acl []zk.ACL) (names []string, kept bool) {
 }
 
 // Protect lets the identity of a session of this package alone use the znode of a key and all below it, those that are
-// made meanwhile by somebody without an identity included, as far as they come to an end. It returns how many it has
+// made meanwhile without an identity included, as far as they come to an end. It returns how many it has
 // changed. It goes on past those whose ACL it may not change, and names them in an error that matches
 // [coord.ErrUnauthorized]. What an error leaves is safe, and is mended by another call.
 func Protect(ctx context.Context, session coord.Session, root string) (changed int, err error) {
@@ -239,7 +239,7 @@ func (ss *session) protect(ctx context.Context, key string) (changed bool, err e
 		_, err = read(ctx, ss, "protect", key, func() (*zk.Stat, error) { return ss.conn.SetACL(ss.rooted(key), ss.store.acl, version) })
 		switch {
 		case errors.Is(err, coord.ErrVersion) || errors.Is(err, coord.ErrNotFound):
-			continue // somebody else has changed it, this call has before its answer was lost, or it has gone
+			continue // another client has changed it, this call has before its answer was lost, or it has gone
 		case err != nil:
 			return changed, err
 		}

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Server is what a ZooKeeper server says of itself; what it does not tell is empty.
+// Server is what a ZooKeeper server reports of itself; what it does not is empty.
 type Server struct {
 	Address string
 	Err     error         // why it does not answer, nil if it does
 	Silent  bool          // it does not allow srvr, or does not serve
-	Said    string        // what it answered, if that told nothing
+	Said    string        // what it answered, if that was of no use
 	Version string        // as "3.9.5", without what its build adds
 	Old     error         // why the version is too old, nil if it is not
 	Mode    string        // leader, follower, standalone, observer
 	Tick    time.Duration // 0 if conf is not allowed
-	Longer  error         // why its tick time may be longer than the configured one, where it does not tell it
+	Longer  error         // why its tick time may be longer than the configured one, where it does not report that
 	Least   time.Duration // of a session timeout
 	Most    time.Duration
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // link is the network side of one session: it dials, bounds every wait, and reads what the
-// library does not tell from the handshake (session ID, granted timeout).
+// library does not pass on from the handshake (session ID, granted timeout).
 type link struct {
 	store    *Store
 	timeout  atomic.Int64  // session timeout, granted or asked for
@@ -282,7 +282,7 @@ func (s *Store) fourLetterWord(ctx context.Context, server, word string) (string
 }
 
 // leastTimeout returns the shortest session timeout that a server grants: it asks for next to none. By default
-// that is two ticks, which tells the tick time where conf is not allowed.
+// that is two ticks, which gives the tick time where conf is not allowed.
 func (s *Store) leastTimeout(ctx context.Context, server string) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

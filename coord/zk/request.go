@@ -40,7 +40,7 @@ func checkVersions(ops []coord.Op) error {
 	return nil
 }
 
-// multi sends a commit and tells what came of it.
+// multi sends a commit and returns what came of it.
 func (ss *session) multi(ctx context.Context, ops []coord.Op) ([]coord.Result, error) {
 	requests := make([]any, len(ops))
 	for i, op := range ops {

@@ -70,8 +70,8 @@ func (ss *session) granted(id int64, timeout, sent time.Duration, server string)
 	ss.info.Server = server
 	other, changed := ss.id != id, ss.info.Timeout != timeout
 	if less := ss.info.Timeout - timeout; less > 0 {
-		// This server counts a shorter timeout from when it was asked. Before it has answered nobody can know
-		// that: servers must not differ, and doctor looks whether they do.
+		// This server counts a shorter timeout from when it was asked. Before it has answered that cannot
+		// be known: servers must not differ, and doctor looks whether they do.
 		ss.info.Base = min(ss.info.Base, sent-less)
 	}
 	ss.mu.Unlock()

@@ -194,7 +194,7 @@ func (s *Store) Open(ctx context.Context) (coord.Session, error) {
 	return nil, &coord.UnansweredError{Service: "ZooKeeper", Reasons: reasons, Err: err}
 }
 
-// probe asks the servers once what they are, as far as they tell: version and tick time
+// probe asks the servers once what they are, as far as they answer: version and tick time
 // are refused where leases would not hold.
 func (s *Store) probe(ctx context.Context) error {
 	s.mu.Lock()
@@ -229,7 +229,7 @@ func (s *Store) probe(ctx context.Context) error {
 	return nil
 }
 
-// hosts hands out server names in a random order, without resolving them; it tells when a
+// hosts hands out server names in a random order, without resolving them; it reports when a
 // round is over, upon which the library pauses for a second.
 type hosts struct {
 	mu      sync.Mutex

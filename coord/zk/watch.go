@@ -13,7 +13,7 @@ import (
 )
 
 // watches turns ZooKeeper's one-shot watches into hints. A watch on the server is set by a
-// read of a key that somebody watches, and by no more than one read at a time. Hints come from
+// read of a key that is watched, and by no more than one read at a time. Hints come from
 // the library's callback, which sees every event; its own watch channels are not used.
 type watches struct{ set watchset.Set[arms] }
 
@@ -41,9 +41,9 @@ func (w *watches) fire(key string, event zk.EventType) {
 	w.set.Hint(key)
 }
 
-// resync hints at every key that is watched. After a reconnect the library tells the server from when on it wants
-// to hear of changes, but reads that zxid while the first answer of the new connection writes it: what has
-// changed in between may then never be told. The watches are set all the same.
+// resync hints at every key that is watched. After a reconnect the library asks the server for the changes
+// since a zxid, but reads that while the first answer of the new connection writes it: what has
+// changed in between may then never be reported. The watches are set all the same.
 func (w *watches) resync() { w.set.HintAll() }
 
 func (a *arm) fired() { a.set, a.events = false, a.events+1 }
@@ -52,7 +52,7 @@ func dataArm(s *arms) *arm  { return &s.data }
 func childArm(s *arms) *arm { return &s.child }
 
 // arming begins a read that is to set a watch. The read calls armed when the watch is set on the server. It is nil, and
-// the read sets none, if nobody watches key or the watch is set already.
+// the read sets none, if key is not watched or the watch is set already.
 func (w *watches) arming(key string, which func(*arms) *arm) (armed func()) {
 	w.set.Update(key, func(s *arms) {
 		a := which(s)

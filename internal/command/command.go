@@ -14,8 +14,8 @@
 // children: then nothing of the execution runs.
 //
 // The node in turn does not rely on the shim: one that does not answer, or has been killed, is cleaned up
-// after before the execution counts as ended. Who clears its environment, leaves its session and
-// has its shim killed by somebody else can escape; a control group, where this process may make one, holds
+// after before the execution counts as ended. A process that clears its environment and leaves its
+// session escapes if its shim is killed; a control group, where this process may make one, holds
 // that too.
 //
 // Only Linux has what this takes: [Supported].

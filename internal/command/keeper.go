@@ -23,7 +23,7 @@ func NewKeeper() *Keeper {
 	return &Keeper{stopBy: 1, changed: make(chan struct{})}
 }
 
-// SetStopBy tells until when the node's lease lets anything run, on the machine's boot clock. The shims hear of
+// SetStopBy sets until when the node's lease lets anything run, on the machine's boot clock. The shims hear of
 // it soon, and need it before the last moment that they know of has come.
 func (k *Keeper) SetStopBy(stopBy time.Duration) {
 	k.mu.Lock()
@@ -36,7 +36,7 @@ func (k *Keeper) SetStopBy(stopBy time.Duration) {
 	}
 }
 
-// deadline returns what was told last, and a channel that is closed when that changes.
+// deadline returns what was set last, and a channel that is closed when that changes.
 func (k *Keeper) deadline() (time.Duration, <-chan struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -50,7 +50,7 @@ type Job struct {
 	Vars  []string     // NAME=value
 	// Out and Err receive what it writes. They must not block.
 	Out, Err io.Writer
-	// StopBy tells by when the execution has to be over, once it was asked to end.
+	// StopBy returns by when the execution has to be over, once it was asked to end.
 	StopBy func() (at time.Time, asked bool)
 	// Unleashed reports whether it may run on when the node's lease is over; nil for no. The answer may change
 	// while it runs: it is asked whenever the lease has moved.

@@ -67,7 +67,7 @@ func (k *Keeper) start(spec Spec, job Job) (*execution, error) {
 		return nil, errors.Join(err, read.Close(), orders.Close())
 	}
 	e := &execution{Keeper: k, job: job, orders: orders, reports: make(chan report, 4), mark: mark + "=" + rand.Text()}
-	e.cmd = exec.Command("/proc/self/exe") //nolint:noctx // it is told to end, and seen to have ended
+	e.cmd = exec.Command("/proc/self/exe") //nolint:noctx // it is asked to end, and seen to have ended
 	e.cmd.Args[0] = "xconsumer-shim " + job.Title
 	e.cmd.Env = []string{Variable + "=1", "GOMAXPROCS=1", "GOTRACEBACK=none"}
 	e.cmd.Dir = "/"
@@ -99,7 +99,7 @@ func (e *execution) deadline() (time.Duration, <-chan struct{}) {
 	return stopBy, changed
 }
 
-// order tells the shim. One that does not read is not waited for.
+// order sends an order to the shim. One that does not read is not waited for.
 func (e *execution) order(patience time.Duration, o order) {
 	line, err := json.Marshal(o)
 	if err != nil {
@@ -230,7 +230,7 @@ func (e *execution) sweep() {
 }
 
 // mayLive kills what it finds, and reports whether there may be more. Where the process table is another namespace's, there is
-// the control group's word alone. It is enough: the kernel puts whoever is started into the group of who starts it, and only
+// the control group's word alone. It is enough: the kernel puts each process into the group of its parent, and only
 // the machine's administrator moves a process out of it.
 func (e *execution) mayLive() bool {
 	e.group.kill()

@@ -60,7 +60,7 @@ func (k *Keeper) forget(slot cluster.Slot, p *program) {
 	}
 }
 
-// Describe says what the program of a slot does, as far as this machine tells everybody: it has no goroutines. It returns
+// Describe describes what the program of a slot does, as far as this machine shows it: it has no goroutines. It returns
 // "" for a slot whose work is not a program, or that does not run here.
 func (k *Keeper) Describe(slot cluster.Slot) string {
 	k.mu.Lock()

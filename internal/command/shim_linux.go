@@ -28,7 +28,7 @@ func Shim() int {
 	// The program dies with this thread, should this process be killed.
 	runtime.LockOSThread()
 	_ = os.Unsetenv(Variable)
-	// Signals are for the program: whoever signals a whole service must not end its guardian first. They
+	// Signals are for the program: a signal to a whole service must not end the guardian first. They
 	// are caught, not ignored, since ignoring is inherited.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT,
 		syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGTTOU, syscall.SIGTTIN, syscall.SIGTSTP)
@@ -270,7 +270,7 @@ func (s *shim) killAll() {
 	}
 }
 
-// report tells the node; it does not matter whether that hears it.
+// report sends a report to the node, which may have gone.
 func (s *shim) report(r report) {
 	line, err := json.Marshal(r)
 	if err == nil {

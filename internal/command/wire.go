@@ -5,7 +5,7 @@ import "time"
 // Variable is the environment variable that makes a process a shim.
 const Variable = "XCONSUMER_SHIM"
 
-// mark is a variable that tells what an execution has started, as long as it is kept.
+// mark is a variable by which what an execution has started is recognized, as long as it is kept.
 const mark = "XCONSUMER_MARK"
 
 // The descriptors of a shim.
@@ -14,7 +14,7 @@ const (
 	fdReports            // JSON, one report a line
 )
 
-// order is what a node tells a shim.
+// order is what a node sends to a shim.
 type order struct {
 	Start *startOrder `json:"start,omitempty"`
 	// StopBy is when nothing may run any longer, on the machine's boot clock; 0 for never.
@@ -32,7 +32,7 @@ type startOrder struct {
 	As   *identity `json:"as,omitempty"`
 }
 
-// report is what a shim tells its node. The last one has an Error or Ended.
+// report is what a shim sends to its node. The last one has an Error or Ended.
 type report struct {
 	PID    int    `json:"pid,omitempty"`
 	Group  string `json:"group,omitempty"` // directory of its control group

@@ -30,18 +30,18 @@ const (
 //
 // # Why nothing is missed
 //
-// The kernel gives out process numbers in ascending order and shows which one was the last. So whoever was
-// born between two instants has a number between those that were the last ones then.
+// The kernel gives out process numbers in ascending order and shows which one was the last. So a process that
+// was born between two instants has a number between those that were the last ones then.
 //
-// The first round reads everybody on a list of the machine's processes, and all whose number was given out
+// The first round reads all on a list of the machine's processes, and all whose number was given out
 // during the listing. If it finds none of the family alive, then what is left of the family was born meanwhile:
 // its parents lived as the round began and were dead when they were read. Each further round reads those who
 // were born during the rounds before, which takes a fraction of the time, so that fewer and fewer are born
-// during a round. When all whose number was given out are known to be of others, or nobody was born, no
+// during a round. When all whose number was given out are known to be of others, or none was born, no
 // parent is left that could bear another one, and the family has died out.
 //
 // A process gets its number a moment before it can be read, while its parent is in fork. A parent that is in
-// fork lives, and can be read. So a number that shows nobody is read again in the next round: if its parent was
+// fork lives, and can be read. So a number that shows no process is read again in the next round: if its parent was
 // of the family and is not found alive in a round, the fork was over by the end of that round. For the same
 // reason the whole list is read twice.
 //

@@ -88,7 +88,7 @@ func KillBelow(pid int) (left int) {
 	groups := map[int]bool{}
 	for _, p := range table {
 		if p.PID == pid || !below[p.PID] {
-			groups[p.Group] = false // somebody else is in it, too
+			groups[p.Group] = false // another process is in it, too
 		} else if _, known := groups[p.Group]; !known {
 			groups[p.Group] = true
 		}

@@ -70,7 +70,7 @@ func start(cfg Config) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path, cfg.Args[1:]...) //nolint:noctx // it is told to leave, not killed, when ctx ends
+	cmd := exec.Command(path, cfg.Args[1:]...) //nolint:noctx // it is asked to leave, not killed, when ctx ends
 	cmd.Args[0] = cfg.Args[0]
 	cmd.Stdout, cmd.Stderr = cfg.Out, cfg.Err
 	cmd.ExtraFiles = []*os.File{held, theirs}
@@ -104,7 +104,7 @@ func start(cfg Config) (*child, error) {
 		}
 		_ = cmd.Wait() // the state says how it ended
 		c.end()
-		// Whoever inherited the pipe may live on; what the child itself said is in it by now.
+		// A process that inherited the pipe may live on; what the child itself reported is in it by now.
 		_ = reports.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		close(c.done)
 	}()
@@ -149,7 +149,7 @@ func (c *child) drain(fd uintptr) (end bool) {
 			c.part = rest
 		}
 		if len(c.part) > len(buffer) {
-			c.part = nil // not ours: somebody wrote to the descriptor
+			c.part = nil // not a report: something else wrote to the descriptor
 		}
 	}
 }
@@ -255,11 +255,10 @@ func NewChild() *Child {
 	return c
 }
 
-// IsNode reports whether the process is a node that a parent looks after; else only its lifeline is
-// somebody's.
+// IsNode reports whether the process is a node that a parent looks after; else it has a lifeline at most.
 func (c *Child) IsNode() bool { return c.reports != nil }
 
-// Report tells the parent. It does not wait for a parent that hangs: then it is not told.
+// Report sends a report to the parent. It does not wait for a parent that hangs: that misses it.
 func (c *Child) Report(v cluster.SupervisorReport) {
 	line, err := json.Marshal(v)
 	if err != nil {

@@ -30,7 +30,7 @@ type Death struct {
 	late   bool // its tree was not seen empty in time: the session timeout rules
 }
 
-// death reads a process's state; oom tells that the kernel has killed for memory meanwhile.
+// death reads a process's state; oom reports that the kernel has killed for memory meanwhile.
 func death(state *os.ProcessState, oom bool) Death {
 	d := Death{exit: state.ExitCode()}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
@@ -101,7 +101,7 @@ func (d *Death) code(leaving bool) int {
 }
 
 // tally watches a counter of the whole machine, to report whether it rose just now: what happened to
-// somebody else an hour ago explains no death.
+// another process an hour ago explains no death.
 type tally struct {
 	read         func() int
 	older, newer int

@@ -19,7 +19,7 @@ func Spawn(args, env []string, out, err io.Writer) (*Process, error) {
 	if serr != nil {
 		return nil, serr
 	}
-	cmd := exec.Command(path, args...) //nolint:noctx // it is told to leave, not killed
+	cmd := exec.Command(path, args...) //nolint:noctx // it is asked to leave, not killed
 	cmd.Stdout, cmd.Stderr, cmd.Env = out, err, env
 	return &Process{cmd}, cmd.Start()
 }

@@ -41,7 +41,7 @@ func Spawn(args, env []string, out, err io.Writer) (*Process, error) {
 	if perr != nil {
 		return nil, perr
 	}
-	cmd := exec.Command(path, args...) //nolint:noctx // it is told to leave, not killed
+	cmd := exec.Command(path, args...) //nolint:noctx // it is asked to leave, not killed
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdout, cmd.Stderr = out, err
 	cmd.ExtraFiles = []*os.File{held}

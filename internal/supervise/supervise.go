@@ -37,7 +37,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/backoff"
 )
 
-// Config tells what to supervise.
+// Config is what to supervise.
 type Config struct {
 	// Args and Env are those of the child, which is this program again.
 	Args, Env []string
@@ -45,7 +45,7 @@ type Config struct {
 	Listener *os.File
 	// Close closes a dead child's member. It is called when nothing of it runs any longer.
 	Close func(ctx context.Context, v cluster.SupervisorReport, d Death) error
-	// Alive, if set, is called again and again while the parent does its work, with what the child told last.
+	// Alive, if set, is called again and again while the parent does its work, with the child's last report.
 	Alive func(cluster.SupervisorReport)
 	// Again receives a second signal, upon which everything ends at once.
 	Again <-chan os.Signal
@@ -157,7 +157,7 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 // parent is the state of Run.
 type parent struct {
 	Config
-	blind bool // an empty tree cannot be told from one that is not seen
+	blind bool // an empty tree looks like one that cannot be seen
 	// killTree kills what is left of a child that has ended, and returns how many there were.
 	killTree func(child int) (left int)
 
@@ -182,7 +182,7 @@ func (p *parent) wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// alive tells whoever wants to know.
+// alive calls Alive, if there is one.
 func (p *parent) alive(v cluster.SupervisorReport) {
 	if p.Alive != nil {
 		p.Alive(v)

@@ -75,8 +75,8 @@ func reap(stop <-chan struct{}, isChild func(pid int) bool) {
 	}
 }
 
-// oomKills counts how often the kernel has killed a process of this machine for memory, 0 if it
-// does not tell.
+// oomKills counts how often the kernel has killed a process of this machine for memory, 0 if that is
+// not shown.
 func oomKills() int {
 	text, err := os.ReadFile("/proc/vmstat")
 	if err != nil {

@@ -23,7 +23,7 @@ const (
 	lineCost        = 96        // bytes that a line costs besides its text
 )
 
-// Programs may write faster than anybody reads: so many bytes a second are kept on average, and so
+// Programs may write faster than a person reads: so many bytes a second are kept on average, and so
 // many at once. What is more is dropped and counted.
 const (
 	outputRate  = 64 << 10

@@ -53,7 +53,7 @@ func (p *Pool) loop(s *slot) {
 	}
 }
 
-// killed tells of a program that had to be killed, since it did not end when it was asked to.
+// killed logs and counts a program that had to be killed, since it did not end when it was asked to.
 func (p *Pool) killed(s *slot, err error) {
 	if !errors.Is(err, cluster.ErrKilled) {
 		return
@@ -241,7 +241,7 @@ func execute(ctx context.Context, s *slot) (err error) {
 }
 
 // panicked logs a panic whose deferred function calls it, and its stack line by line, as the program itself would have
-// written it: in one line nobody can read it.
+// written it: in one line it is unreadable.
 func (s *slot) panicked(what string, v any) {
 	s.run.Log.Error("worker panicked", "during", what, "panic", v)
 	_, _ = s.run.stderr.Write(panicStack(debug.Stack()))

@@ -10,11 +10,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Run is what a work is told of its slot. Its methods may be called from any goroutine.
+// Run is what a work knows of its slot. Its methods may be called from any goroutine.
 type Run struct {
 	Slot       cluster.Slot
 	Token      int64
-	Count      int // of the task's workers, itself included, for as long as it lives; 0 if it is not told
+	Count      int // of the task's workers, itself included, for as long as it lives; 0 if it does not know
 	Log        *slog.Logger
 	generation int64
 	spec       atomic.Pointer[cluster.TaskSpec]
@@ -34,7 +34,7 @@ type Checkpoints interface {
 // Continues reports whether the task lets its workers run on while the node cannot prove its lease.
 func (r *Run) Continues() bool { return r.spec.Load().Continues() }
 
-// Params returns what the task's workers are told at present.
+// Params returns the present parameters of the task.
 func (r *Run) Params() cluster.Params { return r.spec.Load().Params }
 
 // Checkpoint notes how far the worker is.
@@ -51,7 +51,7 @@ func (r *Run) grant() cluster.Grant {
 	return cluster.Grant{Slot: r.Slot, Token: r.Token, Generation: r.generation}
 }
 
-// StopBy tells by when the worker has to have stopped, once it was asked to. The time may be cut short.
+// StopBy returns by when the worker has to have stopped, once it was asked to. The time may be cut short.
 func (r *Run) StopBy() (at time.Time, asked bool) { return r.stop() }
 
 // Stdout and Stderr are written to the worker's log, line by line. They neither fail nor block.

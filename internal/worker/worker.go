@@ -18,7 +18,7 @@
 // that does not is reported as stuck; a goroutine cannot be killed. A slot is reported until
 // its goroutine has left, so what is not reported does not run.
 //
-// Whoever stops slots takes the pool's lock. So nothing is logged, emitted or called back while it is held, and what
+// Stopping a slot takes the pool's lock. So nothing is logged, emitted or called back while it is held, and what
 // logs and listens may block for ever: that stops no slot from being stopped.
 package worker
 
@@ -222,7 +222,7 @@ func (p *Pool) Update(id cluster.Slot, spec cluster.TaskSpec) {
 	}
 }
 
-// Reports tells of every slot that runs or may still run.
+// Reports returns a report of every slot that runs or may still run.
 func (p *Pool) Reports() map[cluster.Slot]cluster.Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,7 +2,7 @@
 //
 // # The model
 //
-// A session has one Set. A key is in it while somebody watches it: from the first Add to the last stop. Beside the hints
+// A session has one Set. A key is in it while it is watched: from the first Add to the last stop. Beside the hints
 // that were asked for, an entry holds what the backend has set up for the key at its service, of a type of its own:
 // whether a one-shot watch is set, or the stream that is open.
 //
@@ -26,7 +26,7 @@ import (
 // Set is the watches of one session. The zero value is empty. Its methods may be called from any goroutine, those of
 // the functions that they are given excepted: these run under the set's lock.
 type Set[State any] struct {
-	// Unwatched, if set, is given the state of a key that nobody watches any longer. It runs under the lock and must
+	// Unwatched, if set, is given the state of a key that is no longer watched. It runs under the lock and must
 	// not block. It must be set before the first Add.
 	Unwatched func(*State)
 
@@ -34,7 +34,7 @@ type Set[State any] struct {
 	byKey map[string]*entry[State]
 }
 
-// entry is one key that somebody watches.
+// entry is one key that is watched.
 type entry[State any] struct {
 	state State
 	hints []Hint // in the order in which they were asked for
@@ -117,7 +117,7 @@ func (s *Set[State]) Hints(key string) []Hint {
 	return slices.Clone(e.hints)
 }
 
-// Keys returns the keys that somebody watches, sorted.
+// Keys returns the keys that are watched, sorted.
 func (s *Set[State]) Keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1265,12 +1265,8 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "workers that do not stop are reported before the process ends",
-		[]change{
-			{"internal/nodesession/stop.go", "stacks[slot.String()])", "worker.Stack(slot))"},
-			{"internal/nodesession/stop.go", "		stacks := worker.Stacks()\n", ""},
-			{"internal/nodesession/stop.go", "	case <-reported:\n	case <-time.After(limit):\n", "	case <-reported:\n"},
-		},
-		in("test/cluster", "TestManyStuckWorkersEndInTime"),
+		one("internal/nodesession/stop.go", "	case <-reported:\n	case <-time.After(limit):\n", "	case <-reported:\n"),
+		in("internal/nodesession", "TestAbandonDoesNotWaitForItsReport"),
 	},
 	{
 		"management", "an operation is written without its line in the audit",

@@ -49,8 +49,8 @@ type life struct {
 //     after it, has its numbers in order again, and the third list shows it.
 //
 // What bounds it: a process of the machine, whosever it is, that ends between the moment it is listed and the moment it
-// is read makes a list unclean. So the search needs three moments without that, and on a machine that does
-// not have them it never reports that a family has died out.
+// is read makes a list unclean. So the search needs three moments without that, close to each other; on a machine that does
+// not have them, or has so many processes that three lists take longer than its numbers, it never reports that a family has died out.
 func searchLists(k kernel, judge func(Process) Verdict) (none bool) {
 	others := map[life]bool{} // and the dead
 	var clean []time.Duration // when each of the clean lists began

@@ -17,14 +17,11 @@ import (
 // clocksCompare: the boot clock is one for all processes of the machine.
 const clocksCompare = true
 
-// adopt makes orphans below this process its children, so that none gets lost. It reports whether
-// that worked and the process table is the one that this process is in, so that an empty tree can
-// be seen: in a PID namespace of its own, /proc may still be another's, where the same numbers
-// mean other processes.
+// adopt makes orphans below this process its children, so that none gets lost. It reports whether that worked and the
+// process table is the one that this process is in, so that an empty tree can be seen.
 func adopt() bool {
 	err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	self, _ := os.Readlink("/proc/self")
-	return (err == nil || os.Getpid() == 1) && self == strconv.Itoa(os.Getpid())
+	return (err == nil || os.Getpid() == 1) && proc.OwnTable()
 }
 
 // awaitExit waits until a child has ended, and leaves it to be waited for: until then its number is its own. It

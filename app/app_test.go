@@ -339,7 +339,7 @@ func TestExitCodes(t *testing.T) {
 		{"unknown command", []string{"bogus"}, 2, `unknown command "bogus"`},
 		{"unknown flag", []string{"run", "--bogus"}, 2, "unknown flag: --bogus"},
 		{"arguments", []string{"status", "x"}, 2, "takes no arguments"},
-		{"output", []string{"status", "-o", "xml"}, 2, `invalid value "xml" (want`},
+		{"output", []string{"status", "-o", "xml"}, 2, `invalid format "xml" (want`},
 		{"server", []string{"status", "--server", "ftp://x"}, 2, "want a URL such as"},
 		{"nobody there", []string{"status", "--server", "127.0.0.1:1"}, 5, "no node answers at http://127.0.0.1:1"},
 		{"nobody knows", []string{"scale", "a", "4", "--server", unsure.URL, "--idempotency-key", "k"}, 6, "it is not known whether it was done: nobody says so\nLook at the cluster, or call this again with --idempotency-key k: it is done once then\n"},

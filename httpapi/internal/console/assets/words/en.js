@@ -7,7 +7,7 @@ export const en = {
 
 	running: (/** @type {number} */ a, /** @type {number} */ b) => `${a.toLocaleString("en")} of ${n(b, "worker")} running`,
 	waiting: (/** @type {number} */ count, /** @type {string} */ task, /** @type {string} */ code, /** @type {string} */ why) => {
-		const label = code === "no-label" ? /label (.+?), /.exec(why)?.[1] : undefined;
+		const label = code === "no-label" ? /label (.+)$/.exec(why)?.[1] : undefined;
 		return `${count.toLocaleString("en")} of ${task} ${count === 1 ? "is" : "are"} waiting${label ? ` for a node with ${label}` : `: ${why}`}`;
 	},
 	noLeader: "no leader at the moment: no work is assigned until one is elected",

@@ -27,7 +27,7 @@ export const zh = {
 
 	running: (a, b) => `${b.toLocaleString("zh")} 个 worker 中有 ${a.toLocaleString("zh")} 个在运行`,
 	waiting: (count, task, code, why) => {
-		const label = code === "no-label" ? /label (.+?), /.exec(why)?.[1] : undefined;
+		const label = code === "no-label" ? /label (.+)$/.exec(why)?.[1] : undefined;
 		return `${task} 有 ${count} 个在等待${label ? `带有 ${label} 的节点` : `：${reasons[code] ?? why}`}`;
 	},
 	noLeader: "目前没有 leader：选出之前不会分配工作",

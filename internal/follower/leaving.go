@@ -63,7 +63,7 @@ func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
 func (fl *following) departure() membership.Departure {
 	d := membership.Departure{StatusVersion: fl.statusVersion}
 	if fl.assignmentGood && fl.lastStatus != nil && !fl.busy {
-		d.Assignment, d.DocVersion = fl.assignment, fl.assignmentVersion
+		d.Assignment, d.AssignmentVersion = fl.assignment, fl.assignmentVersion
 	}
 	return d
 }

@@ -15,11 +15,11 @@ import (
 // Departure is what is known of a member's keys when it leaves. It saves reading them; what
 // turns out to be different is read after all.
 type Departure struct {
-	Assignment    *schema.Assignment // nil if unknown
-	DocVersion    int64
-	StatusVersion int64
-	KeepAlive     KeepAlive
-	Burst         *schema.Burst // nil if it did not lead, or nobody else leaves
+	Assignment        *schema.Assignment // nil if unknown
+	AssignmentVersion int64
+	StatusVersion     int64
+	KeepAlive         KeepAlive
+	Burst             *schema.Burst // nil if it did not lead, or nobody else leaves
 }
 
 // Close closes a member of which nothing runs any longer: one commit marks its assignment and
@@ -118,7 +118,7 @@ func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed)
 	assignment := *d.Assignment
 	assignment.Close(closed)
 	return []coord.Op{
-		coord.Set(keys.Assignment(self.MemberID), schema.Encode(&assignment, d.DocVersion+1), d.DocVersion),
+		coord.Set(keys.Assignment(self.MemberID), schema.Encode(&assignment, d.AssignmentVersion+1), d.AssignmentVersion),
 		coord.Delete(keys.Member(self.MemberID), 0),
 		coord.Delete(keys.Status(self.MemberID), d.StatusVersion),
 		coord.Delete(keys.Heartbeat(self.MemberID), d.KeepAlive.version),

@@ -189,7 +189,7 @@ func TestCloseLeavesOnlyTheAssignment(t *testing.T) {
 		"all known":     func(*membership.Departure) {},
 		"a burst":       func(d *membership.Departure) { d.Burst = &schema.Burst{Term: 3, Count: 2} },
 		"nothing known": func(d *membership.Departure) { d.Assignment = nil },
-		"known wrongly": func(d *membership.Departure) { d.DocVersion, d.StatusVersion = 5, 5 },
+		"known wrongly": func(d *membership.Departure) { d.AssignmentVersion, d.StatusVersion = 5, 5 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -70,6 +71,24 @@ func (pr *problems) fail(e placedError) {
 		}
 	}
 	pr.errs = append(pr.errs, e)
+}
+
+// zeros records keys that are given as 0, where leaving them out is what is meant. It reports whether there
+// are any.
+func (pr *problems) zeros(table string, values map[string]int) (any bool) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		key := table + "." + name
+		if pr.has(key) && !pr.wrongType(key) && values[name] == 0 {
+			text := "leave it out for no limit"
+			if name == "weight" {
+				text = "leave it out for 1"
+			}
+			pr.fail(placedError{pr.keys[key], key, name + ": 0 would let nothing run or move", text})
+			pr.unread[key] = true
+			any = true
+		}
+	}
+	return any
 }
 
 // check records the mistakes in the value of a key, wherever that came from, each with the same fix, "" if the mistakes

@@ -2,9 +2,7 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -96,24 +94,6 @@ func (pr *problems) runsAll(key string, spec *cluster.TaskSpec) {
 			spec.Mode = ""
 		}
 	}
-}
-
-// zeros records keys that are given as 0, where leaving them out is what is meant. It reports whether there
-// are any.
-func (pr *problems) zeros(table string, values map[string]int) (any bool) {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		key := table + "." + name
-		if pr.has(key) && !pr.wrongType(key) && values[name] == 0 {
-			text := "leave it out for no limit"
-			if name == "weight" {
-				text = "leave it out for 1"
-			}
-			pr.fail(placedError{pr.keys[key], key, name + ": 0 would let nothing run or move", text})
-			pr.unread[key] = true
-			any = true
-		}
-	}
-	return any
 }
 
 // duration reads a duration, noting a mistake in it; "" is 0.

@@ -41,10 +41,10 @@ type Leader struct {
 	Self    membership.Self
 	Log     *slog.Logger
 	Emit    func(cluster.Event)
-	// Publish is given what the leader has read, whenever that changes.
-	Publish func(*view.Snapshot)
-	Meter   *meter.Meter
-	Trace   func(cluster.Span) // nil for nobody who traces; it must not wait
+	// Share hands what the leader has read to the readers of this node, whenever that changes.
+	Share func(*view.Snapshot)
+	Meter *meter.Meter
+	Trace func(cluster.Span) // nil for nobody who traces; it must not wait
 	// Lease is this member's: a member without one cannot know that it leads.
 	Lease *membership.Lease
 	// Leaves reports whether this member is about to leave; nil for never. Its status says so a little later.
@@ -201,10 +201,10 @@ func (l *leading) nextWakeup(d round.Decision, resynced time.Duration) time.Dura
 	return max(wait, 0)
 }
 
-// decide publishes what was read, makes a decision from it, and reports what the decision found.
+// decide shares what was read, makes a decision from it, and reports what the decision found.
 func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 	snap := l.view.Snapshot()
-	l.Publish(snap)
+	l.Share(snap)
 	for _, left := range l.reports.changed(snap) {
 		l.watch.gone(left, l.Session.Now())
 	}

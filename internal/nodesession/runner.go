@@ -60,7 +60,7 @@ type Config struct {
 // Runner runs a node, one session after the other.
 type Runner struct {
 	cfg      Config
-	declared bool // the tasks and settings have been published
+	declared bool // the tasks and settings of the file are in the store
 	// detached are workers that run on without the session that they began in, as their tasks say; nil for none.
 	detached *worker.Pool
 	// formerMembers are earlier members of this node that are not known to be closed; nothing of them runs once the

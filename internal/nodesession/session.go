@@ -43,7 +43,7 @@ func (s *nodeSession) run(ctx context.Context) (err error) {
 	s.emit(cluster.Event{Kind: cluster.NodeJoined})
 	s.leader = &leader.Leader{
 		Cluster: s.cfg.Cluster, Session: s.session, Keys: s.cfg.Keys, Self: s.self, Log: s.cfg.Log, Emit: s.emit,
-		Publish: s.cfg.Observer.Publish, Meter: s.cfg.Meter, Trace: s.cfg.Spans.Sink(), Lease: s.lease,
+		Share: s.cfg.Observer.Share, Meter: s.cfg.Meter, Trace: s.cfg.Spans.Sink(), Lease: s.lease,
 		Leaves: func() bool { return ctx.Err() != nil },
 	}
 	s.show("")
@@ -204,7 +204,7 @@ func (s *nodeSession) lead(ctx context.Context, term election.Term) error {
 	s.showApart(0)
 	defer func() {
 		s.leads.Store(false)
-		s.cfg.Observer.Publish(nil)
+		s.cfg.Observer.Share(nil)
 		s.emit(cluster.Event{Kind: cluster.LeaderDeposed, Detail: fmt.Sprintf("term %d", term.Number)})
 	}()
 	err := s.leader.Lead(ctx, term)
@@ -221,7 +221,7 @@ func (s *nodeSession) lead(ctx context.Context, term election.Term) error {
 	return err
 }
 
-// declare publishes the declarations of the node's file, once in the life of the process.
+// declare puts the declarations of the node's file into the store, once in the life of the process.
 func (s *nodeSession) declare(ctx context.Context) {
 	if s.runner.declared {
 		return
@@ -237,7 +237,7 @@ func (s *nodeSession) declare(ctx context.Context) {
 		s.cfg.Settings,
 	)
 	if err != nil {
-		s.cfg.Log.Warn("declarations not published; they will be with the next session", "error", coord.Reason(err))
+		s.cfg.Log.Warn("declarations not stored; they are tried again with the next session", "error", coord.Reason(err))
 		return
 	}
 	s.runner.declared = true

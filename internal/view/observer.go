@@ -166,8 +166,8 @@ func (o *Observer) Use(s coord.Session) {
 	o.update(func() { o.session, o.own, o.beats, o.paused = s, nil, nil, true })
 }
 
-// Publish is given what the leader has read; nil when it leads no longer.
-func (o *Observer) Publish(s *Snapshot) {
+// Share makes what the leader of this node has read the answer to readers; nil when it leads no longer.
+func (o *Observer) Share(s *Snapshot) {
 	o.update(func() { o.leading = s })
 }
 

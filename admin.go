@@ -30,7 +30,7 @@ type Admin interface {
 	// decisions, what became of its workers.
 	Measures() []cluster.Measure
 
-	// Leading returns the cluster as the leader sees it, if this node leads and its lease holds. It reads nothing from
+	// Leading returns the cluster as the leader sees it, if this node leads and its lease is valid. It reads nothing from
 	// the store.
 	Leading() (cluster.State, bool)
 	// KeepFresh has the node keep its picture of the cluster up to date for one minute from now on. It returns the number

@@ -144,7 +144,7 @@ type DrainInfo struct {
 // Lease is how long a node may run workers without an answer from the coordination service, by its own clock. Its workers
 // are asked to stop before the lease ends.
 type Lease struct {
-	Holds      bool  `json:"holds"`      // whether it is valid, so that workers may run
+	Valid      bool  `json:"valid"`      // whether workers may run and start
 	LeftMs     int64 `json:"leftMs"`     // milliseconds until it ends
 	DurationMs int64 `json:"durationMs"` // milliseconds that it lasts from the last confirmed write on
 }

@@ -10,10 +10,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Leading returns the cluster as the leader sees it, if that is this node and its lease holds. It reads nothing.
+// Leading returns the cluster as the leader sees it, if that is this node and its lease is valid. It reads nothing.
 func (a *Admin) Leading() (cluster.State, bool) {
 	snap := a.Observer.Leading()
-	if snap == nil || !a.Lease().Holds {
+	if snap == nil || !a.Lease().Valid {
 		return cluster.State{}, false
 	}
 	return a.stateOf(snap), true

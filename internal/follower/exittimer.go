@@ -10,7 +10,7 @@ import (
 // ExitTimer calls exit, once, when the lease's hard stop is past and workers that need the lease still run, as leased
 // reports. It returns then, or when ctx ends.
 //
-// LeaseWatchdog does the same, a moment earlier. The timer is for when the watchdog, or whoever has to return after
+// LeaseWatchdog does the same, a moment earlier. The timer is for when the watchdog, or what has to return after
 // it, cannot: it waits for no lock and for no other goroutine, and neither must leased and exit.
 func ExitTimer(ctx context.Context, lease *membership.Lease, leased func() bool, exit func()) {
 	const often = 50 * time.Millisecond
@@ -22,10 +22,10 @@ func ExitTimer(ctx context.Context, lease *membership.Lease, leased func() bool,
 			looks = 0
 		default:
 			if looks == 0 && now-last > poll+2*often {
-				looks = -6 // the process has been paused: the guard must have told the workers first
+				looks = -6 // the process has been paused: the watchdog must have stopped the workers first
 			}
 			looks++
-			if looks > 0 && !holds(lease, often) {
+			if looks > 0 && !beforeHardStop(lease, often) {
 				exit()
 				return
 			}
@@ -43,11 +43,11 @@ func ExitTimer(ctx context.Context, lease *membership.Lease, leased func() bool,
 	}
 }
 
-// holds asks the lease once more, in case it has moved and nobody has asked since. Whoever does not answer in time has
-// lost it.
-func holds(lease *membership.Lease, within time.Duration) bool {
+// beforeHardStop reads the lease once more, in case it was renewed and nothing has read it since. A lease that cannot be read in
+// time counts as over.
+func beforeHardStop(lease *membership.Lease, within time.Duration) bool {
 	valid := make(chan bool, 1)
-	go func() { valid <- lease.Valid() }()
+	go func() { valid <- lease.BeforeHardStop() }()
 	select {
 	case v := <-valid:
 		return v

@@ -78,12 +78,12 @@ func Follow(l Local) Actions {
 	for slot, r := range l.Running {
 		h := granted[slot]
 		switch {
-		case r.Ended && !l.recorded[end{slot, r.Token}] && l.lists[end{slot, r.Token}] && (l.Phase == membership.Holds || !l.Leaving):
+		case r.Ended && !l.recorded[end{slot, r.Token}] && l.lists[end{slot, r.Token}] && (l.Phase == membership.LeaseValid || !l.Leaving):
 			// Nothing of it runs, so it needs no lease: it waits for its end to be recorded. Were it
 			// forgotten while the lease is lost, it would be executed again.
-		case l.Phase > membership.Holds && r.Continues && !l.Leaving:
+		case l.Phase > membership.LeaseValid && r.Continues && !l.Leaving:
 			// It may run twice, as its task says.
-		case l.Phase > membership.Holds:
+		case l.Phase > membership.LeaseValid:
 			o.Stop[slot] = cluster.ErrLeaseLost
 		case l.Leaving:
 			o.Stop[slot] = cluster.ErrLeaving
@@ -98,7 +98,7 @@ func Follow(l Local) Actions {
 	for slot := range l.Running {
 		claims[slot] = l.Claims[slot]
 	}
-	if l.Phase == membership.Holds && l.AssignmentGood {
+	if l.Phase == membership.LeaseValid && l.AssignmentGood {
 		for slot, h := range granted {
 			if _, running := l.Running[slot]; running {
 				continue
@@ -144,7 +144,7 @@ func (l *Local) granted() map[cluster.Slot]*schema.Granted {
 
 // status returns the status without what is held.
 func (l *Local) status() *schema.Status {
-	status := &schema.Status{Leaving: l.Leaving && l.Announce, Fenced: l.Phase > membership.Holds}
+	status := &schema.Status{Leaving: l.Leaving && l.Announce, Fenced: l.Phase > membership.LeaseValid}
 	if l.Assignment != nil {
 		status.Applied = l.AssignmentVersion
 	}

@@ -191,13 +191,13 @@ type following struct {
 const poll = 250 * time.Millisecond
 
 // step decides and acts. It returns how long to wait at most, and whether the member has left;
-// a departure that stuck workers hold up fails with ErrStuck. Without news, while the lease holds, there is nothing
+// a departure that stuck workers delay fails with ErrStuck. Without news, while the lease is valid, there is nothing
 // to decide before it is due.
 func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, gone bool, err error) {
 	now := fl.Session.Now()
 	phase, left := fl.Lease.Phase()
-	same := phase == membership.Holds && fl.leaseValid
-	fl.leaseValid = phase == membership.Holds
+	same := phase == membership.LeaseValid && fl.leaseValid
+	fl.leaseValid = phase == membership.LeaseValid
 	if !news && same && !fl.leaving && now < fl.due {
 		return max(min(poll, left, fl.due-now), time.Millisecond), false, nil
 	}
@@ -252,7 +252,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 		fl.due = min(fl.due, fl.notBefore)
 	}
 	wait = min(poll, fl.due-now)
-	if phase == membership.Holds {
+	if phase == membership.LeaseValid {
 		wait = min(wait, left)
 	}
 	return max(wait, time.Millisecond), false, nil

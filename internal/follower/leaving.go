@@ -37,7 +37,7 @@ func waitsFor(running map[cluster.Slot]cluster.Report) (names string, left time.
 }
 
 // stuckFor is how long a worker that should have stopped is still waited for by a node that leaves: what has
-// been killed on a busy machine may need a moment to be gone, and the lease holds.
+// been killed on a busy machine may need a moment to be gone, and the lease is valid.
 const stuckFor = 2 * time.Second
 
 func allStuck(running map[cluster.Slot]cluster.Report) bool {
@@ -53,7 +53,7 @@ func allStuck(running map[cluster.Slot]cluster.Report) bool {
 // answer that is under way, or, if it leads, for its slots to be elsewhere. Without a lease there
 // is nothing to wait for.
 func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
-	if phase > membership.Holds {
+	if phase > membership.LeaseValid {
 		return false
 	}
 	return fl.busy || fl.Leads() && !fl.assignmentEmpty() && now-fl.leavingSince < fl.Lease.Params().Timeout

@@ -44,7 +44,7 @@ func (fl *following) writeStatus(ctx context.Context, o Actions, phase membershi
 		})
 		return
 	}
-	claim := len(o.Start) > 0 && phase == membership.Holds
+	claim := len(o.Start) > 0 && phase == membership.LeaseValid
 	var ops []coord.Op
 	if claim {
 		ops = append(ops, coord.Check(fl.Keys.Assignment(memberID), fl.assignmentVersion))
@@ -152,7 +152,7 @@ func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
 	for _, g := range grants {
 		fl.Round.Begin(fl.Session.Now()) // starting many takes longer than one, and does not hang
 		phase, _ := fl.Lease.Phase()
-		if phase != membership.Holds || fl.leaving {
+		if phase != membership.LeaseValid || fl.leaving {
 			continue // the next status will not name it
 		}
 		h := schema.Find(status.Holding, g.Slot)

@@ -25,17 +25,17 @@ var ErrStuck = errors.New("worker does not stop")
 // lease are none of its business.
 func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
 	const often = 50 * time.Millisecond // deadlines are counted on a clock that timers do not follow
-	last, atHardStop := membership.Holds, 0
+	last, atHardStop := membership.LeaseValid, 0
 	for {
 		phase, left := lease.Phase()
 		var running map[cluster.Slot]cluster.Report
-		if phase > membership.Holds || ctx.Err() != nil { // else nobody asks
+		if phase > membership.LeaseValid || ctx.Err() != nil { // else nobody asks
 			running = leased(workers.Reports())
 		}
 		if ctx.Err() != nil && len(running) == 0 {
 			return nil
 		}
-		if phase > membership.Holds {
+		if phase > membership.LeaseValid {
 			for slot := range running {
 				workers.Stop(slot, cluster.ErrLeaseLost, min(lease.Params().Soft, left))
 			}
@@ -46,7 +46,7 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 		case len(running) > 0:
 			// Workers that had their time get one poll more; a process that wakes from a pause
 			// has to tell them first.
-			if last == membership.Holds {
+			if last == membership.LeaseValid {
 				atHardStop = -4
 			}
 			atHardStop++
@@ -65,13 +65,13 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 }
 
 // awaitLease returns after a pause, or earlier with the end of what is still awaited: of ctx and then of the workers, and
-// of the lease while it holds.
+// of the lease while it is valid.
 func awaitLease(ctx context.Context, lease *membership.Lease, workers Workers, phase membership.Phase, pause time.Duration) {
 	done, ended := ctx.Done(), lease.Ended()
 	if ctx.Err() != nil {
 		done = workers.Idle() // or what remains is none of its business: it looks soon
 	}
-	if phase > membership.Holds {
+	if phase > membership.LeaseValid {
 		ended = nil
 	}
 	select {
@@ -84,9 +84,9 @@ func awaitLease(ctx context.Context, lease *membership.Lease, workers Workers, p
 // emitLeaseChange emits an event if the lease has lapsed or is valid again since the last look.
 func emitLeaseChange(last, phase membership.Phase, running int, emit func(cluster.Event)) {
 	switch {
-	case last == membership.Holds && phase > membership.Holds:
+	case last == membership.LeaseValid && phase > membership.LeaseValid:
 		emit(cluster.Event{Kind: cluster.LeaseLost, Detail: fmt.Sprintf("%s being stopped", plural.Of(running, "worker"))})
-	case last > membership.Holds && phase == membership.Holds:
+	case last > membership.LeaseValid && phase == membership.LeaseValid:
 		emit(cluster.Event{Kind: cluster.LeaseRegained})
 	}
 }

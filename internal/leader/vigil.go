@@ -15,7 +15,7 @@ import (
 )
 
 // A term has two goroutines: the leader's loop, and a vigil that sees to it that who cannot lead does not. The vigil
-// ends the term when the loop makes no progress for the length of a session although the lease holds (a decision that
+// ends the term when the loop makes no progress for the length of a session although the lease is valid (a decision that
 // hangs; every step of a round and every answer to a read counts as progress), or when there is no lease although the
 // service can be reached. The loop itself ends it when commits fail or rounds panic again and again. Neither of them touches the workers of
 // this node.
@@ -34,7 +34,7 @@ func (l *Leader) hangTime() time.Duration { return max(l.Lease.Params().Timeout,
 // hangs, too, or the election cannot be reached. It takes no lock.
 func (l *Leader) Hangs() bool { return l.Round.Lasts(l.Session.Now()) > 2*l.hangTime() }
 
-// Lasts returns for how long a step of leading has been going on while the service answered and the lease held: one that
+// Lasts returns for how long a step of leading has been going on while the service answered and the lease was valid: one that
 // waits for a service that is away does not hang. It takes no lock.
 func (l *Leader) Lasts() time.Duration {
 	now := l.Session.Now()
@@ -211,11 +211,11 @@ func (l *Leader) keepVigil(ctx context.Context, over <-chan struct{}) error {
 		now = l.Session.Now()
 		phase, _ := l.Lease.Phase()
 		info := l.Session.Info()
-		if phase != membership.Holds || !info.Connected {
+		if phase != membership.LeaseValid || !info.Connected {
 			l.away.Store(int64(now))
 		}
 		switch {
-		case phase == membership.Holds:
+		case phase == membership.LeaseValid:
 			reached = now
 			if lasts := min(l.Round.Lasts(now), now-leased); lasts >= hang {
 				return &election.GiveUp{Err: fmt.Errorf("a step of leading has not ended for %v", lasts.Round(time.Second))}

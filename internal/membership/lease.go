@@ -61,9 +61,9 @@ type Phase int
 
 // The phases of a lease, in their order.
 const (
-	Holds    Phase = iota // workers may run and start
-	SoftStop              // workers are asked to stop; none starts
-	HardStop              // nothing may run
+	LeaseValid Phase = iota // workers may run and start
+	SoftStop                // workers are asked to stop; none starts
+	HardStop                // nothing may run
 )
 
 // Lease knows until when a member may run anything. Its methods may be called from any
@@ -73,7 +73,7 @@ type Lease struct {
 	params  LeaseParams
 	once    sync.Once
 	ended   time.Duration // when the session was seen to have ended, set once
-	hard    atomic.Int64  // the hard stop, when somebody asked last
+	hard    atomic.Int64  // the hard stop, as of the last read of the phase
 }
 
 // NewLease returns the lease of a session.
@@ -92,7 +92,7 @@ func (l *Lease) Params() LeaseParams { return l.params }
 // End returns when the lease ends, on the session's lease clock.
 func (l *Lease) End() time.Duration { return l.session.Info().Base + l.params.Length }
 
-// Ended is closed when the session is known to be over; Phase must then be asked again.
+// Ended is closed when the session is known to be over; Phase must then be read again.
 func (l *Lease) Ended() <-chan struct{} { return l.session.Done() }
 
 // Phase returns where the lease stands now, and for how long it will not get worse.
@@ -104,7 +104,7 @@ func (l *Lease) Phase() (Phase, time.Duration) {
 	soft, hard := l.stops(now)
 	switch {
 	case now < soft:
-		return Holds, soft - now
+		return LeaseValid, soft - now
 	case now < hard:
 		return SoftStop, hard - now
 	}
@@ -127,19 +127,20 @@ func (l *Lease) stops(now time.Duration) (soft, hard time.Duration) {
 }
 
 // ExitBy returns when the process has to end if something still runs that needs the lease: a little after the hard
-// stop, by which it should have seen that itself, and before somebody else does at StopBy. It takes no lock, and so
-// tells what was true when somebody asked for the phase last, which the parts of a member do all the time.
+// stop, by which it should have seen that itself, and before the parent process does at StopBy. It takes no lock, and so
+// returns what was true when the phase was read last, which the parts of a member do all the time.
 func (l *Lease) ExitBy() time.Duration { return time.Duration(l.hard.Load()) + l.params.Hard*3/8 }
 
-// StopBy returns when somebody else should see to it that nothing runs: halfway between the hard
+// StopBy returns when the parent process should see to it that nothing runs: halfway between the hard
 // stop, which the process keeps itself, and the end.
 func (l *Lease) StopBy() time.Duration {
 	_, hard := l.stops(l.session.Now())
 	return hard + l.params.Hard/2
 }
 
-// Valid reports whether effects may still be made: the lease's hard stop has not come.
-func (l *Lease) Valid() bool {
+// BeforeHardStop reports whether effects may still be made. That is a little longer than the lease is valid: workers that were
+// asked to stop may use the rest of it.
+func (l *Lease) BeforeHardStop() bool {
 	phase, _ := l.Phase()
 	return phase < HardStop
 }

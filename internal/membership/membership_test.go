@@ -137,7 +137,7 @@ func TestHeartbeatsKeepTheLease(t *testing.T) {
 		go func() { done <- membership.Maintain(ctx, s, keys, self, &pulse, nil, func() bool { return true }) }()
 		for range 100 {
 			time.Sleep(time.Second)
-			if phase, left := lease.Phase(); phase != membership.Holds || left < 8*time.Second {
+			if phase, left := lease.Phase(); phase != membership.LeaseValid || left < 8*time.Second {
 				t.Fatalf("phase %v, %v left", phase, left)
 			}
 		}
@@ -231,8 +231,8 @@ func TestLeaseOfAnEndedSession(t *testing.T) {
 		service := mem.New(mem.Config{TakeoverDelay: 4 * time.Second})
 		s := open(t, service.Client())
 		lease := membership.NewLease(s)
-		if !lease.Valid() {
-			t.Error("a new lease does not hold")
+		if !lease.BeforeHardStop() {
+			t.Error("a new lease is not valid")
 		}
 		service.Expire(s.Info().ID)
 		<-lease.Ended()
@@ -240,7 +240,7 @@ func TestLeaseOfAnEndedSession(t *testing.T) {
 			t.Errorf("phase %v, %v left; a leader takes over after 4s", phase, left)
 		}
 		time.Sleep(3 * time.Second)
-		if phase, _ := lease.Phase(); phase != membership.HardStop || lease.Valid() {
+		if phase, _ := lease.Phase(); phase != membership.HardStop || lease.BeforeHardStop() {
 			t.Errorf("phase %v", phase)
 		}
 	})

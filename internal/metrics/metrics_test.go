@@ -25,7 +25,7 @@ type node struct {
 func (n *node) Name() string    { return n.name }
 func (n *node) Ready() []string { return nil }
 func (n *node) Lease() cluster.Lease {
-	return cluster.Lease{Holds: true, LeftMs: 9100, DurationMs: 9500}
+	return cluster.Lease{Valid: true, LeftMs: 9100, DurationMs: 9500}
 }
 func (n *node) Measures() []cluster.Measure { return n.meter.Read() }
 func (n *node) Workers() map[cluster.Slot]cluster.Report {

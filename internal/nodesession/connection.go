@@ -21,7 +21,7 @@ func (s *nodeSession) watchConnection(ctx context.Context) {
 		case <-time.After(200 * time.Millisecond):
 		}
 		info := s.session.Info()
-		c := Condition{Leased: s.lease.Valid(), Trouble: s.leader.Trouble()}
+		c := Condition{Leased: s.lease.BeforeHardStop(), Trouble: s.leader.Trouble()}
 		switch away := !connected && !info.Connected; { // now as well as a moment ago
 		case c.Leased:
 			c.Away = away

@@ -105,7 +105,7 @@ func (p *Presence) Ready() (reasons []string) {
 		}
 	}
 	if h.lease != nil {
-		if phase, _ := h.lease.Phase(); phase != membership.Holds {
+		if phase, _ := h.lease.Phase(); phase != membership.LeaseValid {
 			reasons = append(reasons, "lease is over; all workers are stopped")
 		}
 	}
@@ -117,7 +117,7 @@ func (p *Presence) Ready() (reasons []string) {
 	return reasons
 }
 
-// Lease returns the lease of the present member; the zero value, which does not hold, before the node has joined.
+// Lease returns the lease of the present member; the zero value, which is not valid, before the node has joined.
 func (p *Presence) Lease() cluster.Lease {
 	h := p.get()
 	if h.lease == nil {
@@ -125,7 +125,7 @@ func (p *Presence) Lease() cluster.Lease {
 	}
 	phase, _ := h.lease.Phase()
 	left := max(h.lease.End()-h.session.Now(), 0)
-	return cluster.Lease{Holds: phase == membership.Holds, LeftMs: left.Milliseconds(), DurationMs: h.lease.Params().Length.Milliseconds()}
+	return cluster.Lease{Valid: phase == membership.LeaseValid, LeftMs: left.Milliseconds(), DurationMs: h.lease.Params().Length.Milliseconds()}
 }
 
 // Workers returns what the workers of the present or the last member do, by slot.

@@ -52,7 +52,7 @@ func (s *nodeSession) run(ctx context.Context) (err error) {
 	defer s.cfg.Observer.Use(nil)
 
 	pool := worker.NewPool(worker.Config{
-		Works: s.cfg.Works, Stops: s.cfg.Stops, Valid: s.lease.Valid, Logs: s.cfg.Logs, Log: s.cfg.Log, Emit: s.emit,
+		Works: s.cfg.Works, Stops: s.cfg.Stops, Valid: s.lease.BeforeHardStop, Logs: s.cfg.Logs, Log: s.cfg.Log, Emit: s.emit,
 		Notes: follower.Checkpoints{Session: s.session, Keys: s.cfg.Keys, Member: s.self.MemberID},
 	})
 	s.report.watch(pool)

@@ -78,7 +78,7 @@ func (s *nodeSession) armExit(ctx context.Context, pool *worker.Pool) (disarm fu
 func (s *nodeSession) abandon(pool *worker.Pool, err error) error {
 	phase, _ := s.lease.Phase()
 	limit := time.Second
-	if phase > membership.Holds {
+	if phase > membership.LeaseValid {
 		limit = min(100*time.Millisecond, s.lease.Params().Hard/4)
 	}
 	s.cfg.Log.Error("the process must end now", "error", err)

@@ -64,7 +64,7 @@ func (c *crew) follow() (changed bool) {
 	for memberID, p := range c.snap.Peers {
 		l := follower.Local{
 			Assignment: p.Assignment.Rec, AssignmentVersion: p.Assignment.Version, AssignmentGood: true, SpecsGiven: true, Running: c.running[memberID], Claims: map[cluster.Slot]schema.Claim{},
-			Phase: membership.Holds, LastStatus: p.Status.Rec, Now: c.now, WallNow: noon,
+			Phase: membership.LeaseValid, LastStatus: p.Status.Rec, Now: c.now, WallNow: noon,
 		}
 		for slot, r := range l.Running {
 			l.Claims[slot] = schema.Claim{Token: r.Token, Since: noon}

@@ -213,7 +213,7 @@ type Status struct {
 	Holding []Claimed     `json:"holding"`
 	Workers []WorkerState `json:"workers,omitempty"` // those that are not simply running
 	Leaving bool          `json:"leaving,omitempty"` // takes no more work
-	// Fenced: its lease does not hold. What needs one is stopping or has stopped, and nothing starts before it is claimed again.
+	// Fenced: its lease is not valid. What needs one is stopping or has stopped, and nothing starts before it is claimed again.
 	Fenced bool `json:"fenced,omitempty"`
 	// Refused are grants of its assignment that it does not claim, since they came later than the grant of token Above and
 	// have no higher one: the assignment is a former one that was put back.

@@ -60,5 +60,5 @@ func (r *Run) Stdout() io.Writer { return r.stdout }
 // Stderr is Stdout for what went wrong.
 func (r *Run) Stderr() io.Writer { return r.stderr }
 
-// Valid reports whether the node's lease holds right now.
+// Valid reports whether the node's lease is valid right now.
 func (r *Run) Valid() bool { return r.valid() }

@@ -66,7 +66,7 @@ func (n *Node) Ready() []string { return n.Reasons }
 
 // Lease holds for ever.
 func (n *Node) Lease() cluster.Lease {
-	return cluster.Lease{Holds: true, LeftMs: 9000, DurationMs: 9500}
+	return cluster.Lease{Valid: true, LeftMs: 9000, DurationMs: 9500}
 }
 
 // KeepFresh makes the caller wait for what the test has set last.

@@ -188,7 +188,7 @@ func TestASlowParentDoesNotHoldUpTheFollower(t *testing.T) {
 						running++
 					}
 				}
-				if running != 100 || !n1.Admin().Lease().Holds {
+				if running != 100 || !n1.Admin().Lease().Valid {
 					t.Errorf("with a parent that takes %v: %d workers run after %v, lease %+v", takes, running, time.Since(began), n1.Admin().Lease())
 					break
 				}

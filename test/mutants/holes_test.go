@@ -89,7 +89,7 @@ var mutants = []mutant{
 	},
 	{
 		"H4", "a worker starts before its claim is committed",
-		one("internal/follower/status.go", "	claim := len(o.Start) > 0 && phase == membership.Holds\n", "	claim := len(o.Start) > 0 && phase == membership.Holds\n	fl.start(o.Start, o.Status)\n"),
+		one("internal/follower/status.go", "	claim := len(o.Start) > 0 && phase == membership.LeaseValid\n", "	claim := len(o.Start) > 0 && phase == membership.LeaseValid\n	fl.start(o.Start, o.Status)\n"),
 		in("test/cluster", "TestLateClaimIsRefused"),
 	},
 	{
@@ -109,7 +109,7 @@ var mutants = []mutant{
 	},
 	{
 		"H8", "the lease is not checked between claim and start",
-		one("internal/follower/status.go", "		if phase != membership.Holds || fl.leaving {\n", "		if phase > 99 || fl.leaving {\n"),
+		one("internal/follower/status.go", "		if phase != membership.LeaseValid || fl.leaving {\n", "		if phase > 99 || fl.leaving {\n"),
 		in("test/cluster", "TestNothingStartsWithoutALease"),
 	},
 	{
@@ -983,7 +983,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "the end of a slot is forgotten while the lease is lost",
-		one("internal/follower/follow.go", " && (l.Phase == membership.Holds || !l.Leaving):\n", " && l.Phase == membership.Holds:\n"),
+		one("internal/follower/follow.go", " && (l.Phase == membership.LeaseValid || !l.Leaving):\n", " && l.Phase == membership.LeaseValid:\n"),
 		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{

@@ -46,7 +46,7 @@ const (
 	StepReap       Step = "reap"       // a member is gone, and all its slots are free
 	StepEvict      Step = "evict"      // a member is removed from the cluster
 	StepRewrite    Step = "rewrite"    // a record that was edited by hand is written again
-	StepHold       Step = "hold"       // slots are withheld: they may have taken down nodes
+	StepWithhold   Step = "withhold"   // slots are withheld: they may have taken down nodes
 	StepFail       Step = "fail"       // slots have taken down too many nodes, and are not tried again
 	StepClear      Step = "clear"      // slots are no longer suspected
 	StepQuarantine Step = "quarantine" // a node on which everything fails gets nothing

@@ -50,7 +50,7 @@ const (
 	WorkerBackoff  WorkerState = "backoff"  // failed, and waiting before it is run again
 	WorkerStopping WorkerState = "stopping" // asked to stop
 	WorkerStuck    WorkerState = "stuck"    // asked to stop, and not stopped in time
-	WorkerHeld     WorkerState = "held"     // suspected of having taken down its node; to be granted again after a while
+	WorkerWithheld WorkerState = "withheld" // suspected of having taken down its node; to be granted again after a while
 	WorkerDone     WorkerState = "done"     // of a run: it ran to its end
 	WorkerGivenUp  WorkerState = "failed"   // failed too often, or took down one node after the other; not tried again by itself
 	WorkerLost     WorkerState = "lost"     // its member is gone; to be granted again soon
@@ -60,7 +60,7 @@ const (
 func WorkerStates() []WorkerState {
 	return []WorkerState{
 		WorkerPending, WorkerStarting, WorkerRunning, WorkerBackoff, WorkerStopping,
-		WorkerStuck, WorkerHeld, WorkerDone, WorkerGivenUp, WorkerLost,
+		WorkerStuck, WorkerWithheld, WorkerDone, WorkerGivenUp, WorkerLost,
 	}
 }
 
@@ -155,13 +155,13 @@ type TaskInfo struct {
 	WorkName  string `json:"workName"`
 	WorkerNum int    `json:"workerNum"`
 	Running   int    `json:"running"`
-	Unplaced  int    `json:"unplaced"` // slots that no member has, except those that are held or failed
+	Unplaced  int    `json:"unplaced"` // slots that no member has, except those that are withheld or failed
 	// For a task that runs for ever, the following, Running and Unplaced add up to WorkerNum.
 	Starting int  `json:"starting,omitempty"` // granted, and not yet running
 	Backoff  int  `json:"backoff,omitempty"`  // failed, and waiting before they are run again
 	Stopping int  `json:"stopping,omitempty"` // asked to stop, including those that are stuck
 	Lost     int  `json:"lost,omitempty"`     // of members that are gone; to be granted again soon
-	Held     int  `json:"held,omitempty"`     // suspected of having taken down a node; to be granted again after a while
+	Withheld int  `json:"withheld,omitempty"` // suspected of having taken down a node; to be granted again after a while
 	Failed   int  `json:"failed,omitempty"`   // not tried again by itself, whether a member has them or not
 	Pending  int  `json:"pending,omitempty"`  // of Starting: not yet claimed
 	Stuck    int  `json:"stuck,omitempty"`    // of Stopping: not stopped in time
@@ -197,8 +197,8 @@ func (t *TaskInfo) Add(state WorkerState) {
 		t.Stuck++
 	case WorkerLost:
 		t.Lost++
-	case WorkerHeld:
-		t.Held++
+	case WorkerWithheld:
+		t.Withheld++
 	case WorkerGivenUp:
 		t.Failed++
 	case WorkerDone:
@@ -237,7 +237,7 @@ const ReturnsAtOnce = "returns at once, without an error"
 
 // Kept reports whether the worker has no node because it took down nodes: it is withheld for a while, or has failed.
 func (w *WorkerInfo) Kept() bool {
-	return w.Node == "" && (w.State == WorkerHeld || w.State == WorkerGivenUp)
+	return w.Node == "" && (w.State == WorkerWithheld || w.State == WorkerGivenUp)
 }
 
 // Compare orders workers by task, run and index, as a State lists them.

@@ -76,7 +76,7 @@ func TestFilters(t *testing.T) {
 	w.events <- cluster.Event{Kind: cluster.NodeLeft, Node: "n5"}
 	for _, c := range []struct{ path, want string }{
 		{"workers?state=running", ""}, {"workers?state=", ""}, {"workers?node=n2", ""}, {"workers?node=n3&task=gone", ""}, {"workers?node=n5", ""},
-		{"workers?state=runnin", `query.state: unknown state "runnin", did you mean "running"? (known: pending, starting, running, backoff, stopping, stuck, held, done, failed, lost)`},
+		{"workers?state=runnin", `query.state: unknown state "runnin", did you mean "running"? (known: pending, starting, running, backoff, stopping, stuck, withheld, done, failed, lost)`},
 		{"workers?node=n9", `query.node: unknown node "n9" (known: n1, n2)`},
 		{"workers?task=mail&node=n9", `query.task: unknown task "mail", did you mean "mails"? (known: mails, nightly); query.node: unknown node "n9" (known: n1, n2)`},
 		{"events?kind=node-left", ""}, {"events?kind=worker-stoped", `query.kind: unknown kind "worker-stoped", did you mean "worker-stopped"?`}, {"events?task=nightly@r1", ""}, {"events?task=no", `query.task: unknown task "no"`},

@@ -80,7 +80,7 @@ func TestDerivedStartsAndStopsArePaired(t *testing.T) {
 				token++
 				next.Member, next.Node, next.Token = "m", "n2", token
 			}
-			if next.State == cluster.WorkerPending || next.State == cluster.WorkerHeld {
+			if next.State == cluster.WorkerPending || next.State == cluster.WorkerWithheld {
 				next.Member, next.Node, next.Token = "", "", 0
 			} else if next.State == cluster.WorkerLost && next.Token != last.Token {
 				continue

@@ -190,14 +190,14 @@ func summary(moves []cluster.Decided) string {
 	return strings.Join(parts, " ")
 }
 
-// reportSuspects says which slots are held back or have failed.
+// reportSuspects says which slots are withheld or have failed.
 func (r *reports) reportSuspects(moves []cluster.Decided) {
 	for _, m := range moves {
 		kind := cluster.SlotWithheld
 		switch m.Step {
-		case cluster.StepHold:
+		case cluster.StepWithhold:
 			r.Log.Warn(
-				"a slot is held back: it may have taken down the nodes that ran it",
+				"a slot is withheld: it may have taken down the nodes that ran it",
 				"task",
 				m.Task,
 				"slots",

@@ -54,7 +54,7 @@ func (w *stopwatch) decided(moves []cluster.Decided, assignments map[string]*sch
 				}
 			case cluster.StepGrant:
 				granted = true
-			case cluster.StepHold, cluster.StepFail:
+			case cluster.StepWithhold, cluster.StepFail:
 				delete(w.since, slot) // it waits for something else
 			}
 		}

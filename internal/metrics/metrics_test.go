@@ -40,10 +40,10 @@ func (n *node) Leading() (cluster.State, bool) {
 		Tasks: []cluster.TaskInfo{
 			{Name: "orders", WorkerNum: 3, Running: 2, Unplaced: 1, ReasonCode: cluster.WhyNoLabel},
 			{Name: "off", WorkerNum: 5, Unplaced: 5, Paused: true}, {Name: "report", WorkerNum: 4, Runs: true},
-			{Name: "crash", WorkerNum: 3, Held: 1, Failed: 2, ReasonCode: cluster.WhyCrashed},
+			{Name: "crash", WorkerNum: 3, Withheld: 1, Failed: 2, ReasonCode: cluster.WhyCrashed},
 		},
 		Workers: []cluster.WorkerInfo{{Task: "orders", Node: "n1", State: cluster.WorkerRunning}, {Task: "orders", Index: 1, Node: "n2", State: cluster.WorkerRunning}, {Task: "orders", Index: 2, State: cluster.WorkerPending},
-			{Task: "crash", State: cluster.WorkerHeld}, {Task: "crash", Index: 1, State: cluster.WorkerGivenUp}, {Task: "crash", Index: 2, Node: "n1", State: cluster.WorkerGivenUp}},
+			{Task: "crash", State: cluster.WorkerWithheld}, {Task: "crash", Index: 1, State: cluster.WorkerGivenUp}, {Task: "crash", Index: 2, Node: "n1", State: cluster.WorkerGivenUp}},
 		Runs: []cluster.RunInfo{{Task: "report", State: cluster.RunGoesOn, WorkerNum: 4, Done: 1}},
 	}, n.name == "n1"
 }

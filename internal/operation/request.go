@@ -128,12 +128,12 @@ func (e editor) request(change func(*schema.Requests)) error {
 	return nil
 }
 
-// kept returns the slots that are held back or have failed since they took down nodes, that a filter picks and that are not among
+// kept returns the slots that are withheld or have failed since they took down nodes, that a filter picks and that are not among
 // what is granted, under token 0.
 func kept(s *view.Snapshot, granted []schema.SlotRange, pick func(node string, slot cluster.Slot) bool) (list []schema.SlotRange) {
 	against := s.Suspicions()
 	for _, slot := range slices.SortedFunc(maps.Keys(against), cluster.Slot.Compare) {
-		if len(against[slot].TookDown) < schema.CrashesToHold || !pick("", slot) || schema.Find(granted, slot) != nil {
+		if len(against[slot].TookDown) < schema.CrashesToWithhold || !pick("", slot) || schema.Find(granted, slot) != nil {
 			continue
 		}
 		if n := len(list); n > 0 && list[n-1].Task == slot.Task {

@@ -397,7 +397,7 @@ func TestMovesAreMinimal(t *testing.T) {
 	})
 }
 
-// Slots that are held back get no node, and the others are spread as if they were all there are.
+// Slots that are withheld get no node, and the others are spread as if they were all there are.
 func TestHeldSlotsAreNotPlaced(t *testing.T) {
 	in := planner.Input{
 		Nodes: []planner.Node{{Name: "n1", Works: []string{"a"}}, {Name: "n2", Works: []string{"a"}}},

@@ -298,7 +298,7 @@ func TestResumedIsTheReason(t *testing.T) {
 // What is the matter with a worker that fails is said, and what comes next.
 func TestAiling(t *testing.T) {
 	for want, w := range map[string]cluster.WorkerInfo{
-		"it is held back, since it took down n1, n2, n1, one after the other; it is tried again by itself after 1m10s, and at once if its task is changed or by `xconsumer restart a#0`": {Task: "a", State: cluster.WorkerHeld, Error: "took down n1, n2, n1"},
+		"it is withheld, since it took down n1, n2, n1, one after the other; it is tried again by itself after 1m10s, and at once if its task is changed or by `xconsumer restart a#0`": {Task: "a", State: cluster.WorkerWithheld, Error: "took down n1, n2, n1"},
 		"it has failed for good: it took down n1, n2, n1, n2, one after the other; `xconsumer restart a#0` tries it again, as does a change of its task":                                 {Task: "a", State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"},
 		"it has failed for good on n1 after 3 failures, the last: no; `xconsumer restart a#0` tries it again, as does a change of its task":                                              {Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"},
 		"it returns at once, without an error, on n1, where it is run again after a pause that grows up to 10s; it should run until":                                                     {Task: "a", State: cluster.WorkerRunning, Node: "n1", Error: cluster.ReturnsAtOnce},

@@ -55,7 +55,7 @@ func (d *granter) mayStartBeside(slot cluster.Slot, others []cluster.Slot) bool 
 		if other == slot {
 			continue
 		}
-		if t.Token == 0 || min(d.loops.Crashes(slot), t.Crashes) >= schema.CrashesToHold {
+		if t.Token == 0 || min(d.loops.Crashes(slot), t.Crashes) >= schema.CrashesToWithhold {
 			return false // not started yet, or cleared first: either is an event of its own
 		}
 		if d.Now-t.At < failures.Apart {

@@ -192,7 +192,7 @@ func poisonIsFound(t *testing.T, nodes int, back, delay time.Duration) {
 		}
 	}
 	for _, m := range a.moves {
-		if (m.Step == cluster.StepFail || m.Step == cluster.StepHold && delay < 5*time.Second) && (m.Task != poison.Task || !m.Slots.Contains(poison.Index)) {
+		if (m.Step == cluster.StepFail || m.Step == cluster.StepWithhold && delay < 5*time.Second) && (m.Task != poison.Task || !m.Slots.Contains(poison.Index)) {
 			t.Errorf("blamed: %+v", m)
 		}
 	}

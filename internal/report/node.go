@@ -71,7 +71,7 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 	if p.Status.Rec != nil {
 		status = *p.Status.Rec
 	}
-	held := maps.Collect(schema.Each(status.Holding))
+	claims := maps.Collect(schema.Each(status.Holding))
 	reported := map[cluster.Slot]*schema.WorkerState{}
 	for i := range status.Workers {
 		reported[status.Workers[i].Slot] = &status.Workers[i]
@@ -83,17 +83,17 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 		for _, index := range h.Slots {
 			slot := cluster.Slot{Task: h.Task, Index: index}
 			w := cluster.WorkerInfo{Task: slot.Task, Index: slot.Index, Count: count, Node: info.Name, Member: info.Member, Token: h.Token}
-			hold := held[slot]
+			claim := claims[slot]
 			switch {
 			case !p.Live() || p.Silent:
 				w.State = cluster.WorkerLost
-			case hold == nil || hold.Token != h.Token || status.Fenced:
+			case claim == nil || claim.Token != h.Token || status.Fenced:
 				w.State = cluster.WorkerPending
 				if r := schema.Find(status.Refused, slot); r != nil && r.Token == h.Token {
 					w.Error = fmt.Sprintf("refused: token %d is not above %d; a former assignment was put back", h.Token, status.Above)
 				}
 			default:
-				w.State, w.Since = cluster.WorkerRunning, hold.Since
+				w.State, w.Since = cluster.WorkerRunning, claim.Since
 				describeHeld(&w, reported[slot], releasing)
 			}
 			if was, twice := placed[slot]; !twice || was.Token <= w.Token {

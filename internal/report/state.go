@@ -128,8 +128,8 @@ func addTasks(s *view.Snapshot, state *cluster.State, specs map[string]cluster.T
 				}
 			case !ok:
 				w.State = cluster.WorkerPending
-				if held := holdBack(&w, against[slot].TookDown); held != "" {
-					task.Reason = held
+				if why := withhold(&w, against[slot].TookDown); why != "" {
+					task.Reason = why
 					task.Add(w.State)
 				} else {
 					task.Unplaced++
@@ -183,13 +183,13 @@ func taskInfo(name string, spec cluster.TaskSpec) *cluster.TaskInfo {
 	}
 }
 
-// holdBack fills in why a slot without a place is held back, and says so in words.
-func holdBack(w *cluster.WorkerInfo, tookDown []string) string {
+// withhold fills in why a slot without a place is withheld, or has failed, and returns that in words; "" if it is neither.
+func withhold(w *cluster.WorkerInfo, tookDown []string) string {
 	switch {
-	case len(tookDown) < schema.CrashesToHold:
+	case len(tookDown) < schema.CrashesToWithhold:
 		return ""
 	case len(tookDown) < schema.CrashesToFail:
-		w.State = cluster.WorkerHeld
+		w.State = cluster.WorkerWithheld
 	default:
 		w.State = cluster.WorkerGivenUp
 	}

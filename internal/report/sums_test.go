@@ -11,7 +11,7 @@ import (
 )
 
 // While a node dies and another one stops workers and has given up on some, every view adds up, and says what becomes of each
-// worker. Who was given up on, or is held back for having taken down nodes, is not one for whom there is no place.
+// worker. Who was given up on, or is withheld for having taken down nodes, is not one for whom there is no place.
 func TestEveryViewAddsUp(t *testing.T) {
 	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 14, Weight: 3}
 	ranged := func(token int64, slots ...int) schema.SlotRange {
@@ -40,18 +40,18 @@ func TestEveryViewAddsUp(t *testing.T) {
 			"m2": dead,
 		},
 		Suspects: view.Entry[schema.Suspects]{Rec: &schema.Suspects{Slots: []schema.Suspect{
-			{Task: "a", Slots: cluster.Indexes{11, 12}, TookDown: slices.Repeat([]string{"n1"}, schema.CrashesToHold)},
+			{Task: "a", Slots: cluster.Indexes{11, 12}, TookDown: slices.Repeat([]string{"n1"}, schema.CrashesToWithhold)},
 			{Task: "a", Slots: cluster.Indexes{13}, TookDown: slices.Repeat([]string{"n1"}, schema.CrashesToFail)},
 		}}},
 	}
 	state := report.State(s, keys)
 	got := state.Tasks[0]
 	want := cluster.TaskInfo{Name: "a", WorkName: "a", WorkerNum: 14, Revision: got.Revision, Reason: "a#13 failed: took down n1, n1, n1, n1",
-		Running: 2, Unplaced: 3, Starting: 1, Pending: 1, Backoff: 1, Stopping: 1, Lost: 2, Held: 2, Failed: 2}
+		Running: 2, Unplaced: 3, Starting: 1, Pending: 1, Backoff: 1, Stopping: 1, Lost: 2, Withheld: 2, Failed: 2}
 	if got != want {
 		t.Errorf("task %+v\nwant %+v", got, want)
 	}
-	if sum := got.Running + got.Unplaced + got.Starting + got.Backoff + got.Stopping + got.Lost + got.Held + got.Failed; sum != got.WorkerNum {
+	if sum := got.Running + got.Unplaced + got.Starting + got.Backoff + got.Stopping + got.Lost + got.Withheld + got.Failed; sum != got.WorkerNum {
 		t.Errorf("%d workers add up to %d", got.WorkerNum, sum)
 	}
 	for _, n := range append(state.Nodes, state.Lost...) {

@@ -371,9 +371,9 @@ func (s *Suspects) validate() error {
 	return nil
 }
 
-// The history of a suspect: with so many crashes it is held back for a while, and with so many
+// The history of a suspect: with so many crashes it is withheld for a while, and with so many
 // it is granted no longer.
 const (
-	CrashesToHold = 3
-	CrashesToFail = 4
+	CrashesToWithhold = 3
+	CrashesToFail     = 4
 )

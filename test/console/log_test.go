@@ -274,7 +274,7 @@ func TestLogThatCannotBeRead(t *testing.T) {
 	p.await("nothing fails", `document.querySelector(".log .failure") === null`)
 }
 
-// The log is as it should be on every width, in both themes and languages, while its worker moves, is held, has ended, and
+// The log is as it should be on every width, in both themes and languages, while its worker moves, is withheld, has ended, and
 // cannot be asked.
 func TestLogLooks(t *testing.T) {
 	chromium(t)
@@ -296,7 +296,7 @@ func TestLogLooks(t *testing.T) {
 			w.move("n2", 2, cluster.WorkerRunning)
 			p.await("it is there", `document.querySelectorAll(".log p").length === 4`)
 		}, map[string]string{"en": "continues on n2", "zh": "在 n2 上继续"}},
-		{"held", func() { w.move("", 0, cluster.WorkerHeld) }, map[string]string{"en": "on no node", "zh": "不在任何节点上"}},
+		{"withheld", func() { w.move("", 0, cluster.WorkerWithheld) }, map[string]string{"en": "on no node", "zh": "不在任何节点上"}},
 		{"ended", func() {
 			w.move("", 0, cluster.WorkerDone)
 			p.open("/overview")

@@ -180,7 +180,7 @@ func testHungNodeIsKilled(t *testing.T, b backend) {
 	})
 	state = n1.awaitSpread("n1", "n2")
 	for _, w := range state.Workers {
-		if w.State == cluster.WorkerHeld || w.State == cluster.WorkerGivenUp {
+		if w.State == cluster.WorkerWithheld || w.State == cluster.WorkerGivenUp {
 			t.Errorf("%+v is blamed for a hang", w)
 		}
 	}
@@ -309,7 +309,7 @@ func TestOutageIsNoHang(t *testing.T) {
 	}
 }
 
-// A slot that kills the process that runs it is held back and then fails, instead of going through
+// A slot that kills the process that runs it is withheld and then fails, instead of going through
 // the fleet for ever; the others go on, and nobody else is blamed.
 func TestPoisonIsHeldBack(t *testing.T) {
 	t.Parallel()
@@ -334,7 +334,7 @@ func TestPoisonIsHeldBack(t *testing.T) {
 				poison = w
 			case w.State == cluster.WorkerRunning:
 				running++
-			case w.State == cluster.WorkerHeld, w.State == cluster.WorkerGivenUp:
+			case w.State == cluster.WorkerWithheld, w.State == cluster.WorkerGivenUp:
 				t.Errorf("%s#%d is blamed: %s", w.Task, w.Index, w.Error)
 			}
 		}
@@ -343,7 +343,7 @@ func TestPoisonIsHeldBack(t *testing.T) {
 	for _, want := range []struct {
 		state   cluster.WorkerState
 		crashes int
-	}{{cluster.WorkerHeld, 3}, {cluster.WorkerGivenUp, 4}} {
+	}{{cluster.WorkerWithheld, 3}, {cluster.WorkerGivenUp, 4}} {
 		f.Await("the poison is "+string(want.state)+" and everybody else runs", func() bool {
 			poison, running := look()
 			return poison.State == want.state && running == 4

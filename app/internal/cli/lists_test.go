@@ -121,7 +121,7 @@ func (obliging) Do(context.Context, cluster.Operation) (string, error) { return 
 
 // A worker that no node has since it took down nodes is tried again by a restart, and is not called nothing.
 func TestRestartOfAKeptWorker(t *testing.T) {
-	for _, state := range []cluster.WorkerState{cluster.WorkerHeld, cluster.WorkerGivenUp} {
+	for _, state := range []cluster.WorkerState{cluster.WorkerWithheld, cluster.WorkerGivenUp} {
 		url := apinode.Serve(t, obliging{apinode.New(cluster.State{
 			Tasks: []cluster.TaskInfo{{Name: "a"}}, Workers: []cluster.WorkerInfo{{Task: "a", State: state}},
 		})}, httpapi.Options{}).URL

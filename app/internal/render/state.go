@@ -106,7 +106,7 @@ func between(t cluster.TaskInfo) string {
 	}{
 		{t.Lost, cluster.WorkerLost}, {t.Stuck, cluster.WorkerStuck}, {t.Stopping - t.Stuck, cluster.WorkerStopping},
 		{t.Pending, cluster.WorkerPending}, {t.Starting - t.Pending, cluster.WorkerStarting},
-		{t.Backoff, cluster.WorkerBackoff}, {t.Held, cluster.WorkerHeld}, {t.Failed, cluster.WorkerGivenUp},
+		{t.Backoff, cluster.WorkerBackoff}, {t.Withheld, cluster.WorkerWithheld}, {t.Failed, cluster.WorkerGivenUp},
 	} {
 		if c.count > 0 {
 			list = append(list, fmt.Sprintf("%d %s", c.count, c.state))
@@ -154,7 +154,7 @@ func listRuns(b *bytes.Buffer, runs []cluster.RunInfo, width int) {
 func listOthers(b *bytes.Buffer, s *cluster.State, width int) {
 	var others []cluster.WorkerInfo
 	for _, w := range s.Workers {
-		suspected := w.State == cluster.WorkerHeld || w.State == cluster.WorkerGivenUp
+		suspected := w.State == cluster.WorkerWithheld || w.State == cluster.WorkerGivenUp
 		if w.State == cluster.WorkerDone {
 			continue
 		}

@@ -25,7 +25,7 @@ func TestTaskCountsByState(t *testing.T) {
 	for _, state := range cluster.WorkerStates() {
 		task.Add(state)
 	}
-	if got, want := between(task), "1 lost, 1 stuck, 1 stopping, 1 pending, 1 starting, 1 backoff, 1 held, 1 failed"; got != want {
+	if got, want := between(task), "1 lost, 1 stuck, 1 stopping, 1 pending, 1 starting, 1 backoff, 1 withheld, 1 failed"; got != want {
 		t.Errorf("one in every state: %q; want %q", got, want)
 	}
 }

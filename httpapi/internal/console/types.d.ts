@@ -6,7 +6,7 @@ export type Node = {
 	name: string; member: string; host: string; address: string; pid: number; leader: boolean; state: string; slots: number; works?: string[];
 	labels?: Record<string, string>; weight: number; capacity?: number; load: number; cordoned?: boolean; quarantine?: string; drain?: { from: number; left: number };
 };
-export type Task = { name: string; workName: string; workerNum: number; running: number; unplaced: number; starting?: number; waiting?: number; stopping?: number; lost?: number; held?: number; failed?: number; paused?: boolean; runs?: boolean; nextRun?: string; schedule?: string; reason?: string; reasonCode?: string; revision: string };
+export type Task = { name: string; workName: string; workerNum: number; running: number; unplaced: number; starting?: number; waiting?: number; stopping?: number; lost?: number; withheld?: number; failed?: number; paused?: boolean; runs?: boolean; nextRun?: string; schedule?: string; reason?: string; reasonCode?: string; revision: string };
 export type Override = { workerNum?: number; paused?: boolean };
 export type TaskDetail = Task & { declared: Record<string, unknown>; override: Override };
 export type Worker = { task: string; run?: string; index: number; count?: number; node: string; member: string; token: number; state: string; since?: string; restarts: number; error: string };

@@ -78,7 +78,7 @@ func TestBurstOfEvents(t *testing.T) {
 	h := New(named{}, nil)
 	h.put(workersOf(1, workers, cluster.WorkerRunning))
 	seen := h.last
-	h.put(workersOf(2, workers, cluster.WorkerHeld))
+	h.put(workersOf(2, workers, cluster.WorkerWithheld))
 	messages, _, complete := h.After(seen)
 	if !complete || len(messages) != 1+maxEvents || !strings.HasPrefix(string(messages[0].Text), "event: change\n") {
 		t.Errorf("complete %t, %d messages; want the change and %d events", complete, len(messages), maxEvents)
@@ -133,7 +133,7 @@ func TestMessagesAreLetGoManyAtATime(t *testing.T) {
 }
 
 func BenchmarkBurstOfEvents(b *testing.B) {
-	before, after := workersOf(1, 100_000, cluster.WorkerRunning), workersOf(2, 100_000, cluster.WorkerHeld)
+	before, after := workersOf(1, 100_000, cluster.WorkerRunning), workersOf(2, 100_000, cluster.WorkerWithheld)
 	for b.Loop() {
 		h := New(named{}, nil)
 		h.put(before)
@@ -213,7 +213,7 @@ func TestHubAsksOnlyWhenAsked(t *testing.T) {
 			later <- next
 		}()
 		time.Sleep(time.Minute) // somebody waits
-		node.more <- workersOf(2, 1, cluster.WorkerHeld)
+		node.more <- workersOf(2, 1, cluster.WorkerWithheld)
 		if next := <-later; next == nil || next.Number != 2 || node.asks < 4 {
 			t.Errorf("%+v; the node was asked %d times", next, node.asks)
 		}
@@ -307,7 +307,7 @@ func TestNothingEarlierThanWasReached(t *testing.T) {
 		done <- err
 	}()
 	time.Sleep(20 * time.Millisecond) // it has the first one by then, or the test shows nothing
-	h.put(workersOf(2, 1, cluster.WorkerHeld))
+	h.put(workersOf(2, 1, cluster.WorkerWithheld))
 	if err := h.Reach(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}

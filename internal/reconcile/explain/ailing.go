@@ -28,9 +28,9 @@ func Observe(e *cluster.Explanation, w cluster.WorkerInfo) {
 func Ailing(w *cluster.WorkerInfo, here string) string {
 	fails := plural.Of(w.Restarts, "failure")
 	switch {
-	case w.State == cluster.WorkerHeld:
-		return fmt.Sprintf("it is held back, since it %s, one after the other; it is tried again by itself after %v, "+
-			"and at once if its task is changed or by `xconsumer restart %s`", w.Error, failures.HoldFor, w.Slot())
+	case w.State == cluster.WorkerWithheld:
+		return fmt.Sprintf("it is withheld, since it %s, one after the other; it is tried again by itself after %v, "+
+			"and at once if its task is changed or by `xconsumer restart %s`", w.Error, failures.WithholdFor, w.Slot())
 	case w.State == cluster.WorkerGivenUp && w.Node == "":
 		return fmt.Sprintf("it has failed for good: it %s, one after the other; "+
 			"`xconsumer restart %s` tries it again, as does a change of its task", w.Error, w.Slot())

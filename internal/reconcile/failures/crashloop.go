@@ -27,9 +27,9 @@ const (
 	CrashesToPart = 2
 	// ProbationPeriod clears a suspect; a crash after so long does not name it.
 	ProbationPeriod = time.Minute
-	// HoldFor is for how long a suspect of three crashes is withheld. It is longer than the probation, so that workers which were
+	// WithholdFor is for how long a suspect of three crashes is withheld. It is longer than the probation, so that workers which were
 	// started beside the suspect are cleared before it is tried.
-	HoldFor = ProbationPeriod + 10*time.Second
+	WithholdFor = ProbationPeriod + 10*time.Second
 	// Apart is for how long suspects of two crashes are not started on one node. A start that is less than Apart before a crash
 	// clears all earlier ones of that crash.
 	Apart = 5 * time.Second
@@ -98,8 +98,8 @@ func (d *CrashLoops) recordCrash(assignment *schema.Assignment, c *round.Commit)
 		d.Suspects[slot], d.changed = s, true
 		var step cluster.Step
 		switch len(s.TookDown) {
-		case schema.CrashesToHold:
-			step = cluster.StepHold
+		case schema.CrashesToWithhold:
+			step = cluster.StepWithhold
 		case schema.CrashesToFail:
 			step = cluster.StepFail
 		default:
@@ -127,7 +127,7 @@ func (d *CrashLoops) clearRestarted(c *round.Commit) {
 	}
 }
 
-// updateProbation decides which suspects are held back and which are cleared.
+// updateProbation decides which suspects are withheld and which are cleared.
 func (d *CrashLoops) updateProbation(m members.States, c *round.Commit) {
 	if len(d.Suspects) == 0 {
 		return
@@ -166,9 +166,9 @@ func (d *CrashLoops) updateProbation(m members.States, c *round.Commit) {
 		case listed[slot]:
 		case n >= schema.CrashesToFail:
 			d.Withheld[slot] = true
-		case n == schema.CrashesToHold && d.Now-t.At < HoldFor:
+		case n == schema.CrashesToWithhold && d.Now-t.At < WithholdFor:
 			d.Withheld[slot] = true
-			c.RequeueAt(t.At + HoldFor)
+			c.RequeueAt(t.At + WithholdFor)
 		}
 		d.Probations[slot] = t
 	}

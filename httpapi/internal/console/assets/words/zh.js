@@ -2,7 +2,7 @@
 /** @import { en } from "./en.js" */
 
 /** @type {Record<string, string>} */
-const states = { pending: "待分配", starting: "启动中", running: "运行中", backoff: "失败后等待", stopping: "停止中", stuck: "卡住", held: "暂缓", done: "已完成", failed: "已失败", skipped: "已跳过", lost: "失联" };
+const states = { pending: "待分配", starting: "启动中", running: "运行中", backoff: "失败后等待", stopping: "停止中", stuck: "卡住", withheld: "暂缓", done: "已完成", failed: "已失败", skipped: "已跳过", lost: "失联" };
 /** @type {Record<string, string>} */
 const nodeStates = { up: "在线", leaving: "离开中", lost: "失联", closed: "已关闭", evicted: "已驱逐" };
 /** @type {Record<string, string>} */
@@ -11,7 +11,7 @@ const eventKinds = {
 	"slot-refused": "拒绝", "slot-doubled": "重复授予", "record-unusable": "记录损坏", "history-lost": "历史丢失", "leader-gave-up": "放弃领导", "plan-failed": "规划失败", "node-quarantined": "隔离", "run-started": "运行开始", "run-ended": "运行结束", "firing-skipped": "触发跳过", "clock-wrong": "时钟有误", "record-too-large": "记录过大", "config-unapplied": "未生效", disconnected: "断开", connected: "恢复连接",
 };
 /** @type {Record<string, string>} */
-const steps = { grant: "授予", release: "收回", free: "已交还", reap: "清退", evict: "驱逐", rewrite: "重写", hold: "暂缓", fail: "放弃", clear: "解除怀疑", quarantine: "隔离", skip: "跳过", miss: "触发跳过", recall: "补回触发", run: "运行开始", done: "运行完成", failed: "运行失败" };
+const steps = { grant: "授予", release: "收回", free: "已交还", reap: "清退", evict: "驱逐", rewrite: "重写", withhold: "暂缓", fail: "放弃", clear: "解除怀疑", quarantine: "隔离", skip: "跳过", miss: "触发跳过", recall: "补回触发", run: "运行开始", done: "运行完成", failed: "运行失败" };
 /** @type {Record<string, string>} */
 const reasons = {
 	"no-node": "没有可接收工作的节点", "no-work": "没有在线节点注册了它的 work", "no-label": "没有节点带有它要求的标签", cordoned: "可以运行它的节点都已停止调度或正在排空", full: "可以运行它的节点都已满", "per-node": "可以运行它的节点已达到该任务的每节点上限",

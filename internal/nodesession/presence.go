@@ -125,7 +125,11 @@ func (p *Presence) Lease() cluster.Lease {
 	}
 	phase, _ := h.lease.Phase()
 	left := max(h.lease.End()-h.session.Now(), 0)
-	return cluster.Lease{Valid: phase == membership.LeaseValid, LeftMs: left.Milliseconds(), DurationMs: h.lease.Params().Length.Milliseconds()}
+	return cluster.Lease{
+		Valid:      phase == membership.LeaseValid,
+		LeftMs:     left.Milliseconds(),
+		DurationMs: h.lease.Params().Length.Milliseconds(),
+	}
 }
 
 // Workers returns what the workers of the present or the last member do, by slot.

@@ -33,8 +33,8 @@ func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, c *roun
 		return changes
 	}
 	free := d.freeSlots()
-	changes, wait := gather(changes, d.Placement, free, c)
-	if wait {
+	changes, deferred := gather(changes, d.Placement, free, c)
+	if deferred {
 		return changes
 	}
 	for n, memberID := range d.Nodes {

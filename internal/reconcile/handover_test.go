@@ -23,7 +23,7 @@ func (l *leavers) tellsAlone(told schema.Burst) {
 func TestForgedBurstsHoldNobody(t *testing.T) {
 	const huge = cluster.Duration(math.MaxInt64)
 	for _, told := range []schema.Burst{
-		{Term: 1, Count: 1, Held: -cluster.Duration(time.Hour)}, {Term: 1, Count: 1, Held: -huge - 1}, {Term: 1, Count: 1, Held: huge},
+		{Term: 1, Count: 1, Deferred: -cluster.Duration(time.Hour)}, {Term: 1, Count: 1, Deferred: -huge - 1}, {Term: 1, Count: 1, Deferred: huge},
 		{Term: 1, Count: math.MaxInt}, {Term: 1, Count: math.MinInt}, {Term: 1},
 		{Term: math.MaxInt64, Count: 1}, {Term: 2, Count: 1}, {Term: math.MinInt64, Count: 1},
 	} {
@@ -50,7 +50,7 @@ func TestForgedBurstsHoldNobody(t *testing.T) {
 func TestWhatNoLeaderCanHaveToldIsNothing(t *testing.T) {
 	for _, told := range []schema.Burst{
 		{Term: 2, Count: 1}, {Term: math.MaxInt64, Count: 1}, {Term: math.MinInt64, Count: 1}, {Term: -1, Count: 1},
-		{Term: 1}, {Term: 1, Count: -1}, {Term: 1, Count: 1, Held: -1}, {Term: 1, Count: 1, Held: math.MaxInt64},
+		{Term: 1}, {Term: 1, Count: -1}, {Term: 1, Count: 1, Deferred: -1}, {Term: 1, Count: 1, Deferred: math.MaxInt64},
 	} {
 		l := newLeavers(10)
 		l.leave("m0009", false)
@@ -95,6 +95,6 @@ func TestUnknownWaitsStayUnknown(t *testing.T) {
 	l.leave(l.leader, true)
 	l.now = l.ready
 	if l.decide(); len(l.snap.Peers) != 6 {
-		t.Error("it is held again")
+		t.Error("it is deferred again")
 	}
 }

@@ -17,8 +17,8 @@ const (
 	maxGather = 5 * time.Second
 )
 
-// nextChanges takes in which nodes there are, and reports whether they come and go so fast that moves for comfort wait.
-func nextChanges(b round.NodeChanges, p *placement.Placement, c *round.Commit) (next round.NodeChanges, hold bool) {
+// nextChanges takes in which nodes there are, and reports whether they come and go so fast that moves for comfort are deferred.
+func nextChanges(b round.NodeChanges, p *placement.Placement, c *round.Commit) (next round.NodeChanges, deferred bool) {
 	var live []string
 	for n, memberID := range p.Nodes {
 		if !p.In.Nodes[n].Gone {
@@ -29,25 +29,25 @@ func nextChanges(b round.NodeChanges, p *placement.Placement, c *round.Commit) (
 	case b.Nodes == "": // a new leader
 		b.Nodes, b.Changed = nodes, p.Now-max(round.Quiet, round.GatherMany)
 	case nodes != b.Nodes:
-		if p.Now < b.Changed+round.Quiet && b.Held == 0 {
-			b.Held = p.Now
+		if p.Now < b.Changed+round.Quiet && b.Deferred == 0 {
+			b.Deferred = p.Now
 		}
 		b.Nodes, b.Changed = nodes, p.Now
 	}
-	if b.Held == 0 {
+	if b.Deferred == 0 {
 		return b, false
 	}
-	until := min(b.Changed+round.Quiet, b.Held+round.MaxHold)
+	until := min(b.Changed+round.Quiet, b.Deferred+round.MaxDefer)
 	if p.Now < until {
 		c.RequeueAt(until)
 		return b, true
 	}
-	b.Held = 0
+	b.Deferred = 0
 	return b, false
 }
 
-// gather reports whether grants wait for more nodes to come.
-func gather(b round.NodeChanges, p *placement.Placement, free [][]schema.Granted, c *round.Commit) (next round.NodeChanges, wait bool) {
+// gather reports whether grants are deferred until more nodes have come.
+func gather(b round.NodeChanges, p *placement.Placement, free [][]schema.Granted, c *round.Commit) (next round.NodeChanges, deferred bool) {
 	if !slices.ContainsFunc(free, func(list []schema.Granted) bool { return len(list) > 0 }) || p.AnythingGranted() {
 		b.Gathers = 0
 		return b, false

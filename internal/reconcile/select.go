@@ -74,11 +74,11 @@ func selectReleases(s *Survey, p *placement.Placement, c *round.Commit) (release
 		}
 	}
 	slices.SortStableFunc(d.candidates, func(a, b releaseCandidate) int { return cmp.Compare(a.urgency, b.urgency) })
-	changes, hold := nextChanges(p.Memory.NodeChanges, p, c)
+	changes, deferred := nextChanges(p.Memory.NodeChanges, p, c)
 	b := d.budget()
 	for _, w := range d.candidates {
 		switch {
-		case hold && w.urgency >= placement.ForComfort, !b.allows(w):
+		case deferred && w.urgency >= placement.ForComfort, !b.allows(w):
 			c.Out.Pending++
 		default:
 			d.releases.add(w.memberID, w.slot, w.handover)

@@ -159,8 +159,8 @@ const CauseLost = "lost"
 type Burst struct {
 	Term  int64 `json:"term"`  // in which it led
 	Count int   `json:"count"` // how many have left or are about to, itself not counted; 0: it has decided nothing
-	// Held is for how long leaders have held what such a node left behind, at most.
-	Held cluster.Duration `json:"held,omitempty"`
+	// Deferred is for how long leaders have deferred the grants of what such a node left behind, at most.
+	Deferred cluster.Duration `json:"deferred,omitempty"`
 }
 
 // Close marks the assignment as one of a member of which nothing runs any longer. Of what it had started lately it names the

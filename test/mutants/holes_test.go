@@ -571,18 +571,18 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "each node of a burst gets its share in a decision of its own",
-		one("internal/reconcile/nodechanges.go", "\t\tif p.Now < b.Changed+round.Quiet && b.Held == 0 {", "\t\tif p.Now < 0*(b.Changed+round.Quiet) && b.Held == 0 {"),
+		one("internal/reconcile/nodechanges.go", "\t\tif p.Now < b.Changed+round.Quiet && b.Deferred == 0 {", "\t\tif p.Now < 0*(b.Changed+round.Quiet) && b.Deferred == 0 {"),
 		in("test/cluster", "TestBurst"),
 	},
 	{
 		"burst", "slots of a leaving node go to nodes that leave a moment later",
-		one("internal/reconcile/members/delays.go", `	d.holdDepartures()
+		one("internal/reconcile/members/delays.go", `	d.deferDepartures()
 `, ""),
 		in("internal/reconcile", "TestManyLeaveTogether"),
 	},
 	{
 		"burst", "a stream of nodes that leave holds the slots of the first one for ever",
-		one("internal/reconcile/members/departures.go", "min(w.End(), since+round.MaxHold)", "w.End() + 0*since"),
+		one("internal/reconcile/members/departures.go", "min(w.End(), since+round.MaxDefer)", "w.End() + 0*since"),
 		in("internal/reconcile", "TestAStreamOfDeparturesHoldsNobodyForEver"),
 	},
 	{
@@ -629,14 +629,14 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "a burst with a negative count or time is believed",
-		one("internal/reconcile/members/departures.go", `		case b.Count < 0 || b.Held < 0:
+		one("internal/reconcile/members/departures.go", `		case b.Count < 0 || b.Deferred < 0:
 `, `		case false:
 `),
 		in("internal/reconcile", "TestWhatNoLeaderCanHaveToldIsNothing"),
 	},
 	{
 		"burst", "a leader that has decided nothing counts as one that recorded nothing",
-		one("internal/reconcile/round/memory.go", `	if w.Known == nil { // it has decided nothing, and held nobody
+		one("internal/reconcile/round/memory.go", `	if w.Known == nil { // it has decided nothing, and deferred nothing
 		return b
 	}
 `, ""),

@@ -50,7 +50,7 @@ func ApplyDelays(
 	}
 	d.recordAbsences(live)
 	d.alignReaps()
-	d.holdDepartures()
+	d.deferDepartures()
 	policy := d.Snapshot.Rebalance()
 	all := len(live) + len(d.delays.Vanished)
 	switch tooMany := policy.FreezeAbove > 0 && float64(len(d.delays.Vanished)) > policy.FreezeAbove*float64(all); {

@@ -10,24 +10,24 @@ import (
 )
 
 // When nodes leave one soon after the other, what one leaves behind would go to those that leave next, and so on. The work of the
-// first one is given away at once. What the others leave behind waits until nobody has left for a moment (Quiet, or GatherMany
-// where more than a few have), and is then assigned to those that stay. No member's waits for longer than round.MaxHold, however many
+// first one is given away at once. What the others leave behind waits until no node has left for a moment (Quiet, or GatherMany
+// where more than a few have), and is then assigned to those that stay. No member's waits for longer than round.MaxDefer, however many
 // follow it: a stream of nodes that leave need not end.
 //
 // Leaders leave as well. The commit that closes a leader hands two things over to the next one: the burst, and for how long the
-// leader has held what others left behind. A leader that has made no decision hands over a count of 0; its successor then uses
-// what the leader before it handed over. Where nothing was handed over, it is unknown for how long slots have been held, and
-// they are not held again. Values that no leader can have written are ignored or cut.
+// leader has deferred the grants of what others left behind. A leader that has made no decision hands over a count of 0; its
+// successor then uses what the leader before it handed over. Where nothing was handed over, it is unknown for how long grants
+// have been deferred, and they are not deferred again. Values that no leader can have written are ignored or cut.
 
-// between is an estimate of the time between two leaders in which nobody led. What others have left behind counts as held during
-// it.
+// between is an estimate of the time between two leaders in which no member led. What others have left behind counts as deferred
+// during it.
 const between = 50 * time.Millisecond
 
-// longHeld is since when nothing runs on members that had left before a leader began which knows no more of them.
-const longHeld time.Duration = -round.MaxHold
+// longDeferred is since when nothing runs on members that had left before a leader began which knows no more of them.
+const longDeferred time.Duration = -round.MaxDefer
 
 // formerBurst returns what the former leader has handed over of the burst, nil if that is nothing. Where that one had decided
-// nothing, it is what the one before it has handed over: Held then covers the time between those, too.
+// nothing, it is what the one before it has handed over: Deferred then covers the time between those, too.
 func formerBurst(f *round.Facts) *schema.Burst {
 	if f.Snapshot.Epoch.Rec == nil {
 		return nil
@@ -43,10 +43,10 @@ func formerBurst(f *round.Facts) *schema.Burst {
 	for term := f.Snapshot.Epoch.Rec.Term - 1; handed[term] != nil; term-- {
 		apart += between
 		switch b := *handed[term]; {
-		case b.Count < 0 || b.Held < 0:
+		case b.Count < 0 || b.Deferred < 0:
 			return nil
 		case b.Count > 0:
-			b.Held = min(b.Held, cluster.Duration(round.MaxHold)) + cluster.Duration(apart)
+			b.Deferred = min(b.Deferred, cluster.Duration(round.MaxDefer)) + cluster.Duration(apart)
 			return &b
 		}
 	}
@@ -91,17 +91,17 @@ func (d *delayer) departing(begins bool, before time.Duration) (known map[string
 	return known, fresh
 }
 
-// holdDepartures lets the slots of nodes that left wait while other nodes follow them. The slots of a node that is back under
+// deferDepartures lets the slots of nodes that left wait while other nodes follow them. The slots of a node that is back under
 // its name do not wait.
-func (d *delayer) holdDepartures() {
+func (d *delayer) deferDepartures() {
 	w := &d.delays.Departures
-	before := longHeld
+	before := longDeferred
 	var former *schema.Burst
 	begins := w.Known == nil
 	if begins {
 		former = formerBurst(d.Facts)
 		if former != nil {
-			before = d.Now - time.Duration(former.Held)
+			before = d.Now - time.Duration(former.Deferred)
 		}
 	}
 	known, fresh := d.departing(begins, before)
@@ -119,7 +119,7 @@ func (d *delayer) holdDepartures() {
 		return
 	}
 	for memberID, since := range known {
-		until := min(w.End(), since+round.MaxHold)
+		until := min(w.End(), since+round.MaxDefer)
 		if d.members[memberID] != Reapable || d.Now >= until {
 			continue
 		}

@@ -4,6 +4,6 @@
 //
 // [Classify] finds the [State] of every member: it is there, it leaves, it is gone and its slots wait, or nothing of it can
 // run. Only what was read after a member's assignment, twice, with the takeover delay in between, proves that it is gone.
-// [ApplyDelays] holds back the slots of members that are likely to return, or that other members follow. It never makes a
+// [ApplyDelays] defers what becomes of the slots of members that are likely to return, or that other members follow. It never makes a
 // member reapable. [Reap] deletes the assignments of members of which nothing can run, and so frees their slots.
 package members

@@ -27,7 +27,7 @@ type Memory struct {
 // is acted on at once, those that follow soon are taken together.
 const (
 	Quiet   = 200 * time.Millisecond
-	MaxHold = 2 * time.Second
+	MaxDefer = 2 * time.Second
 	// GatherMany is for how long more than a few changes at once are gathered.
 	GatherMany = 500 * time.Millisecond
 	// DepartFew is how many nodes may leave before that is more than a few.
@@ -68,7 +68,7 @@ type Departures struct {
 	Last  time.Duration // when the last one was first seen
 }
 
-// End returns when the burst is over if nobody else leaves.
+// End returns when the burst is over if no other node leaves.
 func (w *Departures) End() time.Duration {
 	if w.Count > DepartFew {
 		return w.Last + GatherMany
@@ -76,10 +76,10 @@ func (w *Departures) End() time.Duration {
 	return w.Last + Quiet
 }
 
-// Burst returns what a leader that leaves hands over to the next one, nil if nobody else has left lately.
+// Burst returns what a leader that leaves hands over to the next one, nil if no other node has left lately.
 func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.Burst {
 	b := &schema.Burst{Term: term, Count: w.Count}
-	if w.Known == nil { // it has decided nothing, and held nobody
+	if w.Known == nil { // it has decided nothing, and deferred nothing
 		return b
 	}
 	if _, leaves := w.Known[self]; leaves {
@@ -90,7 +90,7 @@ func (w *Departures) Burst(term int64, self string, now time.Duration) *schema.B
 	}
 	for memberID, since := range w.Known {
 		if memberID != self && since != 0 {
-			b.Held = max(b.Held, cluster.Duration(min(now-since, MaxHold)))
+			b.Deferred = max(b.Deferred, cluster.Duration(min(now-since, MaxDefer)))
 		}
 	}
 	return b
@@ -108,10 +108,10 @@ type Avoid map[string]time.Duration
 
 // NodeChanges is what a leader remembers of nodes that come and go one soon after the other.
 type NodeChanges struct {
-	// Nodes identifies the nodes at the last decision, Changed is when they last changed, and Held
-	// since when moves for balance are held for a burst of changes to end, 0 if they are not.
+	// Nodes identifies the nodes at the last decision, Changed is when they last changed, and Deferred
+	// since when moves for balance are deferred until a burst of changes ends, 0 if they are not.
 	Nodes         string
-	Changed, Held time.Duration
+	Changed, Deferred time.Duration
 	// Gathers is since when grants wait for the nodes of a cluster that starts, 0 if they do not.
 	Gathers time.Duration
 }

@@ -16,7 +16,7 @@ type commits struct {
 	term election.Term
 	view *view.View
 	ring ring
-	// nextToken and committed are what the epoch held after this leader's last commit.
+	// nextToken and committed are the epoch's after this leader's last commit.
 	nextToken, committed int64
 }
 

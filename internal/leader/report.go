@@ -155,10 +155,10 @@ func (r *reports) reportRecalled(moves []cluster.Decided) {
 // may arrive while assignments are read, so that one of them is read before it and another one after it. A decision from that
 // is refused, and the next one is made from what is read again. What is doubled in fact is listed until its member has given
 // it back.
-func (r *reports) reportDoubles(doubles map[cluster.Slot][]view.Holder) {
+func (r *reports) reportDoubles(doubles map[cluster.Slot][]view.Listing) {
 	seen, reported := make(map[cluster.Slot]string, len(doubles)), map[cluster.Slot]string{}
-	for slot, holders := range doubles {
-		seen[slot] = view.DescribeHolders(holders)
+	for slot, listings := range doubles {
+		seen[slot] = view.DescribeListings(listings)
 		if r.doubtful[slot] != seen[slot] {
 			continue
 		}
@@ -171,7 +171,7 @@ func (r *reports) reportDoubles(doubles map[cluster.Slot][]view.Holder) {
 				"holders",
 				reported[slot],
 			)
-			r.Emit(cluster.Event{Kind: cluster.SlotDoubled, Slot: &slot, Token: holders[0].Token, Detail: "granted to " + reported[slot]})
+			r.Emit(cluster.Event{Kind: cluster.SlotDoubled, Slot: &slot, Token: listings[0].Token, Detail: "granted to " + reported[slot]})
 		}
 	}
 	r.doubtful, r.doubles = seen, reported

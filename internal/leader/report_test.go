@@ -17,7 +17,7 @@ import (
 func TestDoublesAreToldWhenTheyLast(t *testing.T) {
 	var reported []cluster.Event
 	r := reports{Leader: &Leader{Log: slog.New(slog.DiscardHandler), Emit: func(e cluster.Event) { reported = append(reported, e) }}}
-	doubled := map[cluster.Slot][]view.Holder{{Task: "a", Index: 1}: {{MemberID: "x", Node: "n1", Token: 9}, {MemberID: "y", Node: "n2", Token: 5}}}
+	doubled := map[cluster.Slot][]view.Listing{{Task: "a", Index: 1}: {{MemberID: "x", Node: "n1", Token: 9}, {MemberID: "y", Node: "n2", Token: 5}}}
 	r.reportDoubles(doubled)
 	r.reportDoubles(nil)
 	r.reportDoubles(doubled)

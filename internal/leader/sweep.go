@@ -55,8 +55,8 @@ func (s *sweeper) tasks(ctx context.Context, names map[string]bool) (swept bool,
 // below returns a key without the cluster's root.
 func (s *sweeper) below(key string) string { return strings.TrimPrefix(key, s.Keys.Root()+"/") }
 
-// mustGo reports whether a key that cannot be deleted, since there are keys below it, holds up everything else: a record
-// that only leaders write, or one of a member, which has none below it while a session holds it. Those that people
+// mustGo reports whether a key that cannot be deleted, since there are keys below it, blocks everything else: a record
+// that only leaders write, or one of a member, which has none below it while a session keeps it. Those that people
 // write stay where they are.
 func (s *sweeper) mustGo(key string) bool {
 	switch schema.Dir(key) {

@@ -45,14 +45,14 @@ var (
 
 // NameTakenError says who has the name. It matches ErrNameTaken.
 type NameTakenError struct {
-	Node   string
-	Holder schema.Name
-	// Outlasts is how long the name stays taken at most if the holder has died.
+	Node  string
+	Owner schema.Name
+	// Outlasts is how long the name stays taken at most if its owner has died.
 	Outlasts time.Duration
 }
 
 func (e *NameTakenError) Error() string {
-	return fmt.Sprintf("node name %q is taken by %s", e.Node, e.Holder)
+	return fmt.Sprintf("node name %q is taken by %s", e.Node, e.Owner)
 }
 
 // Until says how long the name stays taken, after it has been known to be for a while. A node that has it for longer than
@@ -211,5 +211,5 @@ func NameTaken(ctx context.Context, s coord.Session, keys schema.Keys, name stri
 	if err := schema.Decode(keys.Name(name), r, &n); err != nil {
 		return nil, err
 	}
-	return &NameTakenError{Node: name, Holder: n, Outlasts: outlasts(ctx, s, keys, n.Member)}, nil
+	return &NameTakenError{Node: name, Owner: n, Outlasts: outlasts(ctx, s, keys, n.Member)}, nil
 }

@@ -53,7 +53,7 @@ func (r *Runner) join(ctx context.Context, session coord.Session, member cluster
 	hints := coord.NewHints(session)
 	defer hints.Close()
 	hints.Watch(r.cfg.Keys.Name(member.Node))
-	var holder, logged string
+	var owner, logged string
 	var since, loggedAt time.Time
 	for {
 		self, err := membership.Join(ctx, session, r.cfg.Keys, member)
@@ -62,13 +62,13 @@ func (r *Runner) join(ctx context.Context, session coord.Session, member cluster
 			return self, err
 		}
 		now := time.Now()
-		if holder != taken.Holder.Member {
-			holder, since = taken.Holder.Member, now
+		if owner != taken.Owner.Member {
+			owner, since = taken.Owner.Member, now
 		}
 		until := taken.Until(now.Sub(since))
-		if reason := holder + until; reason != logged || now.Sub(loggedAt) >= stillTaken {
+		if reason := owner + until; reason != logged || now.Sub(loggedAt) >= stillTaken {
 			logged, loggedAt = reason, now
-			r.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", holder, "until", until, "fix", membership.RenameHelp)
+			r.cfg.Log.Warn("waiting for the node name", "reason", taken.Error(), "member", owner, "until", until, "fix", membership.RenameHelp)
 		}
 		r.cfg.Presence.set(health{obstacle: fmt.Sprintf("waiting: %v, until %s; %s", taken, until, membership.RenameHelp), session: session})
 		select {

@@ -22,7 +22,7 @@ const (
 const reportTimeout = time.Second
 
 // supervisorReport reports one membership to the supervisor: idle is never the last word while a worker runs. The
-// supervisor may listen for as long as it likes: only the newest report is sent, and no lock is held meanwhile.
+// supervisor may listen for as long as it likes: only the newest report is sent, and no lock is taken meanwhile.
 type supervisorReport struct {
 	out   *outbox.Latest[cluster.SupervisorReport] // nil without a supervisor
 	lease *membership.Lease
@@ -79,7 +79,7 @@ func (v *supervisorReport) starts(n int) {
 	v.put(next)
 }
 
-// put sends a report unless it equals the last one, which is repeated once a second. The lock is held.
+// put sends a report unless it equals the last one, which is repeated once a second. The caller has taken the lock.
 func (v *supervisorReport) put(next cluster.SupervisorReport) {
 	if v.out == nil || next == v.last && time.Since(v.at) < reportRepeat {
 		return

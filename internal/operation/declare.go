@@ -37,7 +37,7 @@ func (o Operator) Declare(
 					return false, err
 				}
 				note = ""
-				if removed.Seen.MayHold(hash(spec)) {
+				if removed.Seen.MayContain(hash(spec)) {
 					note = wasDeleted
 					return false, nil
 				}
@@ -137,7 +137,7 @@ func reverts(s *view.Snapshot, ops cluster.Operations) (list []cluster.PlannedRe
 // revertOf returns what a declaration was, "" if nothing is known of it or it is in force.
 func revertOf(rec *schema.Task, removed *schema.Removed, spec cluster.TaskSpec) cluster.Revert {
 	switch {
-	case rec == nil && removed != nil && removed.Seen.MayHold(hash(spec)), rec != nil && rec.Deleted:
+	case rec == nil && removed != nil && removed.Seen.MayContain(hash(spec)), rec != nil && rec.Deleted:
 		return cluster.RevertDeleted
 	case rec == nil || rec.Spec == spec:
 		return ""

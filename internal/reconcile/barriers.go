@@ -108,7 +108,8 @@ func resized(f *round.Facts, h *schema.Granted) cluster.Reason {
 
 // keeps reports whether an entry that its member gave back stays listed until the last slot of the old count was given back too.
 // The entries of a member that leaves or is drained do not stay: nothing starts there again. No entry stays while a delay or a
-// freeze, which may last long, holds what a lost member had. Those slots go on with the old count, and restart when it is over.
+// freeze, which may last long, defers what becomes of a lost member's slots. Those go on with the old count, and restart when
+// it is over.
 func (b barriers) keeps(f *round.Facts, m members.States, memberID string, h *schema.Releasing) bool {
 	of := b[h.Task]
 	stays := m[memberID] == members.Active && f.Snapshot.Mark(f.NodeName(memberID)).Drain == nil

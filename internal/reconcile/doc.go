@@ -38,7 +38,7 @@
 // # The stages
 //
 // decide and [Inspect] list the stages. Each takes values and returns what it finds out; what is to be written goes into the
-// commit, and no stage changes anything else; where two stages say why a task's slots have no place, the later one holds. Two
+// commit, and no stage changes anything else; where two stages give a reason why a task's slots have no place, the later one counts. Two
 // findings cut a decision short. An eviction replaces all that it would write (Evict). While an assignment is missing or cannot
 // be read, a decision is blocked: it grants nothing, and takes nothing away that it could not grant again. Before the plan:
 //

@@ -299,11 +299,11 @@ func TestResumedIsTheReason(t *testing.T) {
 func TestAiling(t *testing.T) {
 	for want, w := range map[string]cluster.WorkerInfo{
 		"it is withheld, since it took down n1, n2, n1, one after the other; it is tried again by itself after 1m10s, and at once if its task is changed or by `xconsumer restart a#0`": {Task: "a", State: cluster.WorkerWithheld, Error: "took down n1, n2, n1"},
-		"it has failed for good: it took down n1, n2, n1, n2, one after the other; `xconsumer restart a#0` tries it again, as does a change of its task":                                 {Task: "a", State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"},
-		"it has failed for good on n1 after 3 failures, the last: no; `xconsumer restart a#0` tries it again, as does a change of its task":                                              {Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"},
-		"it returns at once, without an error, on n1, where it is run again after a pause that grows up to 10s; it should run until":                                                     {Task: "a", State: cluster.WorkerRunning, Node: "n1", Error: cluster.ReturnsAtOnce},
-		"here; it runs after 8 failures there, the last: exit status 3":                                                                                                                  {Task: "a", State: cluster.WorkerRunning, Node: "n1", Restarts: 8, Error: "exit status 3"},
-		"it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no":                                                                                        {Task: "a", State: cluster.WorkerBackoff, Node: "n1", Restarts: 1, Error: "no"},
+		"it has failed for good: it took down n1, n2, n1, n2, one after the other; `xconsumer restart a#0` tries it again, as does a change of its task":                                {Task: "a", State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"},
+		"it has failed for good on n1 after 3 failures, the last: no; `xconsumer restart a#0` tries it again, as does a change of its task":                                             {Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"},
+		"it returns at once, without an error, on n1, where it is run again after a pause that grows up to 10s; it should run until":                                                    {Task: "a", State: cluster.WorkerRunning, Node: "n1", Error: cluster.ReturnsAtOnce},
+		"here; it runs after 8 failures there, the last: exit status 3":                                                                                                                 {Task: "a", State: cluster.WorkerRunning, Node: "n1", Restarts: 8, Error: "exit status 3"},
+		"it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no":                                                                                       {Task: "a", State: cluster.WorkerBackoff, Node: "n1", Restarts: 1, Error: "no"},
 	} {
 		if got := explain.Ailing(&w, "here"); !strings.HasPrefix(got, want) {
 			t.Errorf("%q\nwant %q", got, want)

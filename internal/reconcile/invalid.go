@@ -19,11 +19,11 @@ type invalidGrants map[string]map[cluster.Slot]cluster.Reason
 //     two are the same, with none.
 //   - A grant that its member refuses would run nowhere.
 //   - A token that no leader can have given yet must not stay, since later tokens would not rise above it.
-func findInvalidGrants(f *round.Facts, next int64, doubles map[cluster.Slot][]view.Holder) invalidGrants {
+func findInvalidGrants(f *round.Facts, next int64, doubles map[cluster.Slot][]view.Listing) invalidGrants {
 	found := invalidGrants{}
 	unknown := func(token int64) bool { return token >= next }
-	for slot, holders := range doubles {
-		found.addDoubled(slot, holders, unknown)
+	for slot, listings := range doubles {
+		found.addDoubled(slot, listings, unknown)
 	}
 	for _, memberID := range f.MemberIDs {
 		if p := f.Snapshot.Peers[memberID]; p.Assignment.Rec != nil {
@@ -35,15 +35,15 @@ func findInvalidGrants(f *round.Facts, next int64, doubles map[cluster.Slot][]vi
 }
 
 // addDoubled adds the grants of a slot that several assignments list, but for the one with the highest known token.
-func (r invalidGrants) addDoubled(slot cluster.Slot, holders []view.Holder, unknown func(token int64) bool) {
-	known := slices.DeleteFunc(slices.Clone(holders), func(h view.Holder) bool { return unknown(h.Token) })
+func (r invalidGrants) addDoubled(slot cluster.Slot, listings []view.Listing, unknown func(token int64) bool) {
+	known := slices.DeleteFunc(slices.Clone(listings), func(h view.Listing) bool { return unknown(h.Token) })
 	highest := int64(0)
 	if len(known) > 0 && (len(known) == 1 || known[0].Token > known[1].Token) {
 		highest = known[0].Token
 	}
 	for _, h := range known {
 		if h.Granted && h.Token != highest {
-			r.add(h.MemberID, slot, cluster.Reason{Code: cluster.WhyDoubled, Detail: view.DescribeHolders(holders)})
+			r.add(h.MemberID, slot, cluster.Reason{Code: cluster.WhyDoubled, Detail: view.DescribeListings(listings)})
 		}
 	}
 }

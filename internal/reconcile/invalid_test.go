@@ -124,7 +124,7 @@ func TestDoublesAreTold(t *testing.T) {
 	b.live("L", 5, schematest.Granted("a 0-1 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0-1 @5"))
 	b.live("M", 5, schematest.Granted("a 1 @9"), schematest.Releasing(), 5, schematest.Claimed("a 1 @9"))
 	d := b.decide(func(*round.World) {})
-	if got := view.DescribeHolders(d.Doubles[cluster.Slot{Task: "a", Index: 1}]); len(d.Doubles) != 1 || got != "node-M under token 9 and node-L under token 5" {
+	if got := view.DescribeListings(d.Doubles[cluster.Slot{Task: "a", Index: 1}]); len(d.Doubles) != 1 || got != "node-M under token 9 and node-L under token 5" {
 		t.Errorf("%d doubles, %q", len(d.Doubles), got)
 	}
 }

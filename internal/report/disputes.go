@@ -24,7 +24,7 @@ func disputes(s *view.Snapshot, keys schema.Keys) (list []cluster.RecordError) {
 		}
 		list = append(list, cluster.RecordError{
 			Path:  keys.Assignment(oldest.MemberID),
-			Error: fmt.Sprintf("%s is granted twice, to %s; the older grant is asked back", slot, view.DescribeHolders(holders)),
+			Error: fmt.Sprintf("%s is granted twice, to %s; the older grant is asked back", slot, view.DescribeListings(holders)),
 		})
 		if len(list) == most {
 			return list

@@ -175,7 +175,7 @@ func eachField(v reflect.Value, f func(name string, omit bool, field reflect.Val
 	}
 }
 
-// marshal writes JSON without escaping what only matters in HTML. The record types hold
+// marshal writes JSON without escaping what only matters in HTML. The record types have
 // nothing that cannot be marshalled.
 func marshal(v any) []byte {
 	var b bytes.Buffer

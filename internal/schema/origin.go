@@ -53,11 +53,11 @@ func (o Origin) Saw(hash string) (seen, certain bool) {
 			return true, true
 		}
 	}
-	return o.Oldest.MayHold(hash), false
+	return o.Oldest.MayContain(hash), false
 }
 
-// Filter is a set of hashes in little room: it holds all that were added, and seems to hold a few others. Of 1,000 added ones
-// one in 80,000 others seems to be there, of 10,000 one in 20. The zero value is empty.
+// Filter is a set of hashes in little room: it contains all that were added, and seems to contain a few others. With 1,000 hashes
+// in it, one in 80,000 others seems to be there; with 10,000, one in 20. The zero value is empty.
 type Filter []byte
 
 const filterSize = 1 << 16 / 8 // two bytes of a hash name one bit
@@ -90,8 +90,8 @@ func (f Filter) grown() Filter {
 	return next
 }
 
-// MayHold reports whether a hash, in hexadecimal, was added, or seems so.
-func (f Filter) MayHold(hash string) bool {
+// MayContain reports whether a hash, in hexadecimal, was added, or seems so.
+func (f Filter) MayContain(hash string) bool {
 	h, err := hex.DecodeString(hash)
 	if err != nil || len(h) != hashSize || len(f) != filterSize {
 		return false

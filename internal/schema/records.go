@@ -83,7 +83,7 @@ func (e *Epoch) validate() error {
 	return nil
 }
 
-// Name says who holds a node name.
+// Name is the record of the member that has a node name.
 type Name struct {
 	header
 	Member  string    `json:"member"`
@@ -94,7 +94,7 @@ type Name struct {
 	Since   time.Time `json:"since"`
 }
 
-// String describes the holder.
+// String describes the process that has the name.
 func (n Name) String() string {
 	return fmt.Sprintf("host %s, pid %d, since %s", n.Host, n.PID, n.Since.Format(time.RFC3339))
 }
@@ -279,7 +279,7 @@ func (t *Task) validate() error {
 	return t.Spec.ValidateStored()
 }
 
-// Settings is what holds for the whole cluster. A hand edit is legal input.
+// Settings are in force for the whole cluster. A hand edit is legal input.
 type Settings struct {
 	header
 	Spec   SettingsSpec `json:"spec"`

@@ -10,8 +10,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Holder is a member whose assignment lists a slot.
-type Holder struct {
+// Listing is one assignment that lists a slot.
+type Listing struct {
 	MemberID, Node string
 	Token          int64
 	Granted        bool // else it is asked back already
@@ -19,8 +19,8 @@ type Holder struct {
 
 // Doubles returns the slots that more than one assignment lists, with those that list them, the highest token first. Leaders
 // grant no slot that an assignment lists: somebody else has written one.
-func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
-	var twice map[cluster.Slot][]Holder
+func (s *Snapshot) Doubles() map[cluster.Slot][]Listing {
+	var twice map[cluster.Slot][]Listing
 	seen := map[string][]bool{} // by task
 	far := map[cluster.Slot]bool{}
 	for _, p := range s.Peers {
@@ -43,7 +43,7 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 			}
 			if again {
 				if twice == nil {
-					twice = map[cluster.Slot][]Holder{}
+					twice = map[cluster.Slot][]Listing{}
 				}
 				twice[slot] = nil
 			}
@@ -52,17 +52,17 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Holder {
 	if twice == nil {
 		return nil
 	}
-	s.addHolders(twice)
+	s.addListings(twice)
 	for _, list := range twice {
-		slices.SortFunc(list, func(a, b Holder) int {
+		slices.SortFunc(list, func(a, b Listing) int {
 			return cmp.Or(cmp.Compare(b.Token, a.Token), cmp.Compare(a.MemberID, b.MemberID))
 		})
 	}
 	return twice
 }
 
-// addHolders adds to each of the slots the members whose assignments list it.
-func (s *Snapshot) addHolders(twice map[cluster.Slot][]Holder) {
+// addListings adds to each of the slots the members whose assignments list it.
+func (s *Snapshot) addListings(twice map[cluster.Slot][]Listing) {
 	for memberID, p := range s.Peers {
 		if p.Assignment.Rec == nil {
 			continue
@@ -73,15 +73,15 @@ func (s *Snapshot) addHolders(twice map[cluster.Slot][]Holder) {
 			for _, index := range r.Slots {
 				slot := cluster.Slot{Task: r.Task, Index: index}
 				if _, is := twice[slot]; is {
-					twice[slot] = append(twice[slot], Holder{memberID, p.Assignment.Rec.Node, r.Token, granted})
+					twice[slot] = append(twice[slot], Listing{memberID, p.Assignment.Rec.Node, r.Token, granted})
 				}
 			}
 		}
 	}
 }
 
-// DescribeHolders says in words which assignments list a slot.
-func DescribeHolders(list []Holder) string {
+// DescribeListings says in words which assignments list a slot.
+func DescribeListings(list []Listing) string {
 	var parts []string
 	for _, h := range list {
 		parts = append(parts, fmt.Sprintf("%s under token %d", h.Node, h.Token))

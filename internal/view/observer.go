@@ -54,7 +54,7 @@ func (o *Observer) update(f func()) {
 	o.wake()
 }
 
-// wake wakes those who wait. The lock is held.
+// wake wakes those who wait. The caller has taken the lock.
 func (o *Observer) wake() {
 	if o.changed != nil {
 		close(o.changed)
@@ -67,7 +67,7 @@ func (o *Observer) Retell() {
 	o.update(o.renumber)
 }
 
-// renumber gives what is known another number, unless something new is awaited, which will have one. The lock is held.
+// renumber gives what is known another number, unless something new is awaited, which will have one. The caller has taken the lock.
 func (o *Observer) renumber() {
 	if o.number >= o.since {
 		o.number++
@@ -82,7 +82,7 @@ func (o *Observer) current() *Snapshot {
 	return o.own
 }
 
-// numbered returns what is known, or was known last, with its numbers; nil for nothing. The lock is held.
+// numbered returns what is known, or was known last, with its numbers; nil for nothing. The caller has taken the lock.
 func (o *Observer) numbered() *Snapshot {
 	known := o.current()
 	if known == nil { // nothing can be read at present
@@ -99,7 +99,7 @@ func (o *Observer) numbered() *Snapshot {
 	return &snap
 }
 
-// isAsked reports whether somebody has asked lately. The lock is held.
+// isAsked reports whether somebody has asked lately. The caller has taken the lock.
 func (o *Observer) isAsked() bool { return time.Since(o.asked) < linger }
 
 // KeepFresh has the cluster watched for a minute from now on. It returns the number of the first snapshot of this watch: who has
@@ -126,7 +126,7 @@ func (o *Observer) KeepFresh() int64 {
 	return o.since
 }
 
-// settleForLast gives up waiting for the first snapshot of a watch where an earlier one is known. The lock is held.
+// settleForLast gives up waiting for the first snapshot of a watch where an earlier one is known. The caller has taken the lock.
 func (o *Observer) settleForLast() {
 	if o.last != nil {
 		o.number = max(o.number, o.since)
@@ -152,7 +152,7 @@ func (o *Observer) Next(ctx context.Context, seen int64) (*Snapshot, error) {
 	}
 }
 
-// changes returns a channel that is closed when anything changes. The lock is held.
+// changes returns a channel that is closed when anything changes. The caller has taken the lock.
 func (o *Observer) changes() <-chan struct{} {
 	if o.changed == nil {
 		o.changed = make(chan struct{})

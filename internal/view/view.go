@@ -3,7 +3,7 @@
 //
 // # The model
 //
-// A [View] holds the last record of every key that matters, each with the version and the
+// A [View] has the last record of every key that matters, each with the version and the
 // time it was read at. Watches mark keys as worth reading again; [View.Refresh] reads those
 // that are marked. What it read is a [Snapshot].
 //

@@ -1666,12 +1666,12 @@ var mutants = []mutant{
 	},
 	{
 		"old files", "very old declarations are forgotten",
-		one("internal/schema/origin.go", "	return o.Oldest.MayHold(hash), false\n", "	return false, true\n"),
+		one("internal/schema/origin.go", "	return o.Oldest.MayContain(hash), false\n", "	return false, true\n"),
 		in("internal/operation", "TestOldFilesRevertNothing"),
 	},
 	{
 		"old files", "a file brings a task back whose record was removed",
-		one("internal/operation/declare.go", "removed.Seen.MayHold(hash(spec)) {", "removed.Seen.MayHold(\"\") {"),
+		one("internal/operation/declare.go", "removed.Seen.MayContain(hash(spec)) {", "removed.Seen.MayContain(\"\") {"),
 		in("test/cluster", "TestDeclaredAgainIsAnotherTask"),
 	},
 	{

@@ -34,7 +34,7 @@ func (d *doctor) place(ctx context.Context, session coord.Session, s config.Sett
 	}
 	busy := d.listens(ctx, s.Listen)
 	own := named != nil && here(named) &&
-		(s.Listen == "off" || errors.Is(busy, syscall.EADDRINUSE) && samePort(named.Holder.Address, s.Listen))
+		(s.Listen == "off" || errors.Is(busy, syscall.EADDRINUSE) && samePort(named.Owner.Address, s.Listen))
 	switch {
 	case own:
 		d.report(
@@ -43,8 +43,8 @@ func (d *doctor) place(ctx context.Context, session coord.Session, s config.Sett
 			fmt.Sprintf(
 				"node %s of this configuration runs here: pid %d, since %s",
 				named.Node,
-				named.Holder.PID,
-				named.Holder.Since.Format(time.RFC3339),
+				named.Owner.PID,
+				named.Owner.Since.Format(time.RFC3339),
 			),
 			"",
 		)
@@ -89,10 +89,10 @@ func (d *doctor) taken(ctx context.Context, session coord.Session, s config.Sett
 		who = "a node named " + name
 		if session != nil {
 			holder, err := membership.NameTaken(ctx, session, schema.NewKeys(s.Cluster), name)
-			fellow = err == nil && holder != nil && here(holder) && samePort(holder.Holder.Address, s.Listen)
+			fellow = err == nil && holder != nil && here(holder) && samePort(holder.Owner.Address, s.Listen)
 			switch {
 			case fellow:
-				who = fmt.Sprintf("node %s of this cluster, pid %d", name, holder.Holder.PID)
+				who = fmt.Sprintf("node %s of this cluster, pid %d", name, holder.Owner.PID)
 			case err == nil && holder == nil:
 				who += " of another cluster"
 			}
@@ -121,7 +121,7 @@ func (d *doctor) taken(ctx context.Context, session coord.Session, s config.Sett
 // here reports whether the node that has a name is on this machine, as far as its host says.
 func here(n *membership.NameTakenError) bool {
 	host, err := os.Hostname()
-	return err == nil && host == n.Holder.Host
+	return err == nil && host == n.Owner.Host
 }
 
 func samePort(a, b string) bool {

@@ -21,19 +21,19 @@ import (
 // such slot, and none that is still on a node.
 func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.Info) (cluster.Explanation, error) {
 	p := present(s)
-	holder, held := p.holdUp(slot, at, session)
-	out := cluster.Explanation{Here: held, Nodes: []cluster.Candidate{}, History: []cluster.Decision{}}
+	owner, stalled := p.stalled(slot, at, session)
+	out := cluster.Explanation{Here: stalled, Nodes: []cluster.Candidate{}, History: []cluster.Decision{}}
 	t, known := p.Rank[slot.Task]
 	if surplus := p.surplus(slot); surplus.Code != "" {
 		now := p.now(slot)
 		switch {
-		case held != "":
+		case stalled != "":
 		case now != "":
 			out.Here = "it has to leave " + now + ": " + surplus.String()
 		default:
 			return cluster.Explanation{}, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
 		}
-		out.Nodes = append(out.Nodes, cluster.Candidate{Node: cmp.Or(holder, now), Here: true, Placeable: true, Why: "it is here"})
+		out.Nodes = append(out.Nodes, cluster.Candidate{Node: cmp.Or(owner, now), Here: true, Placeable: true, Why: "it is here"})
 		return out, nil
 	}
 	if !known {
@@ -43,8 +43,8 @@ func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.I
 	moved := p.reasons()
 	resizing := p.survey.Barriers[slot.Task]
 	switch {
-	case held != "":
-		out.Here = held
+	case stalled != "":
+		out.Here = stalled
 	case resizing != nil && !resizing.Over() && p.unplaced[slot.Task].Code == cluster.WhyResizing:
 		out.Here = "the count of " + slot.Task + " changes, and " + p.unplaced[slot.Task].String()
 	case now == "" && target == "":
@@ -64,7 +64,7 @@ func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.I
 		out.Here = now + " may run it, and the plan keeps it there: " +
 			"spread and balance are as good as they can be, and nothing moves without need"
 	}
-	out.Nodes = p.candidates(slot.Task, t, cmp.Or(holder, now))
+	out.Nodes = p.candidates(slot.Task, t, cmp.Or(owner, now))
 	return out, nil
 }
 
@@ -124,9 +124,9 @@ func (p preview) surplus(slot cluster.Slot) cluster.Reason {
 	return cluster.Reason{}
 }
 
-// holdUp returns the node that has a slot and cannot give it back at once, and says what is the matter: it is lost, stuck
-// or stopping, since when, why, and what to do. It returns "" for a slot that no such node has.
-func (p preview) holdUp(slot cluster.Slot, now time.Duration, session coord.Info) (node, text string) {
+// stalled returns the node that has a slot and cannot give it back at once, and describes that: the worker is lost, stuck or
+// stopping, since when, why, and what to do. It returns "" for a slot that no such node has.
+func (p preview) stalled(slot cluster.Slot, now time.Duration, session coord.Info) (node, text string) {
 	for _, memberID := range p.MemberIDs {
 		peer := p.Snapshot.Peers[memberID]
 		if peer.Assignment.Rec == nil {

@@ -277,12 +277,12 @@ func (p *Placement) own(entry schema.Entry, n int32, outranks bool, invalid map[
 		return
 	}
 	owner := p.In.Tasks[t].Current
-	held := p.In.Tasks[t].Withheld
+	withheld := p.In.Tasks[t].Withheld
 	for _, index := range h.Slots {
 		if _, is := invalid[cluster.Slot{Task: h.Task, Index: index}]; is {
 			continue
 		}
-		if index < len(owner) && (held == nil || !held[index]) && (owner[index] == planner.Nobody || outranks) {
+		if index < len(owner) && (withheld == nil || !withheld[index]) && (owner[index] == planner.Nobody || outranks) {
 			owner[index], p.In.Tasks[t].Token[index] = n, h.Token
 		}
 	}

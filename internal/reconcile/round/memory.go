@@ -26,7 +26,7 @@ type Memory struct {
 // Moves that only make a good placement better wait for a burst of changes to end: the first change
 // is acted on at once, those that follow soon are taken together.
 const (
-	Quiet   = 200 * time.Millisecond
+	Quiet    = 200 * time.Millisecond
 	MaxDefer = 2 * time.Second
 	// GatherMany is for how long more than a few changes at once are gathered.
 	GatherMany = 500 * time.Millisecond
@@ -110,7 +110,7 @@ type Avoid map[string]time.Duration
 type NodeChanges struct {
 	// Nodes identifies the nodes at the last decision, Changed is when they last changed, and Deferred
 	// since when moves for balance are deferred until a burst of changes ends, 0 if they are not.
-	Nodes         string
+	Nodes             string
 	Changed, Deferred time.Duration
 	// Gathers is since when grants wait for the nodes of a cluster that starts, 0 if they do not.
 	Gathers time.Duration

@@ -87,7 +87,7 @@ type Decision struct {
 	// Pending is how many slots are to move and wait for the budget or for a burst of changes to end.
 	Pending int
 	// Doubles are the slots that several assignments list, and which.
-	Doubles map[cluster.Slot][]view.Holder
+	Doubles map[cluster.Slot][]view.Listing
 	// Full are nodes whose assignments have no room for all that they should be granted.
 	Full []string
 	// Ahead are the tasks whose schedules were decided about further than now, so that they wait: an earlier

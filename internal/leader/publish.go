@@ -147,8 +147,8 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 			ops = append(ops, coord.Set(l.Keys.Mark(node), schema.Encode(d.Marks[node], old.Version+1), old.Version))
 		}
 	}
-	d.Moves = append(l.omissions.steps, d.Moves...)
-	ring := l.commits.ring.record(epoch, d.Moves)
+	d.Steps = append(l.omissions.steps, d.Steps...)
+	ring := l.commits.ring.record(epoch, d.Steps)
 	ops = append(ops, ring...)
 	began := l.Session.Now()
 	if err := l.commits.submit(ctx, ops); err != nil {
@@ -176,7 +176,7 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 		}
 	}
 	l.reports.committed(d)
-	l.Log.Info("published", "term", l.term.Number, "assignments", len(d.Assignments), "moves", summary(d.Moves))
+	l.Log.Info("published", "term", l.term.Number, "assignments", len(d.Assignments), "steps", summary(d.Steps))
 	return nil
 }
 
@@ -184,10 +184,10 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 func (l *leading) measure(d round.Decision, n int64, began time.Duration) {
 	now := l.Session.Now()
 	l.Meter.Took(meter.Publish, now-began)
-	l.watch.decided(d.Moves, d.Assignments, now)
+	l.watch.decided(d.Steps, d.Assignments, now)
 	l.Meter.Most(meter.LastDecision, int(n))
-	for i := range d.Moves {
-		m := &d.Moves[i]
+	for i := range d.Steps {
+		m := &d.Steps[i]
 		l.Meter.Add(meter.Moves, max(len(m.Slots), 1), string(m.Step), string(m.Code))
 		l.trace(m, now-began)
 	}

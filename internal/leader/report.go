@@ -60,8 +60,8 @@ func (r *reports) found(d round.Decision) {
 
 // committed reports what a commit of a decision has done but for moving slots.
 func (r *reports) committed(d round.Decision) {
-	r.reportRuns(d.Moves)
-	r.reportRecalled(d.Moves)
+	r.reportRuns(d.Steps)
+	r.reportRecalled(d.Steps)
 	for node, mark := range d.Marks {
 		r.Log.Error(
 			"everything fails on a node; it is given nothing until it is restarted or uncordoned",
@@ -73,7 +73,7 @@ func (r *reports) committed(d round.Decision) {
 		r.Emit(cluster.Event{Kind: cluster.NodeQuarantined, Node: node, Detail: mark.Quarantine.Error})
 	}
 	if d.Suspects != nil {
-		r.reportSuspects(d.Moves)
+		r.reportSuspects(d.Steps)
 	}
 }
 
@@ -121,8 +121,8 @@ func (r *reports) reportAhead(tasks []string) {
 }
 
 // reportRuns says which runs have begun or ended, and which firings are skipped.
-func (r *reports) reportRuns(moves []cluster.Decided) {
-	for _, m := range moves {
+func (r *reports) reportRuns(steps []cluster.Decided) {
+	for _, m := range steps {
 		switch m.Step {
 		case cluster.StepRun:
 			r.Emit(cluster.Event{Kind: cluster.RunStarted, Task: m.Task, Detail: m.Task})
@@ -136,8 +136,8 @@ func (r *reports) reportRuns(moves []cluster.Decided) {
 }
 
 // reportRecalled says that firings which had been passed over are still to come.
-func (r *reports) reportRecalled(moves []cluster.Decided) {
-	for _, m := range moves {
+func (r *reports) reportRecalled(steps []cluster.Decided) {
+	for _, m := range steps {
 		if m.Step == cluster.StepRecall {
 			r.Log.Warn(
 				"a leader's clock was ahead, or this one's is behind; firings that had been passed over are still to come",
@@ -178,9 +178,9 @@ func (r *reports) reportDoubles(doubles map[cluster.Slot][]view.Listing) {
 }
 
 // summary counts the steps of a decision, for the log.
-func summary(moves []cluster.Decided) string {
+func summary(steps []cluster.Decided) string {
 	counts := map[cluster.Step]int{}
-	for _, m := range moves {
+	for _, m := range steps {
 		counts[m.Step] += max(len(m.Slots), 1)
 	}
 	var parts []string
@@ -191,8 +191,8 @@ func summary(moves []cluster.Decided) string {
 }
 
 // reportSuspects says which slots are withheld or have failed.
-func (r *reports) reportSuspects(moves []cluster.Decided) {
-	for _, m := range moves {
+func (r *reports) reportSuspects(steps []cluster.Decided) {
+	for _, m := range steps {
 		kind := cluster.SlotWithheld
 		switch m.Step {
 		case cluster.StepWithhold:

@@ -38,10 +38,10 @@ func (r *ring) next(snap *view.Snapshot) int64 {
 }
 
 // record writes the decision that an epoch counts as its last, and deletes what falls out of the ring.
-func (r *ring) record(epoch *schema.Epoch, moves []cluster.Decided) []coord.Op {
+func (r *ring) record(epoch *schema.Epoch, steps []cluster.Decided) []coord.Op {
 	n := epoch.NextDecision - 1
 	d := schema.Decision{Decision: cluster.Decision{
-		Number: n, Term: r.term, Leader: r.Self.Node, At: time.Now().UTC().Truncate(time.Millisecond), Moves: moves,
+		Number: n, Term: r.term, Leader: r.Self.Node, At: time.Now().UTC().Truncate(time.Millisecond), Moves: steps,
 	}}
 	ops := []coord.Op{coord.Create(r.Keys.Decision(n), d.Encode())}
 	old := n - schema.DecisionRing

@@ -37,11 +37,11 @@ func (w *stopwatch) gone(p *view.Peer, now time.Duration) {
 	}
 }
 
-// decided takes in the moves of a commit.
-func (w *stopwatch) decided(moves []cluster.Decided, assignments map[string]*schema.Assignment, now time.Duration) {
+// decided takes in the steps of a commit.
+func (w *stopwatch) decided(steps []cluster.Decided, assignments map[string]*schema.Assignment, now time.Duration) {
 	granted := false
-	for i := range moves {
-		m := &moves[i]
+	for i := range steps {
+		m := &steps[i]
 		for _, index := range m.Slots {
 			slot := cluster.Slot{Task: m.Task, Index: index}
 			switch m.Step {

@@ -59,7 +59,7 @@ func TestDeclaredAgainWithAClockBehind(t *testing.T) {
 	granted := map[cluster.Slot]int{}
 	at := func(clock time.Time) {
 		d := b.decide(func(w *round.World) { w.WallNow = clock })
-		for _, m := range d.Moves {
+		for _, m := range d.Steps {
 			switch m.Step {
 			case cluster.StepRun:
 				began = append(began, m.Task)

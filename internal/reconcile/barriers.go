@@ -33,11 +33,11 @@ func (b *barrier) Over() bool { return len(b.remaining) == 0 }
 type barriers map[string]*barrier
 
 // findBarriers finds the tasks of which an assignment lists slots of another count, once it is decided which
-// assignments this commit deletes.
-func findBarriers(f *round.Facts, m members.States, delayed map[string]cluster.Reason, c *round.Commit) barriers {
+// assignments are deleted.
+func findBarriers(f *round.Facts, m members.States, delayed map[string]cluster.Reason, draft *round.Draft) barriers {
 	found := barriers{}
 	for _, memberID := range f.MemberIDs {
-		assignment := c.Assignment(memberID)
+		assignment := draft.Assignment(memberID)
 		if assignment == nil {
 			continue
 		}
@@ -89,8 +89,8 @@ func (b barriers) add(
 
 // toResize reports whether the slots of an entry are to be asked back for another count. While a member that has
 // some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
-func (b barriers) toResize(f *round.Facts, h *schema.Granted, c *round.Commit) bool {
-	return f.OtherCount(h) && !b[h.Task].unreachable && c.Out.Blocked == ""
+func (b barriers) toResize(f *round.Facts, h *schema.Granted, draft *round.Draft) bool {
+	return f.OtherCount(h) && !b[h.Task].unreachable && draft.Out.Blocked == ""
 }
 
 // resized says why the slots of an entry are asked back for another count.
@@ -122,10 +122,10 @@ func (b barriers) keeps(f *round.Facts, m members.States, memberID string, h *sc
 // The value is the count with which free slots may be granted nevertheless. It is the old count while a barrier cannot begin,
 // since a member that has some of the old count cannot be asked. It is 0, for none, while the barrier is under way, or if the
 // workers were not all granted with the same count.
-func (b barriers) barred(f *round.Facts, c *round.Commit) map[string]int {
+func (b barriers) barred(f *round.Facts, draft *round.Draft) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
 	for _, memberID := range f.MemberIDs {
-		assignment := c.Assignment(memberID)
+		assignment := draft.Assignment(memberID)
 		if assignment == nil {
 			continue
 		}

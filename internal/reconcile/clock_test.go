@@ -44,7 +44,7 @@ func (c *calendar) at(clock time.Time) {
 	for range 100 {
 		d := c.decide(func(w *round.World) { w.WallNow = clock })
 		c.ahead = slices.Contains(d.Ahead, "a")
-		for _, m := range d.Moves {
+		for _, m := range d.Steps {
 			if m.Step == cluster.StepRecall {
 				c.steps = append(c.steps, m.Step)
 			}
@@ -340,7 +340,7 @@ func TestDeclaredAgainWhileNobodyLeads(t *testing.T) {
 	for range 5 {
 		d := b.decide(atNoon)
 		dropped += len(d.DropRuns)
-		for _, m := range d.Moves {
+		for _, m := range d.Steps {
 			if m.Step == cluster.StepRun {
 				runs = append(runs, m.Task)
 			}
@@ -370,7 +370,7 @@ func TestDeclaredAgainWithHistory(t *testing.T) {
 	var began []string
 	for range 6 {
 		d := b.decide(atNoon)
-		for _, m := range d.Moves {
+		for _, m := range d.Steps {
 			switch {
 			case m.Step == cluster.StepRun:
 				began = append(began, m.Task)

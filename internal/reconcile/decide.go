@@ -33,40 +33,40 @@ func Decide(w round.World) round.Decision {
 }
 
 // decide lists the stages of a decision, and Inspect those before the plan. A stage takes values and returns what it finds
-// out. What is to be written, and when to decide again, it puts into the commit, which is all that changes on the way.
+// out. What is to be written, and when to decide again, it puts into the draft, which is all that changes on the way.
 func decide(w round.World) round.Decision {
-	c := round.NewCommit(&w)
-	s := Inspect(w, c)
-	if c.Out.Evict != "" { // first things first: the rest is decided again after it
-		return c.EvictOnly()
+	draft := round.NewDraft(&w)
+	s := Inspect(w, draft)
+	if draft.Out.Evict != "" { // first things first: the rest is decided again after it
+		return draft.EvictOnly()
 	}
-	p := Place(s, c)
-	asked, nodeChanges := selectReleases(s, p, c)
-	release(s, p, asked, c)
-	nodeChanges = grant(s, p, nodeChanges, c)
-	applyRequests(s, p, asked, c)
-	remove(s.Facts, c)
-	c.Out.Memory.NodeChanges, c.Out.Memory.Toward = nodeChanges, p.Toward()
-	c.Out.FreedWhy = c.StillFree(s.Facts)
-	return c.Out
+	p := Place(s, draft)
+	asked, nodeChanges := selectReleases(s, p, draft)
+	release(s, p, asked, draft)
+	nodeChanges = grant(s, p, nodeChanges, draft)
+	applyRequests(s, p, asked, draft)
+	remove(s.Facts, draft)
+	draft.Out.Memory.NodeChanges, draft.Out.Memory.Toward = nodeChanges, p.Toward()
+	draft.Out.FreedWhy = draft.StillFree(s.Facts)
+	return draft.Out
 }
 
 // Inspect lists the stages before the plan: what becomes of runs and members, and what stands in the way. What they write
-// goes into the commit, which has to be a new one.
-func Inspect(w round.World, c *round.Commit) *Survey {
-	f, pending, begun := runs.Advance(w, c)
+// goes into the draft, which has to be a new one.
+func Inspect(w round.World, draft *round.Draft) *Survey {
+	f, pending, begun := runs.Advance(w, draft)
 	firstToken := f.FirstToken()
-	states, firstSeen := members.Classify(f, c)
-	states, delays, delayed := members.ApplyDelays(f, states, firstSeen, c)
-	states = members.Reap(f, states, pending, c)
+	states, firstSeen := members.Classify(f, draft)
+	states, delays, delayed := members.ApplyDelays(f, states, firstSeen, draft)
+	states = members.Reap(f, states, pending, draft)
 	doubles := f.Snapshot.Doubles()
 	invalid := findInvalidGrants(f, firstToken, doubles)
-	barriers := findBarriers(f, states, delayed, c)
-	loops := failures.FindCrashLoops(f, states, c)
-	avoids, failing := failures.Find(f, states, c)
+	barriers := findBarriers(f, states, delayed, draft)
+	loops := failures.FindCrashLoops(f, states, draft)
+	avoids, failing := failures.Find(f, states, draft)
 	moves := findMoves(f, states)
-	c.Out.Token, c.Out.Doubles = firstToken, doubles
-	c.Out.Memory = round.Memory{
+	draft.Out.Token, draft.Out.Doubles = firstToken, doubles
+	draft.Out.Memory = round.Memory{
 		FirstSeenGone: firstSeen, Delays: delays, Probations: loops.Probations, Avoids: avoids, Failing: failing,
 		NodeChanges: w.Memory.NodeChanges, Toward: w.Memory.Toward,
 	}
@@ -87,26 +87,26 @@ type Survey struct {
 	moves    moveRequests
 }
 
-// Place makes the plan. Where slots of a task have no place, it puts the reason into the commit.
-func Place(s *Survey, c *round.Commit) *placement.Placement {
+// Place makes the plan. Where slots of a task have no place, it puts the reason into the draft.
+func Place(s *Survey, draft *round.Draft) *placement.Placement {
 	p := placement.Make(s.Facts, s.Members, placement.Constraints{
 		Invalid: s.invalid, Going: s.moves.going, Arrived: s.moves.arrived, Withheld: s.Loops.Withheld, Avoids: s.avoids,
-	}, c)
+	}, draft)
 	for t, reason := range p.Target.Unplaced {
 		switch {
 		case reason.Code != "":
-			c.Out.Unplaced[p.Tasks[t]] = reason
+			draft.Out.Unplaced[p.Tasks[t]] = reason
 		case p.In.Tasks[t].Spec.Paused:
-			c.Out.Unplaced[p.Tasks[t]] = cluster.Reason{Code: cluster.WhyPaused}
+			draft.Out.Unplaced[p.Tasks[t]] = cluster.Reason{Code: cluster.WhyPaused}
 		}
 	}
 	for _, memberID := range slices.Sorted(maps.Keys(s.Delayed)) {
 		for _, h := range p.Snapshot.Peers[memberID].Assignment.Rec.Granted {
 			if _, known := p.Rank[h.Task]; known {
-				c.Out.Unplaced[h.Task] = s.Delayed[memberID]
+				draft.Out.Unplaced[h.Task] = s.Delayed[memberID]
 			}
 		}
 	}
-	s.Barriers.explain(p.Facts, c.Out.Unplaced)
+	s.Barriers.explain(p.Facts, draft.Out.Unplaced)
 	return p
 }

@@ -458,7 +458,7 @@ func TestTokensRiseOverLostCommits(t *testing.T) {
 			b := newBoard(spec("a", 1), spec("b", 1))
 			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
 			d := b.decide(func(w *round.World) { c.remember(b, w) })
-			for _, m := range d.Moves {
+			for _, m := range d.Steps {
 				if m.Step == cluster.StepGrant && m.Token < 31 {
 					t.Errorf("token %d is granted after 30", m.Token)
 				}
@@ -583,7 +583,7 @@ func TestChunks(t *testing.T) {
 // every single commit.
 func (b *board) apply(t *testing.T, d round.Decision) {
 	t.Helper()
-	for _, m := range d.Moves {
+	for _, m := range d.Steps {
 		if m.Code == "" {
 			t.Errorf("no reason is given for %+v", m)
 		}

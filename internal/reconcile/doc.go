@@ -7,6 +7,13 @@
 //	  ▲                                                │ stop ─▶ confirmed
 //	  └─────────────────── status/<id> ◀───────────────┘
 //
+// A [round.Draft] is a decision in the making, which the stages fill one after the other. A [round.Decision] is the finished draft:
+// the records to write, and the steps by which people read what is done to slots. A commit is what the leader makes of a decision
+// in the store: all of its records or none.
+//
+// A move is a slot that changes its node: an operator asks for it (a request), or the plan contains it. It takes several steps
+// (release, free, grant), in decisions that follow one another.
+//
 // A slot is in at most one assignment. To move it the leader releases it (from slots to releasing, at version v of the
 // assignment), the member stops it and confirms that (a status with applied ≥ v that does not hold it), the leader frees it
 // and grants it elsewhere, with a higher token. A member claims a slot before it starts it: one commit that checks its
@@ -31,14 +38,14 @@
 //	             │                   │
 //	             └────▶ round ◀──────┘
 //
-// Package round has what all stages share: the world, the commit as it grows, and the decision. A stage that is large enough
+// Package round has what all stages share: the world, the draft, and the decision. A stage that is large enough
 // has a package of its own; the others are files of this one. The code says assignment for the record of an assignment, and
 // agenda for the record of a task's runs.
 //
 // # The stages
 //
 // decide and [Inspect] list the stages. Each takes values and returns what it finds out; what is to be written goes into the
-// commit, and no stage changes anything else; where two stages give a reason why a task's slots have no place, the later one counts. Two
+// draft, and no stage changes anything else; where two stages give a reason why a task's slots have no place, the later one counts. Two
 // findings cut a decision short. An eviction replaces all that it would write (Evict). While an assignment is missing or cannot
 // be read, a decision is blocked: it grants nothing, and takes nothing away that it could not grant again. Before the plan:
 //
@@ -66,7 +73,7 @@
 //   - applyRequests (requests.go) takes what operators asked for once, and is done, out of its record.
 //   - remove (remove.go) removes records of which nothing is left to do, when there is nothing else to write.
 //
-// Part of the order is protocol. A slot is free only once the commit, as it has grown so far, lists it nowhere: so Reap and
+// Part of the order is protocol. A slot is free only once the draft, as it has grown so far, lists it nowhere: so Reap and
 // release come before grant, and grants last of all that touches assignments. Advance comes before Reap, which keeps what runs
 // still need; selectReleases before release; requests are done once all that they ask for is written. The rest of the order is
 // free.

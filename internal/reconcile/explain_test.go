@@ -227,7 +227,7 @@ func TestReasonsAreKept(t *testing.T) {
 		d := b.decide(remembered)
 		left = d.FreedWhy
 		b.apply(t, d)
-		return d.Moves
+		return d.Steps
 	}
 	grants := func(moves []cluster.Decided) (list []cluster.Decided) {
 		return slices.DeleteFunc(moves, func(m cluster.Decided) bool { return m.Step != cluster.StepGrant })
@@ -269,7 +269,7 @@ func TestResumedIsTheReason(t *testing.T) {
 			d := b.decide(func(w *round.World) { w.FreedWhy = left })
 			left = d.FreedWhy
 			b.apply(t, d)
-			list = append(list, d.Moves...)
+			list = append(list, d.Steps...)
 		}
 		return list
 	}
@@ -330,7 +330,7 @@ func TestTheCauseOfADeathIsTold(t *testing.T) {
 		b := threeNodes(t, spec("a", 3))
 		gone(b.snap.Peers["N"]).Assignment.Rec.Closed = &schema.Closed{By: "parent of node-N", Cause: cause}
 		steps := map[cluster.Step]string{}
-		for _, m := range b.decide().Moves {
+		for _, m := range b.decide().Steps {
 			steps[m.Step] = m.Why
 		}
 		for _, step := range []cluster.Step{cluster.StepReap, cluster.StepFree, cluster.StepGrant} {

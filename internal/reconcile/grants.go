@@ -18,30 +18,30 @@ type granter struct {
 	*placement.Placement
 	barriers barriers
 	loops    *failures.CrashLoops
-	commit   *round.Commit
+	draft    *round.Draft
 }
 
 // grant gives free slots to their targets, as far as one commit goes. It returns what is remembered
 // of nodes that come and go.
-func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, c *round.Commit) round.NodeChanges {
-	d := &granter{p, s.Barriers, s.Loops, c}
-	const spare = 1 << 20                            // tokens, more than one commit takes
-	if !schema.PlausibleToken(c.Out.Token + spare) { // followers and later leaders would not rise above it
-		c.Block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
+func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, draft *round.Draft) round.NodeChanges {
+	d := &granter{p, s.Barriers, s.Loops, draft}
+	const spare = 1 << 20                                // tokens, more than one commit takes
+	if !schema.PlausibleToken(draft.Out.Token + spare) { // followers and later leaders would not rise above it
+		draft.Block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
 	}
-	if c.Out.Blocked != "" {
+	if draft.Out.Blocked != "" {
 		return changes
 	}
 	free := d.freeSlots()
-	changes, deferred := gather(changes, d.Placement, free, c)
+	changes, deferred := gather(changes, d.Placement, free, draft)
 	if deferred {
 		return changes
 	}
 	for n, memberID := range d.Nodes {
-		if len(free[n]) == 0 || c.Omits(round.PartAssignment, memberID) {
+		if len(free[n]) == 0 || draft.Omits(round.PartAssignment, memberID) {
 			continue
 		}
-		if _, touched := c.Out.Assignments[memberID]; touched || !c.Full() && !d.claims(memberID) {
+		if _, touched := draft.Out.Assignments[memberID]; touched || !draft.Full() && !d.claims(memberID) {
 			d.grantTo(memberID, free[n])
 		}
 	}
@@ -51,7 +51,7 @@ func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, c *roun
 // freeSlots returns the slots that may be granted, by the nodes that are to have them, in entries without tokens.
 func (d *granter) freeSlots() [][]schema.Granted {
 	taken := d.taken()
-	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, d.commit)
+	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, d.draft)
 	free := make([][]schema.Granted, len(d.Nodes)) // by node, without tokens
 	for t, name := range d.Tasks {
 		spec, generation := d.Specs[name], d.Generation(name)
@@ -100,7 +100,7 @@ func (d *granter) claims(memberID string) bool {
 		return false
 	}
 	if !d.DryRun {
-		d.commit.RequeueAt(until)
+		d.draft.RequeueAt(until)
 	}
 	return true
 }
@@ -113,7 +113,7 @@ func (d *granter) taken() [][]bool {
 		taken[t] = make([]bool, len(target))
 	}
 	for _, memberID := range d.MemberIDs {
-		if assignment := d.commit.Assignment(memberID); assignment != nil {
+		if assignment := d.draft.Assignment(memberID); assignment != nil {
 			for h := range assignment.Ranges() {
 				d.take(taken, h)
 			}
@@ -140,48 +140,48 @@ func (d *granter) take(taken [][]bool, h *schema.SlotRange) {
 }
 
 func (d *granter) grantTo(memberID string, fresh []schema.Granted) {
-	assignment := *d.commit.Assignment(memberID)
+	assignment := *d.draft.Assignment(memberID)
 	grows := 0
 	for i := range fresh {
-		grows += d.commit.SizeOf(&fresh[i])
+		grows += d.draft.SizeOf(&fresh[i])
 	}
 	room := len(fresh)
 	if d.Snapshot.Peers[memberID].Assignment.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
 		room = fits(assignment, fresh)
 	}
 	if room < len(fresh) {
-		d.commit.Out.Full = append(d.commit.Out.Full, assignment.Node)
+		d.draft.Out.Full = append(d.draft.Out.Full, assignment.Node)
 		if room == 0 {
 			return
 		}
 		fresh = fresh[:room]
 	}
 	for i := range fresh {
-		fresh[i].Token = d.commit.Out.Token
-		d.commit.Out.Token++
+		fresh[i].Token = d.draft.Out.Token
+		d.draft.Out.Token++
 		d.addGrantSteps(assignment.Node, &fresh[i])
 	}
 	assignment.Granted = append(slices.Clone(assignment.Granted), fresh...)
 	slices.SortStableFunc(assignment.Granted, func(a, b schema.Granted) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))
 	})
-	d.commit.Write(memberID, &assignment, grows)
+	d.draft.Write(memberID, &assignment, grows)
 }
 
 // addGrantSteps adds the steps of one grant, one for each reason why its slots left their nodes.
 func (d *granter) addGrantSteps(node string, h *schema.Granted) {
-	first := len(d.commit.Out.Moves)
+	first := len(d.draft.Out.Steps)
 	var whys []cluster.Reason // of the steps from there on
 	for _, index := range h.Slots {
 		slot := cluster.Slot{Task: h.Task, Index: index}
-		why := whyGranted(d.commit.FreedWhy[slot])
-		delete(d.commit.FreedWhy, slot)
+		why := whyGranted(d.draft.FreedWhy[slot])
+		delete(d.draft.FreedWhy, slot)
 		at := slices.Index(whys, why)
 		if at < 0 {
 			at, whys = len(whys), append(whys, why)
-			d.commit.Move(cluster.Decided{Step: cluster.StepGrant, Task: h.Task, Node: node, Token: h.Token}, why)
+			d.draft.AddStep(cluster.Decided{Step: cluster.StepGrant, Task: h.Task, Node: node, Token: h.Token}, why)
 		}
-		m := &d.commit.Out.Moves[first+at]
+		m := &d.draft.Out.Steps[first+at]
 		m.Slots = append(m.Slots, index)
 	}
 }

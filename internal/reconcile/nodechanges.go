@@ -18,7 +18,7 @@ const (
 )
 
 // nextChanges takes in which nodes there are, and reports whether they come and go so fast that moves for comfort are deferred.
-func nextChanges(b round.NodeChanges, p *placement.Placement, c *round.Commit) (next round.NodeChanges, deferred bool) {
+func nextChanges(b round.NodeChanges, p *placement.Placement, draft *round.Draft) (next round.NodeChanges, deferred bool) {
 	var live []string
 	for n, memberID := range p.Nodes {
 		if !p.In.Nodes[n].Gone {
@@ -39,7 +39,7 @@ func nextChanges(b round.NodeChanges, p *placement.Placement, c *round.Commit) (
 	}
 	until := min(b.Changed+round.Quiet, b.Deferred+round.MaxDefer)
 	if p.Now < until {
-		c.RequeueAt(until)
+		draft.RequeueAt(until)
 		return b, true
 	}
 	b.Deferred = 0
@@ -47,7 +47,9 @@ func nextChanges(b round.NodeChanges, p *placement.Placement, c *round.Commit) (
 }
 
 // gather reports whether grants are deferred until more nodes have come.
-func gather(b round.NodeChanges, p *placement.Placement, free [][]schema.Granted, c *round.Commit) (next round.NodeChanges, deferred bool) {
+func gather(
+	b round.NodeChanges, p *placement.Placement, free [][]schema.Granted, draft *round.Draft,
+) (next round.NodeChanges, deferred bool) {
 	if !slices.ContainsFunc(free, func(list []schema.Granted) bool { return len(list) > 0 }) || p.AnythingGranted() {
 		b.Gathers = 0
 		return b, false
@@ -63,6 +65,6 @@ func gather(b round.NodeChanges, p *placement.Placement, free [][]schema.Granted
 	if p.Now >= until {
 		return b, false
 	}
-	c.RequeueAt(until)
+	draft.RequeueAt(until)
 	return b, true
 }

@@ -39,7 +39,7 @@ func (d *granter) suspectsByNode() [][]cluster.Slot {
 		if d.In.Nodes[n].Gone {
 			continue
 		}
-		for slot := range d.commit.Assignment(memberID).Each() {
+		for slot := range d.draft.Assignment(memberID).Each() {
 			if d.loops.Crashes(slot) >= failures.CrashesToPart {
 				list[n] = append(list[n], slot)
 			}
@@ -59,7 +59,7 @@ func (d *granter) mayStartBeside(slot cluster.Slot, others []cluster.Slot) bool 
 			return false // not started yet, or cleared first: either is an event of its own
 		}
 		if d.Now-t.At < failures.Apart {
-			d.commit.RequeueAt(t.At + failures.Apart)
+			d.draft.RequeueAt(t.At + failures.Apart)
 			return false
 		}
 	}

@@ -21,51 +21,58 @@ type releaseWriter struct {
 	barriers barriers
 	pending  round.PendingRuns
 	releases releases
-	commit   *round.Commit
+	draft    *round.Draft
 }
 
 // release takes slots out of assignments: it asks them back from members that should not have them,
-// frees those that were given back, and lists those that a hand took out while they ran. Asking back needs
-// nobody's consent; freeing needs the confirmation of the member.
-func release(s *Survey, p *placement.Placement, asked releases, c *round.Commit) {
-	d := &releaseWriter{p, s.Barriers, s.pending, asked, c}
+// frees those that were given back, and lists those that were taken out by hand while they ran. Freeing needs the confirmation
+// of the member; asking back needs nothing.
+func release(s *Survey, plan *placement.Placement, selected releases, draft *round.Draft) {
+	d := &releaseWriter{plan, s.Barriers, s.pending, selected, draft}
 	for _, memberID := range d.MemberIDs {
 		if !d.Members.Live(memberID) {
 			continue
 		}
-		if c.Full() {
+		if draft.Full() {
 			return
 		}
-		if c.Omits(round.PartAssignment, memberID) {
-			continue
+		if !draft.Omits(round.PartAssignment, memberID) {
+			d.releaseFrom(memberID)
 		}
-		p := d.Snapshot.Peers[memberID]
-		assignment, version := *p.Assignment.Rec, p.Assignment.Version+1
-		freed, kept := schema.Split(assignment.Releasing, func(slot cluster.Slot, h *schema.Releasing) bool {
-			return d.Stopped(memberID, slot, h) && !d.barriers.keeps(d.Facts, d.Members, memberID, h) && !d.pending.Keeps(slot)
-		})
-		assignment.Releasing = round.NonNil(kept)
-		asked, changed := d.askFor(memberID, &assignment, version)
-		adopted := assignment.Adopt(p.Status.Rec.Holding, version)
-		if len(freed) == 0 && len(asked) == 0 && len(adopted) == 0 && !changed {
-			continue
+	}
+}
+
+// releaseFrom takes slots out of one member's assignment.
+func (d *releaseWriter) releaseFrom(memberID string) {
+	peer := d.Snapshot.Peers[memberID]
+	assignment, version := *peer.Assignment.Rec, peer.Assignment.Version+1
+	freed, kept := schema.Split(assignment.Releasing, func(slot cluster.Slot, h *schema.Releasing) bool {
+		return d.Stopped(memberID, slot, h) && !d.barriers.keeps(d.Facts, d.Members, memberID, h) && !d.pending.Keeps(slot)
+	})
+	assignment.Releasing = round.NonNil(kept)
+	asked, changed := d.askFor(memberID, &assignment, version)
+	adopted := assignment.Adopt(peer.Status.Rec.Holding, version)
+	if len(freed) == 0 && len(asked) == 0 && len(adopted) == 0 && !changed {
+		return
+	}
+	const reason = 120 // bytes that an entry takes more when it is asked back
+	d.draft.Write(memberID, &assignment, reason*(len(asked)+2*len(adopted)))
+	add := func(step cluster.Step, r *schema.SlotRange, to string, why cluster.Reason) {
+		d.draft.AddStep(cluster.Decided{Step: step, Task: r.Task, Slots: r.Slots, Node: assignment.Node, To: to, Token: r.Token}, why)
+	}
+	for _, h := range adopted {
+		add(cluster.StepRelease, &h.SlotRange, "", *h.Why)
+	}
+	for _, e := range asked {
+		add(cluster.StepRelease, &e.SlotRange, e.to, *e.Why)
+	}
+	for _, h := range freed {
+		why := cluster.Reason{Code: cluster.WhyUnlisted, Node: assignment.Node} // unless its entry says more
+		if h.Why != nil {
+			why = *h.Why
 		}
-		const reason = 120 // bytes that an entry takes more when it is asked back
-		c.Write(memberID, &assignment, reason*(len(asked)+2*len(adopted)))
-		for _, h := range adopted {
-			c.Move(cluster.Decided{Step: cluster.StepRelease, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, *h.Why)
-		}
-		for _, e := range asked {
-			c.Move(cluster.Decided{Step: cluster.StepRelease, Task: e.Task, Slots: e.Slots, Node: assignment.Node, To: e.to, Token: e.Token}, *e.Why)
-		}
-		for _, h := range freed {
-			why := cluster.Reason{Code: cluster.WhyUnlisted, Node: assignment.Node} // unless its entry says more
-			if h.Why != nil {
-				why = *h.Why
-			}
-			c.Move(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: assignment.Node, Token: h.Token}, why)
-			c.SetFreed(&h.SlotRange, why)
-		}
+		add(cluster.StepFree, &h.SlotRange, "", why)
+		d.draft.SetFreed(&h.SlotRange, why)
 	}
 }
 
@@ -105,7 +112,7 @@ func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, v
 		case most == 0 && !changed || d.fitsAssignment(memberID, assignment, changed):
 			return asked, changed
 		case changed:
-			d.commit.Out.Full = append(d.commit.Out.Full, assignment.Node)
+			d.draft.Out.Full = append(d.draft.Out.Full, assignment.Node)
 			refreshed = false
 		default:
 			most /= 2
@@ -140,7 +147,7 @@ func (d *releaseWriter) fitsAssignment(memberID string, assignment *schema.Assig
 	rough := schema.Rough(assignment.Granted) + schema.Rough(assignment.Releasing)
 	if changed {
 		for i := range assignment.Granted {
-			rough += d.commit.SizeOf(&assignment.Granted[i])
+			rough += d.draft.SizeOf(&assignment.Granted[i])
 		}
 	}
 	if d.Snapshot.Peers[memberID].Assignment.Size+rough < schema.MaxAssignment {

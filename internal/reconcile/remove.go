@@ -12,9 +12,9 @@ import (
 // remove decides what is removed when there is nothing else to do. Of a deleted task that is when its agenda has been
 // dropped, with the records of its runs, and no assignment lists a slot of it: nothing of it can run or write a checkpoint.
 // Package operation says why these records may be removed at all.
-func remove(f *round.Facts, c *round.Commit) {
+func remove(f *round.Facts, draft *round.Draft) {
 	e := f.Snapshot.Removed
-	if f.DryRun || c.Out.Blocked != "" || c.Out.StepDown || c.Out.Evict != "" || c.Out.Writes() {
+	if f.DryRun || draft.Out.Blocked != "" || draft.Out.StepDown || draft.Out.Evict != "" || draft.Out.Writes() {
 		return
 	}
 	if e.Err != nil || !e.Absent && e.Rec == nil {
@@ -28,7 +28,7 @@ func remove(f *round.Facts, c *round.Commit) {
 	if !e.Absent {
 		rec = *e.Rec
 	}
-	out := &c.Out.Remove
+	out := &draft.Out.Remove
 	for _, name := range slices.Sorted(maps.Keys(f.Snapshot.Tasks)) {
 		_, runs := f.Snapshot.TaskRuns[name]
 		t := f.Snapshot.Tasks[name]

@@ -52,20 +52,20 @@ func moveState(f *round.Facts, o schema.MoveRequest, m members.States) (there, g
 // requests is what operators asked for once, and how much of that is done.
 type requests struct {
 	*placement.Placement
-	moves  moveRequests
-	asked  releases
-	commit *round.Commit
+	moves moveRequests
+	asked releases
+	draft *round.Draft
 }
 
 // applyRequests takes what operators asked for once, and is done with this decision, out of the record.
-func applyRequests(s *Survey, p *placement.Placement, asked releases, c *round.Commit) {
-	d := &requests{p, s.moves, asked, c}
+func applyRequests(s *Survey, p *placement.Placement, asked releases, draft *round.Draft) {
+	d := &requests{p, s.moves, asked, draft}
 	e := d.Snapshot.Requests
-	if !e.Good() || d.Snapshot.Epoch.Rec == nil || c.Omits(round.PartRequests, "") {
+	if !e.Good() || d.Snapshot.Epoch.Rec == nil || draft.Omits(round.PartRequests, "") {
 		return
 	}
 	term := d.Snapshot.Epoch.Rec.Term
-	c.Out.StepDown = e.Rec.StepDown == term
+	draft.Out.StepDown = e.Rec.StepDown == term
 	rest := *e.Rec // with what later versions know
 	next := &rest
 	next.Restart, next.RunNow, next.Move = nil, nil, nil
@@ -75,7 +75,7 @@ func applyRequests(s *Survey, p *placement.Placement, asked releases, c *round.C
 	}
 	for _, h := range e.Rec.Restart {
 		if h.Token == 0 { // this decision clears them, or cannot write that
-			if c.Omits(round.PartSuspects, "") {
+			if draft.Omits(round.PartSuspects, "") {
 				next.Restart = append(next.Restart, h)
 			}
 		} else if left := d.StillGranted(h); len(left) > 0 {
@@ -95,13 +95,13 @@ func applyRequests(s *Survey, p *placement.Placement, asked releases, c *round.C
 	}
 	if len(next.Move) != len(e.Rec.Move) || len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown ||
 		len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
-		c.Out.Requests = next
+		draft.Out.Requests = next
 	}
 }
 
 // arrives reports whether this decision grants a slot to the node that a request moves it to.
 func (d *requests) arrives(o schema.MoveRequest) bool {
-	for _, assignment := range d.commit.Out.Assignments {
+	for _, assignment := range d.draft.Out.Assignments {
 		if assignment != nil && assignment.Node == o.To {
 			if h := schema.Find(assignment.Granted, o.Slot); h != nil && h.Token != o.Token {
 				return true

@@ -110,7 +110,7 @@ func TestRunsKeepWhatTheyExecute(t *testing.T) {
 		b.commit(d)
 		b.carryOut(d, map[cluster.Slot]int{})
 		if b.places()[cluster.Slot{Task: task}] != "n0" {
-			t.Fatalf("the worker of the run was taken away: %v", d.Moves)
+			t.Fatalf("the worker of the run was taken away: %v", d.Steps)
 		}
 	}
 	b.snap.TaskRuns["r"].Rec.Runs[0].WorkerNum = 2

@@ -29,7 +29,7 @@ func TestRunsWithoutWorkersTakeRoom(t *testing.T) {
 			if len(d.TaskRuns) == 0 {
 				break
 			}
-			for _, m := range d.Moves {
+			for _, m := range d.Steps {
 				switch m.Step {
 				case cluster.StepRun:
 					began++

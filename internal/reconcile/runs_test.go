@@ -184,7 +184,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			if c.name == "crashed" && (d.Suspects == nil || len(d.Suspects.Slots) != 1 || len(d.Suspects.Slots[0].TookDown) != 1) {
 				t.Errorf("suspected: %+v", d.Suspects)
 			}
-			moves := slices.Clone(d.Moves)
+			moves := slices.Clone(d.Steps)
 			for range 3 { // by leaders that know nothing of the first one
 				b.apply(t, d)
 				b.commit(d)
@@ -192,7 +192,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 				if len(d.Assignments) == 0 {
 					break
 				}
-				moves = append(moves, d.Moves...)
+				moves = append(moves, d.Steps...)
 			}
 			if got := b.where("b"); got != "n1 0-1 of 2" {
 				t.Errorf("b runs: %q", got)
@@ -336,7 +336,7 @@ func TestDueNowGoesFirst(t *testing.T) {
 	moves := 0
 	for i := 2; i < 60; i++ {
 		d := c.decide(func(w *round.World) { w.WallNow = noon.Add(time.Duration(i) * time.Minute) })
-		for _, m := range d.Moves {
+		for _, m := range d.Steps {
 			if m.Step == cluster.StepMiss && m.Code == cluster.WhyOverlap {
 				moves++
 			}

@@ -45,15 +45,15 @@ type releaseSelector struct {
 	moves      moveRequests
 	barriers   barriers
 	loops      *failures.CrashLoops
-	commit     *round.Commit
+	draft      *round.Draft
 	releases   releases
 	candidates []releaseCandidate
 }
 
 // selectReleases decides which slots are asked back now: all that may not run on, and of the others as many as
 // the budget allows. It returns what is remembered of nodes that come and go, too.
-func selectReleases(s *Survey, p *placement.Placement, c *round.Commit) (releases, round.NodeChanges) {
-	d := &releaseSelector{Placement: p, moves: s.moves, barriers: s.Barriers, loops: s.Loops, commit: c, releases: releases{}}
+func selectReleases(s *Survey, p *placement.Placement, draft *round.Draft) (releases, round.NodeChanges) {
+	d := &releaseSelector{Placement: p, moves: s.moves, barriers: s.Barriers, loops: s.Loops, draft: draft, releases: releases{}}
 	plan := map[string]map[int]*planner.Move{} // by task and slot
 	for i := range p.Target.Moves {
 		m := &p.Target.Moves[i]
@@ -74,12 +74,12 @@ func selectReleases(s *Survey, p *placement.Placement, c *round.Commit) (release
 		}
 	}
 	slices.SortStableFunc(d.candidates, func(a, b releaseCandidate) int { return cmp.Compare(a.urgency, b.urgency) })
-	changes, deferred := nextChanges(p.Memory.NodeChanges, p, c)
+	changes, deferred := nextChanges(p.Memory.NodeChanges, p, draft)
 	b := d.budget()
 	for _, w := range d.candidates {
 		switch {
 		case deferred && w.urgency >= placement.ForComfort, !b.allows(w):
-			c.Out.Pending++
+			draft.Out.Pending++
 		default:
 			d.releases.add(w.memberID, w.slot, w.handover)
 		}
@@ -143,7 +143,7 @@ func (d *releaseSelector) consider(memberID string, h *schema.Granted, moves map
 		case moves[index] != nil && !placed:
 			d.releases.add(memberID, slot, handover{why, ""}) // it may not run here, and nowhere else
 			continue
-		case (d.commit.Out.Blocked != "" || d.barriers[h.Task] != nil) && !g.changed:
+		case (d.draft.Out.Blocked != "" || d.barriers[h.Task] != nil) && !g.changed:
 			continue // it could not be granted again
 		}
 		holding := schema.Find(d.Snapshot.Peers[memberID].Status.Rec.Holding, slot)
@@ -169,7 +169,7 @@ func (d *releaseSelector) mustLeaveWhole(memberID string, h *schema.Granted) clu
 		return cluster.Reason{Code: cluster.WhyLeaving, Node: d.NodeName(memberID)}
 	case spec.Paused:
 		return cluster.Reason{Code: cluster.WhyPaused}
-	case d.barriers.toResize(d.Facts, h, d.commit):
+	case d.barriers.toResize(d.Facts, h, d.draft):
 		return resized(d.Facts, h)
 	}
 	return cluster.Reason{}
@@ -199,7 +199,7 @@ func (d *releaseSelector) shouldLeave(g *granted, slot cluster.Slot) cluster.Rea
 		return cluster.Reason{Code: cluster.WhyMoved}
 	case m != nil:
 		why := m.Reason
-		if why.Code == cluster.WhyDraining && d.commit.Quarantined(d.Facts, g.memberID) {
+		if why.Code == cluster.WhyDraining && d.draft.Quarantined(d.Facts, g.memberID) {
 			why.Code = cluster.WhyQuarantined
 		}
 		return why

@@ -45,7 +45,7 @@ func (a *arena) settle() {
 	for range 50 {
 		d := a.decide(func(w *round.World) { w.Memory.Probations, w.Self = a.probations, a.leader() })
 		a.probations = d.Memory.Probations
-		a.moves = append(a.moves, d.Moves...)
+		a.moves = append(a.moves, d.Steps...)
 		if len(d.Assignments) == 0 && d.Suspects == nil {
 			return
 		}

@@ -39,7 +39,7 @@ func one(file, old, new string) []change { return []change{{file, old, new}} }
 // unguarded takes out the guards of a leader's commit that cover for the epoch.
 var unguarded = []change{
 	{"internal/leader/commits.go", "		coord.Check(c.term.Candidate, 0),\n", ""},
-	{"internal/leader/publish.go", "	ring := l.commits.ring.record(epoch, d.Moves)\n	ops = append(ops, ring...)\n", "	ring := []coord.Op(nil)\n"},
+	{"internal/leader/publish.go", "	ring := l.commits.ring.record(epoch, d.Steps)\n	ops = append(ops, ring...)\n", "	ring := []coord.Op(nil)\n"},
 	{"internal/leader/commits.go", "	c.view.PutEpoch(epoch, snap.Epoch.Version+1)\n	c.nextToken", "	c.view.PutEpoch(epoch, snap.Epoch.Version)\n	c.nextToken"},
 }
 
@@ -196,8 +196,8 @@ var mutants = []mutant{
 	},
 	{
 		"H20", "a leader forgets an assignment that has vanished",
-		one("internal/reconcile/members/members.go", `	d.commit.Block("the assignment of " + d.NodeName(memberID) + " is missing")
-	if p.Live() {`, `	d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
+		one("internal/reconcile/members/members.go", `	d.draft.Block("the assignment of " + d.NodeName(memberID) + " is missing")
+	if p.Live() {`, `	d.draft.Out.Forget = append(d.draft.Out.Forget, memberID)
 	if p.Live() {
 		return Unknown
 	}
@@ -284,7 +284,7 @@ var mutants = []mutant{
 	},
 	{
 		"H25", "a plan is one commit, however large",
-		one("internal/reconcile/grants.go", "touched || !c.Full() && !d.claims(memberID) {", "touched || !d.claims(memberID) {"),
+		one("internal/reconcile/grants.go", "touched || !draft.Full() && !d.claims(memberID) {", "touched || !d.claims(memberID) {"),
 		in("internal/reconcile", "TestChunks"),
 	},
 	{
@@ -311,8 +311,8 @@ var mutants = []mutant{
 	},
 	{
 		"former", "a running slot that a person took out of an assignment is not listed again",
-		one("internal/reconcile/release.go", `		adopted := assignment.Adopt(p.Status.Rec.Holding, version)
-`, `		adopted := assignment.Adopt(nil, version)
+		one("internal/reconcile/release.go", `	adopted := assignment.Adopt(peer.Status.Rec.Holding, version)
+`, `	adopted := assignment.Adopt(nil, version)
 `),
 		in("internal/reconcile", "TestRecall"),
 	},
@@ -424,7 +424,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "slots that run nowhere wait for the agenda of another task",
-		one("internal/reconcile/members/reap.go", `			closeAwaiting(f, memberID, p, pending, c)
+		one("internal/reconcile/members/reap.go", `			closeAwaiting(f, memberID, p, pending, draft)
 `, ""),
 		in("internal/reconcile", "TestEndsWaitForTheirAgenda"),
 	},
@@ -447,7 +447,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "tokens are granted that later tokens do not exceed",
-		one("internal/reconcile/grants.go", "\tif !schema.PlausibleToken(c.Out.Token + spare) {", "\tif !schema.PlausibleToken(c.Out.Token/4 + spare) {"),
+		one("internal/reconcile/grants.go", "\tif !schema.PlausibleToken(draft.Out.Token + spare) {", "\tif !schema.PlausibleToken(draft.Out.Token/4 + spare) {"),
 		in("internal/reconcile", "TestDecide/the_counter_is_beyond_the_tokens_that_others_rise_above"),
 	},
 	{
@@ -492,11 +492,11 @@ var mutants = []mutant{
 	{
 		"resize", "the budget of moves splits a barrier",
 		[]change{
-			{"internal/reconcile/select.go", `	case d.barriers.toResize(d.Facts, h, d.commit):
+			{"internal/reconcile/select.go", `	case d.barriers.toResize(d.Facts, h, d.draft):
 		return resized(d.Facts, h)
 `, ""},
 			{"internal/reconcile/select.go", `	case g.restart.Contains(slot.Index):
-`, `	case d.barriers.toResize(d.Facts, g.Granted, d.commit):
+`, `	case d.barriers.toResize(d.Facts, g.Granted, d.draft):
 		g.changed = true
 		return cluster.Reason{Code: cluster.WhyResized}
 	case g.restart.Contains(slot.Index):
@@ -1292,7 +1292,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "reaping a member does not record which slots it freed",
-		one("internal/reconcile/round/commit.go", `	c.Move(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
+		one("internal/reconcile/round/draft.go", `	draft.AddStep(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
 `, ""),
 		in("test/cluster", "TestPast"),
 	},
@@ -1483,7 +1483,7 @@ var mutants = []mutant{
 	},
 	{
 		"management", "the reason why a slot left its node is forgotten with the next commit",
-		one("internal/reconcile/round/commit.go", `	maps.Copy(c.FreedWhy, w.FreedWhy)
+		one("internal/reconcile/round/draft.go", `	maps.Copy(draft.FreedWhy, w.FreedWhy)
 `, ""),
 		in("internal/reconcile", "TestReasonsAreKept"),
 	},
@@ -1691,7 +1691,7 @@ var mutants = []mutant{
 	},
 	{
 		"scale", "a node that claims is granted more meanwhile",
-		one("internal/reconcile/grants.go", "touched || !c.Full() && !d.claims(memberID) {", "touched || !c.Full() {"),
+		one("internal/reconcile/grants.go", "touched || !draft.Full() && !d.claims(memberID) {", "touched || !draft.Full() {"),
 		in("internal/reconcile", "TestClaimsAreLeftAlone"),
 	},
 	{

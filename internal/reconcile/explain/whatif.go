@@ -187,12 +187,12 @@ func leaderOf(s *view.Snapshot) string {
 
 // newPreview has the stages of a decision up to the plan.
 func newPreview(w round.World, delays bool) preview {
-	c := round.NewCommit(&w)
-	s := reconcile.Inspect(w, c)
+	draft := round.NewDraft(&w)
+	s := reconcile.Inspect(w, draft)
 	if delays {
-		s.Delayed = members.ExplainDelays(s.Facts, s.Members, c.Out.Memory.Delays, s.Delayed)
+		s.Delayed = members.ExplainDelays(s.Facts, s.Members, draft.Out.Memory.Delays, s.Delayed)
 	}
-	p := preview{reconcile.Place(s, c), s, c.Out.Unplaced, map[cluster.Slot]string{}}
+	p := preview{reconcile.Place(s, draft), s, draft.Out.Unplaced, map[cluster.Slot]string{}}
 	for _, memberID := range p.MemberIDs {
 		peer := p.Snapshot.Peers[memberID]
 		if rec := peer.Assignment.Rec; rec != nil && (peer.Live() || p.Members[memberID] == members.Lost) {

@@ -49,7 +49,7 @@ func (d *CrashLoops) Crashes(slot cluster.Slot) int { return len(d.Suspects[slot
 
 // FindCrashLoops suspects what was started shortly before a crash, once this decision frees the crashed member's slots. It
 // clears suspects that have run for long enough, and returns which slots are not to be placed.
-func FindCrashLoops(f *round.Facts, m members.States, c *round.Commit) *CrashLoops {
+func FindCrashLoops(f *round.Facts, m members.States, draft *round.Draft) *CrashLoops {
 	d := &CrashLoops{
 		Facts: f, Suspects: f.Snapshot.Suspicions(), Withheld: map[cluster.Slot]bool{}, Probations: map[cluster.Slot]round.Probation{},
 	}
@@ -64,25 +64,25 @@ func FindCrashLoops(f *round.Facts, m members.States, c *round.Commit) *CrashLoo
 		d.changed = stored != len(d.Suspects)
 	}
 	for _, memberID := range f.MemberIDs {
-		_, written := c.Out.Assignments[memberID]
+		_, written := draft.Out.Assignments[memberID]
 		freed := m[memberID] == members.Reapable || m[memberID] == members.AwaitingRuns && written
 		if assignment := f.Snapshot.Peers[memberID].Assignment.Rec; freed && assignment != nil && assignment.Closed != nil {
-			d.recordCrash(assignment, c)
+			d.recordCrash(assignment, draft)
 		}
 	}
-	d.clearRestarted(c)
-	d.updateProbation(m, c)
-	if d.changed && !c.Omits(round.PartSuspects, "") {
-		c.Out.Suspects = record(d.Suspects)
+	d.clearRestarted(draft)
+	d.updateProbation(m, draft)
+	if d.changed && !draft.Omits(round.PartSuspects, "") {
+		draft.Out.Suspects = record(d.Suspects)
 		if rec := f.Snapshot.Suspects.Rec; rec != nil {
-			c.Out.Suspects.Unknown = rec.Unknown
+			draft.Out.Suspects.Unknown = rec.Unknown
 		}
 	}
 	return d
 }
 
 // recordCrash adds a crash to what the slots that a closed assignment names are suspected of.
-func (d *CrashLoops) recordCrash(assignment *schema.Assignment, c *round.Commit) {
+func (d *CrashLoops) recordCrash(assignment *schema.Assignment, draft *round.Draft) {
 	closed := assignment.Closed
 	young, _ := schema.Split(closed.StartedLast60s, func(_ cluster.Slot, h *schema.Claimed) bool { return closed.At.Sub(h.Since) < Apart })
 	if len(young) == 0 {
@@ -105,14 +105,14 @@ func (d *CrashLoops) recordCrash(assignment *schema.Assignment, c *round.Commit)
 		default:
 			continue
 		}
-		c.Move(cluster.Decided{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: assignment.Node},
+		draft.AddStep(cluster.Decided{Step: step, Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Node: assignment.Node},
 			cluster.Reason{Code: cluster.WhyCrashed, Detail: strings.Join(s.TookDown, ", ")})
 	}
 }
 
 // clearRestarted forgets what slots are suspected of that no node has and that an operator wants restarted: a request without a token.
-func (d *CrashLoops) clearRestarted(c *round.Commit) {
-	if !d.Snapshot.Requests.Good() || c.Omits(round.PartSuspects, "") {
+func (d *CrashLoops) clearRestarted(draft *round.Draft) {
+	if !d.Snapshot.Requests.Good() || draft.Omits(round.PartSuspects, "") {
 		return
 	}
 	for _, h := range d.Snapshot.Requests.Rec.Restart {
@@ -121,14 +121,17 @@ func (d *CrashLoops) clearRestarted(c *round.Commit) {
 			if _, suspected := d.Suspects[slot]; h.Token == 0 && suspected && !d.IsGranted(slot) {
 				delete(d.Suspects, slot)
 				d.changed = true
-				c.Move(cluster.Decided{Step: cluster.StepClear, Task: h.Task, Slots: cluster.Indexes{index}}, cluster.Reason{Code: cluster.WhyRestart})
+				draft.AddStep(
+					cluster.Decided{Step: cluster.StepClear, Task: h.Task, Slots: cluster.Indexes{index}},
+					cluster.Reason{Code: cluster.WhyRestart},
+				)
 			}
 		}
 	}
 }
 
 // updateProbation decides which suspects are withheld and which are cleared.
-func (d *CrashLoops) updateProbation(m members.States, c *round.Commit) {
+func (d *CrashLoops) updateProbation(m members.States, draft *round.Draft) {
 	if len(d.Suspects) == 0 {
 		return
 	}
@@ -140,7 +143,7 @@ func (d *CrashLoops) updateProbation(m members.States, c *round.Commit) {
 				tokens[slot] = h.Token
 			}
 		}
-		if assignment := c.Assignment(memberID); assignment != nil {
+		if assignment := draft.Assignment(memberID); assignment != nil {
 			for slot := range schema.Each(assignment.Granted) {
 				listed[slot] = true
 			}
@@ -156,19 +159,19 @@ func (d *CrashLoops) updateProbation(m members.States, c *round.Commit) {
 		case t.Token != 0 && d.Now-t.At >= ProbationPeriod:
 			delete(d.Suspects, slot)
 			d.changed = true
-			c.Move(
+			draft.AddStep(
 				cluster.Decided{Step: cluster.StepClear, Task: slot.Task, Slots: cluster.Indexes{slot.Index}},
 				cluster.Reason{Code: cluster.WhyCleared},
 			)
 			continue
 		case t.Token != 0:
-			c.RequeueAt(t.At + ProbationPeriod)
+			draft.RequeueAt(t.At + ProbationPeriod)
 		case listed[slot]:
 		case n >= schema.CrashesToFail:
 			d.Withheld[slot] = true
 		case n == schema.CrashesToWithhold && d.Now-t.At < WithholdFor:
 			d.Withheld[slot] = true
-			c.RequeueAt(t.At + WithholdFor)
+			draft.RequeueAt(t.At + WithholdFor)
 		}
 		d.Probations[slot] = t
 	}

@@ -29,15 +29,15 @@ const (
 type finder struct {
 	*round.Facts
 	members members.States
-	commit  *round.Commit
+	draft   *round.Draft
 	avoids  map[cluster.Slot]round.Avoid
 	failing map[string]time.Duration // as in Memory
 }
 
 // Find returns which nodes slots are to avoid, and on which members everything has been failing, since when. It
 // marks nodes that are to be given nothing.
-func Find(f *round.Facts, m members.States, c *round.Commit) (avoids map[cluster.Slot]round.Avoid, since map[string]time.Duration) {
-	d := &finder{f, m, c, map[cluster.Slot]round.Avoid{}, map[string]time.Duration{}}
+func Find(f *round.Facts, m members.States, draft *round.Draft) (avoids map[cluster.Slot]round.Avoid, since map[string]time.Duration) {
+	d := &finder{f, m, draft, map[cluster.Slot]round.Avoid{}, map[string]time.Duration{}}
 	d.find()
 	return d.avoids, d.failing
 }
@@ -143,25 +143,25 @@ func (d *finder) quarantine(memberID string, all map[string]map[cluster.Slot]*sc
 	}
 	d.failing[memberID] = since
 	if d.Now < since+quarantineAfter {
-		d.commit.RequeueAt(since + quarantineAfter)
+		d.draft.RequeueAt(since + quarantineAfter)
 		return
 	}
 	marked, nodes := 0, 0
 	for _, other := range d.MemberIDs {
 		if d.members[other] == members.Active {
 			nodes++
-			if d.commit.Quarantined(d.Facts, other) {
+			if d.draft.Quarantined(d.Facts, other) {
 				marked++
 			}
 		}
 	}
-	if d.commit.Quarantined(d.Facts, memberID) || 3*(marked+1) > nodes || d.commit.Full() || d.commit.Omits(round.PartMark, rec.Node) {
+	if d.draft.Quarantined(d.Facts, memberID) || 3*(marked+1) > nodes || d.draft.Full() || d.draft.Omits(round.PartMark, rec.Node) {
 		return
 	}
 	mark := d.Snapshot.Mark(rec.Node)
 	mark.Quarantine = &schema.Quarantine{Member: memberID, Error: schema.Cut(reason, 10*schema.ShortError)}
-	d.commit.Mark(rec.Node, &mark)
-	d.commit.Move(cluster.Decided{Step: cluster.StepQuarantine, Node: rec.Node},
+	d.draft.Mark(rec.Node, &mark)
+	d.draft.AddStep(cluster.Decided{Step: cluster.StepQuarantine, Node: rec.Node},
 		cluster.Reason{Code: cluster.WhyQuarantined, Node: rec.Node, Detail: reason})
 }
 

@@ -25,7 +25,7 @@ func vanished(p *view.Peer) bool {
 // delayer decides which members' slots wait although they might be given away.
 type delayer struct {
 	*round.Facts
-	commit    *round.Commit
+	draft     *round.Draft
 	members   States // as the delays leave them
 	firstSeen map[string]round.FirstSeen
 	delays    round.Delays
@@ -37,9 +37,9 @@ type delayer struct {
 // something else is wrong. It returns the states of all members after that, what is remembered of it, and why the slots of
 // members wait.
 func ApplyDelays(
-	f *round.Facts, m States, firstSeen map[string]round.FirstSeen, c *round.Commit,
+	f *round.Facts, m States, firstSeen map[string]round.FirstSeen, draft *round.Draft,
 ) (States, round.Delays, map[string]cluster.Reason) {
-	d := &delayer{f, c, maps.Clone(m), firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
+	d := &delayer{f, draft, maps.Clone(m), firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
 	d.delays.Vanished, d.delays.Drains = map[string]round.Absence{}, map[string]time.Duration{}
 	maps.Copy(d.delays.Vanished, f.Memory.Delays.Vanished)
 	live := map[string]bool{}
@@ -63,7 +63,7 @@ func ApplyDelays(
 		if until, why := d.delayUntil(memberID, all); d.members[memberID] == Reapable && d.Now < until {
 			d.members[memberID] = Lost
 			d.delayed[memberID] = why
-			c.RequeueAt(until)
+			draft.RequeueAt(until)
 		}
 	}
 	d.expireDrains()
@@ -90,7 +90,7 @@ func (d *delayer) alignReaps() {
 	for memberID, first := range d.firstSeen {
 		if d.members[memberID] == Reapable && d.Now < first.At+first.Delay+maxLetting {
 			d.members[memberID] = Lost
-			d.commit.RequeueAt(next)
+			d.draft.RequeueAt(next)
 		}
 	}
 }
@@ -174,7 +174,7 @@ func (d *delayer) expireDrains() {
 		d.delays.Drains[node] = since
 		end := since + time.Duration(e.Rec.Drain.Deadline)
 		if d.Now < end {
-			d.commit.RequeueAt(end)
+			d.draft.RequeueAt(end)
 			continue
 		}
 		for memberID, state := range d.members {

@@ -125,7 +125,7 @@ func (d *delayer) deferDepartures() {
 		}
 		if !d.members.IsBack(d.Facts, memberID) && leavesSlots(d.Snapshot.Peers[memberID]) {
 			d.members[memberID] = Lost
-			d.commit.RequeueAt(until)
+			d.draft.RequeueAt(until)
 		}
 	}
 }

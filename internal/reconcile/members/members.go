@@ -42,14 +42,14 @@ func (m States) IsBack(f *round.Facts, memberID string) bool {
 // classifier finds out what becomes of members.
 type classifier struct {
 	*round.Facts
-	commit    *round.Commit
+	draft     *round.Draft
 	firstSeen map[string]round.FirstSeen
 }
 
 // Classify returns the state of every member, and since when those that are gone have been seen so. It writes assignments
 // again that were damaged, and names who is to be evicted.
-func Classify(f *round.Facts, c *round.Commit) (States, map[string]round.FirstSeen) {
-	d := &classifier{f, c, map[string]round.FirstSeen{}}
+func Classify(f *round.Facts, draft *round.Draft) (States, map[string]round.FirstSeen) {
+	d := &classifier{f, draft, map[string]round.FirstSeen{}}
 	states := make(States, len(f.MemberIDs))
 	for _, memberID := range f.MemberIDs {
 		states[memberID] = d.classify(memberID, f.Snapshot.Peers[memberID])
@@ -61,7 +61,7 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 	assignment := p.Assignment
 	switch {
 	case assignment.Absent && d.Reaped[memberID]:
-		d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
+		d.draft.Out.Forget = append(d.draft.Out.Forget, memberID)
 		return Unknown
 	case assignment.Absent:
 		return d.assignmentMissing(memberID, p)
@@ -76,7 +76,7 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 		return Lost
 	case p.Member.Absent && p.Status.Absent:
 		if p.Member.Read < assignment.Read || p.Status.Read < assignment.Read {
-			d.commit.RequeueMemberAt(memberID, d.Now) // absent when read before the assignment proves nothing
+			d.draft.RequeueMemberAt(memberID, d.Now) // absent when read before the assignment proves nothing
 			return Lost
 		}
 		if d.confirmedGone(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {
@@ -112,8 +112,8 @@ func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) State {
 
 // evict has a member evicted, unless another one is, or its assignment is left out of commits.
 func (d *classifier) evict(memberID string) {
-	if d.commit.Out.Evict == "" && !d.commit.Omits(round.PartAssignment, memberID) {
-		d.commit.Out.Evict = memberID
+	if d.draft.Out.Evict == "" && !d.draft.Omits(round.PartAssignment, memberID) {
+		d.draft.Out.Evict = memberID
 	}
 }
 
@@ -128,21 +128,21 @@ func (d *classifier) confirmedGone(memberID string, version int64, delay, seen t
 	if seen >= first.At+first.Delay {
 		return true
 	}
-	d.commit.RequeueMemberAt(memberID, first.At+first.Delay)
+	d.draft.RequeueMemberAt(memberID, first.At+first.Delay)
 	return false
 }
 
 // assignmentMissing returns the state of a member whose assignment is missing although this leader did not delete it. What the
 // assignment granted may run, so nothing is granted until that is cleared up.
 func (d *classifier) assignmentMissing(memberID string, p *view.Peer) State {
-	d.commit.Block("the assignment of " + d.NodeName(memberID) + " is missing")
+	d.draft.Block("the assignment of " + d.NodeName(memberID) + " is missing")
 	if p.Live() {
 		if p.Status.Read < p.Assignment.Read || !p.Status.Good() || p.Member.Rec == nil {
 			at := d.Now
 			if p.Status.Read >= p.Assignment.Read {
 				at += d.TakeoverDelayOf(memberID)
 			}
-			d.commit.RequeueMemberAt(memberID, at)
+			d.draft.RequeueMemberAt(memberID, at)
 			d.orphanedKeys(memberID, p)
 			return Unknown
 		}
@@ -150,12 +150,12 @@ func (d *classifier) assignmentMissing(memberID string, p *view.Peer) State {
 		return Unknown
 	}
 	if !p.Member.Absent || !p.Status.Absent {
-		d.commit.RequeueMemberAt(memberID, d.Now+d.TakeoverDelayOf(memberID))
+		d.draft.RequeueMemberAt(memberID, d.Now+d.TakeoverDelayOf(memberID))
 		d.orphanedKeys(memberID, p)
 		return Unknown
 	}
 	if d.confirmedGone(memberID, -1, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
-		d.commit.Out.Forget = append(d.commit.Out.Forget, memberID)
+		d.draft.Out.Forget = append(d.draft.Out.Forget, memberID)
 	}
 	return Unknown
 }
@@ -173,16 +173,19 @@ func (d *classifier) orphanedKeys(memberID string, p *view.Peer) {
 // assignmentUnusable returns the state of a member whose assignment was edited by hand. The last good one is written again if
 // nothing can have happened in between. Otherwise everything is asked back that the member's status holds.
 func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
-	c := d.commit
-	c.Block("the assignment of " + d.NodeName(memberID) + " cannot be used")
+	draft := d.draft
+	draft.Block("the assignment of " + d.NodeName(memberID) + " cannot be used")
 	assignment := p.Assignment
-	if c.Full() || c.Omits(round.PartAssignment, memberID) {
+	if draft.Full() || draft.Omits(round.PartAssignment, memberID) {
 		return Unknown // for the next commit
 	}
 	if assignment.Rec != nil && assignment.RecAt == assignment.Version-1 {
 		again := *assignment.Rec
-		c.Write(memberID, &again, 0)
-		c.Move(cluster.Decided{Step: cluster.StepRewrite, Node: again.Node}, cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment"})
+		draft.Write(memberID, &again, 0)
+		draft.AddStep(
+			cluster.Decided{Step: cluster.StepRewrite, Node: again.Node},
+			cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment"},
+		)
 		return Unknown
 	}
 	switch {
@@ -190,8 +193,8 @@ func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
 		m := p.Member.Rec
 		fresh := &schema.Assignment{Node: m.Node, Host: m.Host, SessionTimeout: m.SessionTimeout, Granted: []schema.Granted{}}
 		fresh.Releasing = schema.AskedBack(p.Status.Rec.Holding, assignment.Version+1)
-		c.Write(memberID, fresh, 0)
-		c.Move(
+		draft.Write(memberID, fresh, 0)
+		draft.AddStep(
 			cluster.Decided{Step: cluster.StepRewrite, Node: m.Node},
 			cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment was lost"},
 		)
@@ -201,7 +204,7 @@ func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
 			return Reapable
 		}
 	default:
-		c.RequeueMemberAt(memberID, d.Now+d.TakeoverDelayOf(memberID))
+		draft.RequeueMemberAt(memberID, d.Now+d.TakeoverDelayOf(memberID))
 	}
 	return Unknown
 }

@@ -11,26 +11,26 @@ import (
 
 // Reap deletes the assignments of members of which nothing can run, as far as one commit goes, and returns the states of all
 // members after that.
-func Reap(f *round.Facts, m States, pending round.PendingRuns, c *round.Commit) States {
+func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draft) States {
 	next := maps.Clone(m)
 	for _, memberID := range f.MemberIDs {
 		p := f.Snapshot.Peers[memberID]
 		switch {
 		case m[memberID] != Reapable:
-		case c.Full():
+		case draft.Full():
 			next[memberID] = Lost // for the next commit
 		case pending.KeepsAssignment(p.Assignment.Rec):
 			next[memberID] = AwaitingRuns
-			closeAwaiting(f, memberID, p, pending, c)
+			closeAwaiting(f, memberID, p, pending, draft)
 		default:
-			c.Write(memberID, nil, 0)
+			draft.Write(memberID, nil, 0)
 			if p.Completions.Rec != nil && !p.Completions.Absent {
-				c.Extra++
+				draft.Extra++
 			}
 			why := departureOf(p)
-			c.Move(cluster.Decided{Step: cluster.StepReap, Node: f.NodeName(memberID)}, why)
+			draft.AddStep(cluster.Decided{Step: cluster.StepReap, Node: f.NodeName(memberID)}, why)
 			if p.Assignment.Rec != nil {
-				c.Free(p.Assignment.Rec.Node, p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing, why)
+				draft.Free(p.Assignment.Rec.Node, p.Assignment.Rec.Granted, p.Assignment.Rec.Releasing, why)
 			}
 		}
 	}
@@ -39,14 +39,14 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, c *round.Commit) 
 
 // closeAwaiting takes everything that does not await its agenda out of the assignment of a member of which nothing runs. It closes
 // the assignment: no later leader has to find out again that nothing runs, or to wait for the node to come back.
-func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.PendingRuns, c *round.Commit) {
+func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.PendingRuns, draft *round.Draft) {
 	assignment := *p.Assignment.Rec
 	granted, freed := schema.Split(assignment.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return pending.Keeps(slot) })
 	releasing, returned := schema.Split(assignment.Releasing, func(slot cluster.Slot, _ *schema.Releasing) bool { return pending.Keeps(slot) })
 	assignment.Granted, assignment.Releasing = round.NonNil(granted), round.NonNil(releasing)
 	for h := range assignment.Ranges() {
 		task, _ := cluster.SplitRun(h.Task)
-		c.Out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: assignment.Node,
+		draft.Out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: assignment.Node,
 			Detail: "what it says of the end of " + h.Task + " is kept until the agenda of " + task + " can be read and written"}
 	}
 	if len(freed)+len(returned) == 0 {
@@ -63,8 +63,8 @@ func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.
 	why := departureOf(p)
 	closed.Clean = true
 	assignment.Closed = &closed
-	c.Write(memberID, &assignment, 0)
-	c.Free(assignment.Node, freed, returned, why)
+	draft.Write(memberID, &assignment, 0)
+	draft.Free(assignment.Node, freed, returned, why)
 }
 
 // departureOf says why a member's slots are free.

@@ -36,14 +36,14 @@ type Constraints struct {
 
 // Make asks the planner for a target, with the members that take work as nodes, and those that are
 // gone and whose slots cannot be given away yet.
-func Make(f *round.Facts, m members.States, bound Constraints, c *round.Commit) *Placement {
+func Make(f *round.Facts, m members.States, bound Constraints, draft *round.Draft) *Placement {
 	p := &Placement{Facts: f, Members: m, Tasks: slices.Sorted(maps.Keys(f.Specs))}
 	p.In.Leader = p.Snapshot.LeaderPolicy()
 	p.Rank = make(map[string]int, len(p.Tasks))
 	for t, name := range p.Tasks {
 		p.Rank[name] = t
 	}
-	byName := p.addNodes(c)
+	byName := p.addNodes(draft)
 	for _, name := range p.Tasks {
 		spec := p.Specs[name]
 		task := planner.Task{Spec: spec, Current: slices.Repeat([]int32{planner.Nobody}, spec.WorkerNum), Token: make([]int64, spec.WorkerNum)}
@@ -58,7 +58,7 @@ func Make(f *round.Facts, m members.States, bound Constraints, c *round.Commit) 
 	p.addFailed()
 	p.withhold(bound.Withheld)
 	p.goOn(p.Memory.Toward, byName)
-	p.Target, c.Out.PlanFault = p.makePlans()
+	p.Target, draft.Out.PlanFault = p.makePlans()
 	p.avoidFailures(bound.Avoids)
 	p.keepFailed()
 	p.keepRuns(bound.Avoids)
@@ -170,7 +170,7 @@ func makePlan(make func(planner.Input) planner.Plan, in planner.Input) (plan pla
 }
 
 // addNodes adds the nodes of the plan, and returns them by name.
-func (p *Placement) addNodes(c *round.Commit) (byName map[string]int32) {
+func (p *Placement) addNodes(draft *round.Draft) (byName map[string]int32) {
 	for _, memberID := range p.MemberIDs {
 		state := p.Members[memberID]
 		waits := state == members.Lost && p.Snapshot.Peers[memberID].Assignment.Rec != nil && !p.Members.IsBack(p.Facts, memberID)
@@ -183,7 +183,7 @@ func (p *Placement) addNodes(c *round.Commit) (byName map[string]int32) {
 	})
 	byName = make(map[string]int32, len(p.Nodes))
 	for n, memberID := range p.Nodes {
-		p.In.Nodes = append(p.In.Nodes, p.node(memberID, c))
+		p.In.Nodes = append(p.In.Nodes, p.node(memberID, draft))
 		if p.Members[memberID] == members.Active {
 			byName[p.In.Nodes[n].Name] = int32(n)
 		}
@@ -192,7 +192,7 @@ func (p *Placement) addNodes(c *round.Commit) (byName map[string]int32) {
 }
 
 // node describes a member to the planner.
-func (p *Placement) node(memberID string, c *round.Commit) planner.Node {
+func (p *Placement) node(memberID string, draft *round.Draft) planner.Node {
 	node := planner.Node{Name: p.NodeName(memberID), Leader: memberID == p.Self, Gone: p.Members[memberID] == members.Lost}
 	m := p.Snapshot.Peers[memberID].Member.Rec
 	if m == nil {
@@ -202,7 +202,7 @@ func (p *Placement) node(memberID string, c *round.Commit) planner.Node {
 	node.Labels = cluster.Labels{cluster.LabelNode: m.Node, cluster.LabelHost: m.Host}
 	maps.Copy(node.Labels, p.Snapshot.Labels(m))
 	mark := p.Snapshot.Mark(m.Node)
-	node.Cordoned, node.Draining = mark.Cordoned, mark.Drain != nil || c.Quarantined(p.Facts, memberID)
+	node.Cordoned, node.Draining = mark.Cordoned, mark.Drain != nil || draft.Quarantined(p.Facts, memberID)
 	return node
 }
 

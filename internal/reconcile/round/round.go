@@ -48,7 +48,7 @@ type Decision struct {
 	// Assignments are the assignments to write, nil to delete; one commit. It is valid alone: after
 	// it, whoever leads may go on from the store.
 	Assignments map[string]*schema.Assignment
-	Moves       []cluster.Decided
+	Steps       []cluster.Decided
 	Token       int64 // the next token after this commit
 	// Suspects replaces the record of suspects in the same commit, nil if it stays.
 	Suspects *schema.Suspects

@@ -39,11 +39,11 @@ func (a *agenda) rewind(s *schedule.Schedule) {
 	back := a.WallNow.Add(-cluster.MisfireAfter) // what is older came too late
 	open := schema.Without(a.rec.Passed, []schema.Span{{To: back}})
 	if len(open) == 0 {
-		a.commit.Out.Ahead = append(a.commit.Out.Ahead, a.task)
+		a.draft.Out.Ahead = append(a.draft.Out.Ahead, a.task)
 		return
 	}
 	decidedTo := a.rec.Last
-	a.commit.Move(cluster.Decided{Step: cluster.StepRecall, Task: a.task}, cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
+	a.draft.AddStep(cluster.Decided{Step: cluster.StepRecall, Task: a.task}, cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
 		"its schedule had been decided up to %s; what was passed over and is still to come fires in time", decidedTo.Format(time.RFC3339))})
 	later := schema.Without(a.rec.Decided, []schema.Span{{To: decidedTo}})
 	a.rec.Decided = append(schema.Without([]schema.Span{{From: back, To: decidedTo}}, open), later...)

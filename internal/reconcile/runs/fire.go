@@ -49,7 +49,7 @@ func (a *agenda) awaitsFormer(former, grid *schedule.Schedule) bool {
 	case !pending.Before(grid.Next(a.WallNow)):
 		return false
 	}
-	a.commit.RequeueAt(a.Now + pending.Sub(a.WallNow))
+	a.draft.RequeueAt(a.Now + pending.Sub(a.WallNow))
 	return true
 }
 
@@ -74,7 +74,7 @@ func (a *agenda) fireDue(s *schedule.Schedule) {
 		a.rec.Decided = slices.DeleteFunc(slices.Clone(a.rec.Decided), func(s schema.Span) bool { return !s.To.After(a.rec.Last) })
 	}
 	if !due.Next.IsZero() {
-		a.commit.RequeueAt(a.Now + max(due.Next.Sub(a.WallNow), time.Millisecond))
+		a.draft.RequeueAt(a.Now + max(due.Next.Sub(a.WallNow), time.Millisecond))
 	}
 }
 
@@ -128,5 +128,5 @@ func (a *agenda) skip(s schema.Skip) {
 	}
 	a.rec.Skips = append(a.rec.Skips, s)
 	a.rec.Skips = a.rec.Skips[max(0, len(a.rec.Skips)-schema.MaxSkips):]
-	a.commit.Move(cluster.Decided{Step: cluster.StepMiss, Task: a.task}, cluster.Reason{Code: code, Detail: s.String()})
+	a.draft.AddStep(cluster.Decided{Step: cluster.StepMiss, Task: a.task}, cluster.Reason{Code: code, Detail: s.String()})
 }

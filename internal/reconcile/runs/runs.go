@@ -23,7 +23,7 @@ const (
 // stage brings the agendas of all tasks up to date.
 type stage struct {
 	*round.Facts
-	commit  *round.Commit
+	draft   *round.Draft
 	agendas map[string]view.Entry[schema.TaskRuns]
 	pending round.PendingRuns
 	begun   map[string]bool // runs asked for by operators that there are now
@@ -36,9 +36,9 @@ type stage struct {
 //
 // It returns the world with those agendas, which agendas could not be brought up to date, and which of the runs that
 // operators asked for there are now.
-func Advance(w round.World, c *round.Commit) (*round.Facts, round.PendingRuns, map[string]bool) {
+func Advance(w round.World, draft *round.Draft) (*round.Facts, round.PendingRuns, map[string]bool) {
 	f := &round.Facts{World: w, MemberIDs: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
-	d := &stage{f, c, maps.Clone(w.Snapshot.TaskRuns), round.PendingRuns{}, map[string]bool{}}
+	d := &stage{f, draft, maps.Clone(w.Snapshot.TaskRuns), round.PendingRuns{}, map[string]bool{}}
 	if d.agendas == nil {
 		d.agendas = map[string]view.Entry[schema.TaskRuns]{}
 	}
@@ -62,7 +62,7 @@ func Advance(w round.World, c *round.Commit) (*round.Facts, round.PendingRuns, m
 func (d *stage) advance(name string, task view.Entry[schema.Task]) {
 	old, known := d.agendas[name]
 	switch {
-	case task.Rec == nil || d.commit.Crowded() || known && old.Rec == nil || d.commit.Omits(round.PartAgenda, name):
+	case task.Rec == nil || d.draft.Crowded() || known && old.Rec == nil || d.draft.Omits(round.PartAgenda, name):
 		d.pending[name] = true
 		return
 	case task.Rec.Deleted || !task.Rec.Effective().Runs():
@@ -74,7 +74,7 @@ func (d *stage) advance(name string, task view.Entry[schema.Task]) {
 		d.dropAgenda(name)
 		return
 	}
-	a := &agenda{Facts: d.Facts, commit: d.commit, task: name, spec: task.Rec.Effective()}
+	a := &agenda{Facts: d.Facts, draft: d.draft, task: name, spec: task.Rec.Effective()}
 	if known {
 		a.rec = *old.Rec
 		a.rec.Runs, a.rec.Kept = slices.Clone(a.rec.Runs), slices.Clone(a.rec.Kept)
@@ -83,7 +83,7 @@ func (d *stage) advance(name string, task view.Entry[schema.Task]) {
 	}
 	a.foldAll()
 	if timing, err := schedule.Parse(a.spec); err != nil {
-		d.commit.Out.Unplaced[name] = cluster.Reason{Code: cluster.WhySchedule, Detail: err.Error()}
+		d.draft.Out.Unplaced[name] = cluster.Reason{Code: cluster.WhySchedule, Detail: err.Error()}
 	} else if !d.DryRun {
 		a.end()
 		a.trim()
@@ -94,9 +94,9 @@ func (d *stage) advance(name string, task view.Entry[schema.Task]) {
 	if a.changed {
 		a.limit()
 		rec := a.rec
-		d.commit.Out.TaskRuns[name] = &rec
-		d.commit.Extra++
-		d.commit.Bytes += schema.Size(&rec)
+		d.draft.Out.TaskRuns[name] = &rec
+		d.draft.Extra++
+		d.draft.Bytes += schema.Size(&rec)
 		d.agendas[name] = view.Entry[schema.TaskRuns]{Rec: &rec, Version: old.Version, Read: old.Read}
 	}
 }
@@ -118,7 +118,7 @@ func (a *agenda) limit() {
 			a.blurred[a.rec.Runs[at].ID] = true
 		case len(a.rec.Skips) > 0:
 			a.rec.Skips = a.rec.Skips[1:]
-		case len(a.rec.Kept) > 0 && len(a.commit.Out.DropRuns) < maxDrops:
+		case len(a.rec.Kept) > 0 && len(a.draft.Out.DropRuns) < maxDrops:
 			a.forget(a.rec.Kept[0])
 			a.rec.Kept = a.rec.Kept[1:]
 		default:
@@ -136,8 +136,8 @@ func failedBytes(failed []schema.Failure) (n int) {
 
 // dropAgenda deletes what is left of a task that has no runs any longer: the runs that are over first.
 func (d *stage) dropAgenda(name string) {
-	old, c := d.agendas[name], d.commit
-	if old.Rec == nil || d.DryRun || c.Crowded() || c.Omits(round.PartAgenda, name) {
+	old, draft := d.agendas[name], d.draft
+	if old.Rec == nil || d.DryRun || draft.Crowded() || draft.Omits(round.PartAgenda, name) {
 		return
 	}
 	if kept := old.Rec.Kept; len(kept) > 0 {
@@ -149,24 +149,24 @@ func (d *stage) dropAgenda(name string) {
 			}
 		}
 		for _, id := range kept[:n] {
-			c.Out.DropRuns = append(c.Out.DropRuns, round.RunKey{Task: name, ID: id})
+			draft.Out.DropRuns = append(draft.Out.DropRuns, round.RunKey{Task: name, ID: id})
 		}
 		rec := *old.Rec
 		rec.Kept, rec.Runs = kept[n:], []schema.Run{}
-		c.Out.TaskRuns[name] = &rec
-		c.Extra += n + 1
+		draft.Out.TaskRuns[name] = &rec
+		draft.Extra += n + 1
 		d.agendas[name] = view.Entry[schema.TaskRuns]{Rec: &rec, Version: old.Version}
 		return
 	}
-	c.Out.TaskRuns[name] = nil
-	c.Extra++
+	draft.Out.TaskRuns[name] = nil
+	draft.Extra++
 	delete(d.agendas, name)
 }
 
 // agenda is one task's in the making.
 type agenda struct {
 	*round.Facts
-	commit  *round.Commit
+	draft   *round.Draft
 	rec     schema.TaskRuns
 	task    string
 	spec    cluster.TaskSpec
@@ -239,7 +239,7 @@ func union(a, b cluster.Indexes) cluster.Indexes {
 
 // end ends the runs of which nothing is left to do.
 func (a *agenda) end() {
-	for n := 0; n < maxEnds && a.commit.Bytes < round.MaxRunBytes; n++ {
+	for n := 0; n < maxEnds && a.draft.Bytes < round.MaxRunBytes; n++ {
 		at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return !r.Queued && r.Remaining() == 0 })
 		if at < 0 {
 			return
@@ -251,16 +251,16 @@ func (a *agenda) end() {
 		if schema.Size(&ran) > schema.MaxFinishedRun {
 			ran.Blur(10 * schema.ShortError)
 		}
-		a.commit.Bytes += schema.Size(&ran)
-		a.commit.Out.FinishedRuns = append(a.commit.Out.FinishedRuns, ran)
+		a.draft.Bytes += schema.Size(&ran)
+		a.draft.Out.FinishedRuns = append(a.draft.Out.FinishedRuns, ran)
 		a.rec.Kept = append(a.rec.Kept, r.ID)
 		a.changed = true
-		a.commit.Extra++
+		a.draft.Extra++
 		step, why := cluster.StepDone, cluster.Reason{Code: cluster.WhyDone}
 		if len(r.Failed) > 0 {
 			step, why.Code = cluster.StepFailed, cluster.WhyFailed
 		}
-		a.commit.Move(cluster.Decided{Step: step, Task: cluster.RunTask(a.task, r.ID)}, why)
+		a.draft.AddStep(cluster.Decided{Step: step, Task: cluster.RunTask(a.task, r.ID)}, why)
 	}
 }
 
@@ -273,7 +273,7 @@ func (a *agenda) trim() {
 	}
 	kept := []string{}
 	for _, id := range a.rec.Kept {
-		if extra > 0 && len(a.commit.Out.DropRuns) < maxDrops && !a.Lists(cluster.RunTask(a.task, id)) {
+		if extra > 0 && len(a.draft.Out.DropRuns) < maxDrops && !a.Lists(cluster.RunTask(a.task, id)) {
 			a.forget(id)
 			a.changed = true
 			extra--
@@ -287,12 +287,12 @@ func (a *agenda) trim() {
 // forget drops the record of a run that is over; if that ends in this very commit, it gets none.
 func (a *agenda) forget(id string) {
 	fresh := func(r schema.FinishedRun) bool { return r.Task == a.task && r.ID == id }
-	if slices.ContainsFunc(a.commit.Out.FinishedRuns, fresh) {
-		a.commit.Out.FinishedRuns = slices.DeleteFunc(a.commit.Out.FinishedRuns, fresh)
+	if slices.ContainsFunc(a.draft.Out.FinishedRuns, fresh) {
+		a.draft.Out.FinishedRuns = slices.DeleteFunc(a.draft.Out.FinishedRuns, fresh)
 		return
 	}
-	a.commit.Out.DropRuns = append(a.commit.Out.DropRuns, round.RunKey{Task: a.task, ID: id})
-	a.commit.Extra++
+	a.draft.Out.DropRuns = append(a.draft.Out.DropRuns, round.RunKey{Task: a.task, ID: id})
+	a.draft.Extra++
 }
 
 // beginRequested begins the runs that operators ask for; where others go on they wait, unless runs may overlap. It adds
@@ -336,7 +336,7 @@ func (a *agenda) begin(r schema.Run, wait bool) {
 	}
 	a.rec.Runs = slices.Insert(a.rec.Runs, at, r)
 	a.changed = true
-	a.commit.Move(cluster.Decided{Step: cluster.StepRun, Task: cluster.RunTask(a.task, r.ID)}, whyRun(&r))
+	a.draft.AddStep(cluster.Decided{Step: cluster.StepRun, Task: cluster.RunTask(a.task, r.ID)}, whyRun(&r))
 }
 
 // whyRun says why a run begins, or waits to.

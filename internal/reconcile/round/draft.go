@@ -26,9 +26,9 @@ const (
 	PartRequests   = "requests"
 )
 
-// Commit is the decision as it grows: what is to be written, and when to decide again. Nothing else is changed by more
-// than one stage.
-type Commit struct {
+// Draft is a decision in the making: what is to be written, and when to decide again. Nothing else is changed by more than one
+// stage. What a leader makes of the finished decision is one commit to the store.
+type Draft struct {
 	Out   Decision
 	world *World
 	Extra int // operations besides assignments
@@ -38,25 +38,25 @@ type Commit struct {
 	specSizes map[string]int // of tasks, once they were asked for
 }
 
-// NewCommit returns the empty commit of a decision about a world.
-func NewCommit(w *World) *Commit {
-	c := &Commit{
+// NewDraft returns the empty draft of a decision about a world.
+func NewDraft(w *World) *Draft {
+	draft := &Draft{
 		Out: Decision{
 			Assignments: map[string]*schema.Assignment{}, TaskRuns: map[string]*schema.TaskRuns{}, Marks: map[string]*schema.Mark{},
 			Unplaced: map[string]cluster.Reason{},
 		},
 		world: w, FreedWhy: map[cluster.Slot]cluster.Reason{}, specSizes: map[string]int{},
 	}
-	maps.Copy(c.FreedWhy, w.FreedWhy)
-	return c
+	maps.Copy(draft.FreedWhy, w.FreedWhy)
+	return draft
 }
 
-// Assignment returns a member's assignment as the commit leaves it, nil if it is deleted or unusable.
-func (c *Commit) Assignment(memberID string) *schema.Assignment {
-	if assignment, changed := c.Out.Assignments[memberID]; changed {
+// Assignment returns a member's assignment as the draft leaves it, nil if it is deleted or unusable.
+func (draft *Draft) Assignment(memberID string) *schema.Assignment {
+	if assignment, changed := draft.Out.Assignments[memberID]; changed {
 		return assignment
 	}
-	if p := c.world.Snapshot.Peers[memberID]; p.Assignment.Rec != nil {
+	if p := draft.world.Snapshot.Peers[memberID]; p.Assignment.Rec != nil {
 		return p.Assignment.Rec
 	}
 	return nil
@@ -66,10 +66,10 @@ func (c *Commit) Assignment(memberID string) *schema.Assignment {
 // estimated.
 const maxBytes = coord.MaxCommit * 3 / 4
 
-// Full reports whether the commit has no room for another assignment.
-func (c *Commit) Full() bool {
-	full := len(c.Out.Assignments)+c.Extra >= c.world.MaxAssignments || c.Bytes >= maxBytes
-	c.Out.More = c.Out.More || full
+// Full reports whether the draft has no room for another assignment.
+func (draft *Draft) Full() bool {
+	full := len(draft.Out.Assignments)+draft.Extra >= draft.world.MaxAssignments || draft.Bytes >= maxBytes
+	draft.Out.More = draft.Out.More || full
 	return full
 }
 
@@ -80,130 +80,131 @@ const (
 	MaxRunBytes = 64 << 10 // bytes after which no other task is looked at, nor run ended
 )
 
-// Crowded reports whether the commit has no room for another agenda. Fewer go into one when the last was too
+// Crowded reports whether the draft has no room for another agenda. Fewer go into one when the last was too
 // large, as with assignments.
-func (c *Commit) Crowded() bool {
-	return c.Extra >= maxExtra || c.Bytes >= MaxRunBytes || len(c.Out.TaskRuns) >= max(1, min(maxAgendas, c.world.MaxAssignments/4))
+func (draft *Draft) Crowded() bool {
+	agendas := max(1, min(maxAgendas, draft.world.MaxAssignments/4))
+	return draft.Extra >= maxExtra || draft.Bytes >= MaxRunBytes || len(draft.Out.TaskRuns) >= agendas
 }
 
-// Write puts an assignment into the commit, which grows it by about so many bytes.
-func (c *Commit) Write(memberID string, assignment *schema.Assignment, grows int) {
-	if _, again := c.Out.Assignments[memberID]; !again && assignment != nil {
-		c.Bytes += c.world.Snapshot.Peers[memberID].Assignment.Size
+// Write puts an assignment into the draft, which it makes larger by about so many bytes.
+func (draft *Draft) Write(memberID string, assignment *schema.Assignment, grows int) {
+	if _, again := draft.Out.Assignments[memberID]; !again && assignment != nil {
+		draft.Bytes += draft.world.Snapshot.Peers[memberID].Assignment.Size
 	}
-	c.Bytes += grows
-	c.Out.Assignments[memberID] = assignment
+	draft.Bytes += grows
+	draft.Out.Assignments[memberID] = assignment
 }
 
 // Mark replaces the mark of a node.
-func (c *Commit) Mark(node string, mark *schema.Mark) {
-	c.Out.Marks[node] = mark
-	c.Extra++
+func (draft *Draft) Mark(node string, mark *schema.Mark) {
+	draft.Out.Marks[node] = mark
+	draft.Extra++
 }
 
-// Move adds a step, which people read, with its reason.
-func (c *Commit) Move(m cluster.Decided, why cluster.Reason) {
-	c.Out.Moves = append(c.Out.Moves, m.Because(why))
+// AddStep adds a step with its reason, for people.
+func (draft *Draft) AddStep(m cluster.Decided, why cluster.Reason) {
+	draft.Out.Steps = append(draft.Out.Steps, m.Because(why))
 }
 
 // Block records why nothing is granted. The first reason stands.
-func (c *Commit) Block(why string) {
-	if c.Out.Blocked == "" {
-		c.Out.Blocked = why
+func (draft *Draft) Block(why string) {
+	if draft.Out.Blocked == "" {
+		draft.Out.Blocked = why
 	}
 }
 
 // Omits reports whether a part is left out, and sees to it that it is tried again.
-func (c *Commit) Omits(kind, name string) bool {
-	until := c.world.Omitted[Part{kind, name}]
-	if c.world.Now >= until {
+func (draft *Draft) Omits(kind, name string) bool {
+	until := draft.world.Omitted[Part{kind, name}]
+	if draft.world.Now >= until {
 		return false
 	}
-	c.RequeueAt(until)
+	draft.RequeueAt(until)
 	return true
 }
 
 // RequeueAt asks for another decision at a time.
-func (c *Commit) RequeueAt(at time.Duration) {
-	if c.Out.RequeueAt == 0 || at < c.Out.RequeueAt {
-		c.Out.RequeueAt = at
+func (draft *Draft) RequeueAt(at time.Duration) {
+	if draft.Out.RequeueAt == 0 || at < draft.Out.RequeueAt {
+		draft.Out.RequeueAt = at
 	}
 }
 
 // RequeueMemberAt asks for a member to be read again at a time, and for another decision then.
-func (c *Commit) RequeueMemberAt(memberID string, at time.Duration) {
-	if n := len(c.Out.RequeueMembers); n == 0 || c.Out.RequeueMembers[n-1] != memberID {
-		c.Out.RequeueMembers = append(c.Out.RequeueMembers, memberID)
+func (draft *Draft) RequeueMemberAt(memberID string, at time.Duration) {
+	if n := len(draft.Out.RequeueMembers); n == 0 || draft.Out.RequeueMembers[n-1] != memberID {
+		draft.Out.RequeueMembers = append(draft.Out.RequeueMembers, memberID)
 	}
-	c.RequeueAt(at)
+	draft.RequeueAt(at)
 }
 
 // SetFreed remembers why slots that are free now left their node.
-func (c *Commit) SetFreed(h *schema.SlotRange, why cluster.Reason) {
+func (draft *Draft) SetFreed(h *schema.SlotRange, why cluster.Reason) {
 	for _, index := range h.Slots {
-		c.FreedWhy[cluster.Slot{Task: h.Task, Index: index}] = why
+		draft.FreedWhy[cluster.Slot{Task: h.Task, Index: index}] = why
 	}
 }
 
 // Free records that slots are free which a member had or was to give back, and why. For what it was to give back, the reason is
 // the one for which that was asked.
-func (c *Commit) Free(node string, granted []schema.Granted, releasing []schema.Releasing, why cluster.Reason) {
+func (draft *Draft) Free(node string, granted []schema.Granted, releasing []schema.Releasing, why cluster.Reason) {
 	for i := range granted {
-		c.freeRange(node, &granted[i].SlotRange, why)
+		draft.freeRange(node, &granted[i].SlotRange, why)
 	}
 	for i := range releasing {
 		h, because := &releasing[i], why
 		if h.Why != nil {
 			because = *h.Why
 		}
-		c.freeRange(node, &h.SlotRange, because)
+		draft.freeRange(node, &h.SlotRange, because)
 	}
 }
 
-func (c *Commit) freeRange(node string, r *schema.SlotRange, why cluster.Reason) {
-	c.SetFreed(r, why)
-	c.Move(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
+func (draft *Draft) freeRange(node string, r *schema.SlotRange, why cluster.Reason) {
+	draft.SetFreed(r, why)
+	draft.AddStep(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
 }
 
 // Quarantined reports whether a member is given nothing, since everything fails on it.
-func (c *Commit) Quarantined(f *Facts, memberID string) bool {
+func (draft *Draft) Quarantined(f *Facts, memberID string) bool {
 	node := f.NodeName(memberID)
 	mark := f.Snapshot.Mark(node)
-	if next := c.Out.Marks[node]; next != nil {
+	if next := draft.Out.Marks[node]; next != nil {
 		mark = *next
 	}
 	return mark.Quarantine != nil && mark.Quarantine.Member == memberID
 }
 
 // SizeOf estimates how many bytes a grant takes in an assignment.
-func (c *Commit) SizeOf(h *schema.Granted) int {
-	size, known := c.specSizes[h.Task]
+func (draft *Draft) SizeOf(h *schema.Granted) int {
+	size, known := draft.specSizes[h.Task]
 	if !known {
 		text, err := json.Marshal(h.Spec)
 		if err != nil {
 			return schema.MaxGrants
 		}
 		size = len(text)
-		c.specSizes[h.Task] = size
+		draft.specSizes[h.Task] = size
 	}
 	const names, number, index = 75, 20, 7
 	return size + names + len(h.Task) + number + index*len(h.Slots)
 }
 
 // EvictOnly returns the decision without all that can wait for an eviction.
-func (c *Commit) EvictOnly() Decision {
-	d := c.Out
-	d.Assignments, d.Moves, d.Suspects = nil, nil, nil
+func (draft *Draft) EvictOnly() Decision {
+	d := draft.Out
+	d.Assignments, d.Steps, d.Suspects = nil, nil, nil
 	d.TaskRuns, d.FinishedRuns, d.DropRuns, d.Marks = nil, nil, nil, nil
-	d.FreedWhy = c.world.FreedWhy
+	d.FreedWhy = draft.world.FreedWhy
 	return d
 }
 
 // StillFree returns why slots have left their nodes that were not granted again yet, which may be in a later commit, unless
 // the slot no longer exists.
-func (c *Commit) StillFree(f *Facts) map[cluster.Slot]cluster.Reason {
-	maps.DeleteFunc(c.FreedWhy, func(slot cluster.Slot, _ cluster.Reason) bool { return slot.Index >= f.Specs[slot.Task].WorkerNum })
-	return c.FreedWhy
+func (draft *Draft) StillFree(f *Facts) map[cluster.Slot]cluster.Reason {
+	maps.DeleteFunc(draft.FreedWhy, func(slot cluster.Slot, _ cluster.Reason) bool { return slot.Index >= f.Specs[slot.Task].WorkerNum })
+	return draft.FreedWhy
 }
 
 // NonNil returns a list that is written as [] where it is empty.

@@ -68,13 +68,13 @@ func (a *Admin) Events(ctx context.Context) <-chan cluster.Event { return a.Emit
 func (a *Admin) Measures() []cluster.Measure {
 	a.Meter.Most(meter.Dropped, a.Written.Dropped(), "log")
 	a.Spans.Measure(a.Meter)
-	rounds := a.Presence.Rounds()
+	loop := a.Presence.LeaderLoop()
 	blocked := 0.0
-	if rounds.Blocked {
+	if loop.Blocked {
 		blocked = 1
 	}
-	a.Meter.Set(meter.LeaderRound, rounds.Lasts.Seconds())
+	a.Meter.Set(meter.LeaderRound, loop.Lasts.Seconds())
 	a.Meter.Set(meter.Blocked, blocked)
-	a.Meter.Set(meter.SinceRound, rounds.Since.Seconds())
+	a.Meter.Set(meter.SinceRound, loop.Since.Seconds())
 	return a.Meter.Read()
 }

@@ -58,8 +58,8 @@ type Follower struct {
 	Leads func() bool
 	// Damaged receives when somebody else wrote the status, which is then written again.
 	Damaged <-chan struct{}
-	// Round is the follower's loop as others see it.
-	Round membership.Round
+	// Busy is since when the follower's loop has been at work.
+	Busy membership.Busy
 	// Starting, if set, is called before the slots of a claim start, and what it returns once they have. It may take a
 	// moment, but much less than a heartbeat.
 	Starting func() (started func())
@@ -105,16 +105,16 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			assignments <- assignmentRead{r, err}
 		})
 	}
-	defer f.Round.End()
+	defer f.Busy.End()
 	for news := true; ; {
-		f.Round.Begin(f.Session.Now())
+		f.Busy.Begin(f.Session.Now())
 		wait, gone, err := fl.step(ctx, news)
 		news = true
 		if gone || err != nil {
 			return fl.departure(), err
 		}
 		timer.Reset(wait)
-		f.Round.End()
+		f.Busy.End()
 		select {
 		case <-ctx.Done():
 			return fl.departure(), ctx.Err()
@@ -129,7 +129,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			read()
 			news = false
 		case d := <-assignments:
-			f.Round.Begin(f.Session.Now())
+			f.Busy.Begin(f.Session.Now())
 			reading = false
 			if readAgain {
 				readAgain = false
@@ -137,7 +137,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			}
 			fl.onAssignment(d)
 		case r := <-fl.replies:
-			f.Round.Begin(f.Session.Now())
+			f.Busy.Begin(f.Session.Now())
 			if fl.onReply(r) {
 				read() // the claim was refused: the assignment has moved on
 			}

@@ -150,7 +150,7 @@ func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
 		defer fl.Starting()()
 	}
 	for _, g := range grants {
-		fl.Round.Begin(fl.Session.Now()) // starting many takes longer than one, and does not hang
+		fl.Busy.Begin(fl.Session.Now()) // starting many takes longer than one, and does not hang
 		phase, _ := fl.Lease.Phase()
 		if phase != membership.LeaseValid || fl.leaving {
 			continue // the next status will not name it

@@ -49,8 +49,8 @@ type Leader struct {
 	Lease *membership.Lease
 	// Leaves reports whether this member is about to leave; nil for never. Its status says so a little later.
 	Leaves func() bool
-	// Round is the loop as others see it; each step of a round counts as one.
-	Round membership.Round
+	// Busy is since when the loop has been at its present step: each step of a round begins again.
+	Busy membership.Busy
 
 	fails atomic.Pointer[string] // what fails, once it has failed several times in a row
 	hangs atomic.Pointer[string] // what was left behind
@@ -138,7 +138,7 @@ func (l *leading) run(ctx context.Context) error {
 func (l *leading) round(ctx context.Context, due bool, d *round.Decision) (again bool, err error) {
 	stage := "reading"
 	defer func() {
-		l.Round.End()
+		l.Busy.End()
 		if ctx.Err() == nil {
 			l.ended.Store(int64(l.Session.Now()) + 1)
 		}

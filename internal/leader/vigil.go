@@ -32,13 +32,13 @@ func (l *Leader) hangTime() time.Duration { return max(l.Lease.Params().Timeout,
 
 // Hangs reports whether a step of leading has lasted for so long that its term should have ended long ago: the vigil
 // hangs, too, or the election cannot be reached. It takes no lock.
-func (l *Leader) Hangs() bool { return l.Round.Lasts(l.Session.Now()) > 2*l.hangTime() }
+func (l *Leader) Hangs() bool { return l.Busy.Lasts(l.Session.Now()) > 2*l.hangTime() }
 
 // Lasts returns for how long a step of leading has been going on while the service answered and the lease was valid: one that
 // waits for a service that is away does not hang. It takes no lock.
 func (l *Leader) Lasts() time.Duration {
 	now := l.Session.Now()
-	return min(l.Round.Lasts(now), max(now-time.Duration(l.away.Load()), 0))
+	return min(l.Busy.Lasts(now), max(now-time.Duration(l.away.Load()), 0))
 }
 
 // Blocked records why this node, which is the one to lead, cannot begin a term: the epoch is missing or damaged. nil
@@ -67,7 +67,7 @@ func (l *Leader) SinceRound() time.Duration {
 // beginStep records that the loop begins a step, unless its term is over.
 func (l *Leader) beginStep(ctx context.Context) {
 	if ctx.Err() == nil {
-		l.Round.Begin(l.Session.Now())
+		l.Busy.Begin(l.Session.Now())
 	}
 }
 
@@ -139,7 +139,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	case <-over:
 		l.ended.Store(0) // a round that has just ended may have set it
 	case <-time.After(leaveBehind):
-		l.Round.End()
+		l.Busy.End()
 		return l.leftBehind(over, why)
 	}
 	switch {
@@ -217,7 +217,7 @@ func (l *Leader) keepVigil(ctx context.Context, over <-chan struct{}) error {
 		switch {
 		case phase == membership.LeaseValid:
 			reached = now
-			if lasts := min(l.Round.Lasts(now), now-leased); lasts >= hang {
+			if lasts := min(l.Busy.Lasts(now), now-leased); lasts >= hang {
 				return &election.GiveUp{Err: fmt.Errorf("a step of leading has not ended for %v", lasts.Round(time.Second))}
 			}
 		case phase < membership.HardStop || !info.Connected && !info.Unanswered:

@@ -9,7 +9,7 @@
 //	                                ├─ election and leader   election.Run, leader.Leader
 //	                                ├─ follower              follower.Follower ─▶ worker.Pool
 //	                                ├─ watchdog of the lease follower.LeaseWatchdog, follower.ExitTimer
-//	                                └─ declarations, connection, clocks, former members, rounds
+//	                                └─ declarations, connection, clocks, former members, loops
 //
 // One session is one member. When the session ends, the workers of the member are stopped before the node joins again,
 // except those that run on detached because their task says so; they are stopped once there is contact again.

@@ -155,18 +155,18 @@ func (p *Presence) Condition() (c Condition, without string) {
 	return c, without
 }
 
-// Rounds is how a node leads.
-type Rounds struct {
+// LeaderLoop is how the loop of a node that leads is doing.
+type LeaderLoop struct {
 	Blocked bool          // it is the one to lead, and cannot begin a term
 	Lasts   time.Duration // how long a step of leading has been going on
 	Since   time.Duration // how long ago a round of leading ended
 }
 
-// Rounds returns how the node leads; zeros while it does not, or is not a member.
-func (p *Presence) Rounds() Rounds {
+// LeaderLoop returns how the node's loop of leading is doing; the zero value while the node does not lead, or is not a member.
+func (p *Presence) LeaderLoop() LeaderLoop {
 	l := p.get().leader
 	if l == nil {
-		return Rounds{}
+		return LeaderLoop{}
 	}
-	return Rounds{Blocked: l.IsBlocked(), Lasts: l.Lasts(), Since: l.SinceRound()}
+	return LeaderLoop{Blocked: l.IsBlocked(), Lasts: l.Lasts(), Since: l.SinceRound()}
 }

@@ -130,7 +130,7 @@ func (s *nodeSession) start(living, guarding context.Context, leave <-chan struc
 	p.Go("connection", func() error { s.watchConnection(living); return nil })
 	p.Go("clocks", func() error { s.compareClocks(living); return nil })
 	p.Go("former members", func() error { s.keepClosing(living); return nil })
-	p.Go("rounds", func() error { return s.untilHung(living) })
+	p.Go("loops", func() error { return s.untilHung(living) })
 	go func() { p.guarded <- follower.LeaseWatchdog(guarding, s.lease, pool, s.emit) }()
 	p.Go("follower", func() error {
 		p.followed <- election.Catch("the follower", func() (err error) {

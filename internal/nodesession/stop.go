@@ -17,13 +17,13 @@ const partsLimit = 15 * time.Second
 
 // acts reports whether the member does what it is there for: neither of its loops hangs. It takes no lock.
 //
-// A round of the follower does no I/O: one that takes longer than two heartbeats hangs, or its machine is overloaded.
-// It is asked again and again, so that one that ends before the lease does has cost nothing. A leader that hangs loses
+// A step of the follower does no I/O: one that takes longer than two heartbeats hangs, or its machine is overloaded.
+// It is checked again and again, so that one that ends before the lease does has cost nothing. A leader that hangs loses
 // its term first; the lease only goes where that is not to be had either.
 func (s *nodeSession) acts() bool { return !s.followerHangs() && !s.leaderHangs() }
 
 func (s *nodeSession) followerHangs() bool {
-	return s.follower.Round.Lasts(s.lease.Now()) > max(2*s.lease.Params().HeartbeatInterval, 2*time.Second)
+	return s.follower.Busy.Lasts(s.lease.Now()) > max(2*s.lease.Params().HeartbeatInterval, 2*time.Second)
 }
 
 func (s *nodeSession) leaderHangs() bool { return s.leader.Hangs() }

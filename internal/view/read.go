@@ -27,7 +27,7 @@ func (v *View) Refresh(ctx context.Context) (changed bool, err error) {
 func (v *View) refresh(ctx context.Context, keys []string) error {
 	b := v.sort(keys)
 	// A changed assignment is worth acting on before the lists are read, which are longer. They
-	// wait for one round at most.
+	// wait for one Refresh at most.
 	v.listsWait = len(b.assignments) > 0 && len(b.lists) > 0 && !v.listsWait
 	if v.listsWait {
 		v.remark(b.lists)

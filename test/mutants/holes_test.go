@@ -1245,7 +1245,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "a membership goes on although its loop hangs",
-		one("internal/nodesession/session.go", "	p.Go(\"rounds\", func() error { return s.untilHung(living) })\n", ""),
+		one("internal/nodesession/session.go", "	p.Go(\"loops\", func() error { return s.untilHung(living) })\n", ""),
 		in("test/cluster", "TestAHungLoopLosesItsLease"),
 	},
 	{

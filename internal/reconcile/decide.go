@@ -58,6 +58,7 @@ func Inspect(w round.World, draft *round.Draft) *Survey {
 	firstToken := f.FirstToken()
 	states, firstSeen := members.Classify(f, draft)
 	states, delays, delayed := members.ApplyDelays(f, states, firstSeen, draft)
+	states, drains := members.ExpireDrains(f, states, draft)
 	states = members.Reap(f, states, pending, draft)
 	doubles := f.Snapshot.Doubles()
 	invalid := findInvalidGrants(f, firstToken, doubles)
@@ -67,7 +68,8 @@ func Inspect(w round.World, draft *round.Draft) *Survey {
 	moves := findMoves(f, states)
 	draft.Out.Token, draft.Out.Doubles = firstToken, doubles
 	draft.Out.Memory = round.Memory{
-		FirstSeenGone: firstSeen, Delays: delays, Probations: loops.Probations, Avoids: avoids, Failing: failing,
+		FirstSeenGone: firstSeen, Delays: delays, Drains: drains,
+		Probations: loops.Probations, Avoids: avoids, Failing: failing,
 		NodeChanges: w.Memory.NodeChanges, Toward: w.Memory.Toward,
 	}
 	return &Survey{f, states, delayed, pending, begun, invalid, barriers, loops, avoids, moves}

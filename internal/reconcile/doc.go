@@ -53,8 +53,8 @@
 //   - [members.Classify] finds the state of every member: it is there, it leaves, it is gone and its slots wait, or nothing
 //     of it can run. Three things prove the last: its assignment is closed; its keys were absent twice, read after the assignment
 //     and with the takeover delay in between; or it is evicted and the longest lease that it can have had is over.
-//   - [members.ApplyDelays] lets the slots of members wait that are likely to be back, or that others follow, and lets nodes
-//     whose drain is past its deadline count as leaving.
+//   - [members.ApplyDelays] lets the slots of members wait that are likely to be back, or that others follow.
+//   - [members.ExpireDrains] lets members leave whose drain is past its deadline.
 //   - [members.Reap] deletes the assignments of members of which nothing can run, and so frees their slots.
 //   - findInvalidGrants (invalid.go) finds grants that must not be: doubled, refused, or under a token that nobody gave.
 //   - findBarriers (barriers.go) finds the tasks whose count of workers changes: all stop before one starts with the new count.

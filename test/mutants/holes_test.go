@@ -669,7 +669,7 @@ var mutants = []mutant{
 	},
 	{
 		"drain", "a drain never ends where no other node can take the work",
-		one("internal/reconcile/members/delays.go", `				d.members[memberID] = Leaving
+		one("internal/reconcile/members/drains.go", `				next[memberID] = Leaving
 `, `				_ = memberID
 `),
 		in("test/cluster", "TestDrainDeadline"),

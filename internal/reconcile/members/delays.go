@@ -40,7 +40,7 @@ func ApplyDelays(
 	f *round.Facts, m States, firstSeen map[string]round.FirstSeen, draft *round.Draft,
 ) (States, round.Delays, map[string]cluster.Reason) {
 	d := &delayer{f, draft, maps.Clone(m), firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
-	d.delays.Vanished, d.delays.Drains = map[string]round.Absence{}, map[string]time.Duration{}
+	d.delays.Vanished = map[string]round.Absence{}
 	maps.Copy(d.delays.Vanished, f.Memory.Delays.Vanished)
 	live := map[string]bool{}
 	for _, memberID := range d.MemberIDs {
@@ -66,7 +66,6 @@ func ApplyDelays(
 			draft.RequeueAt(until)
 		}
 	}
-	d.expireDrains()
 	return d.members, d.delays, d.delayed
 }
 
@@ -156,31 +155,6 @@ func (d *delayer) recordAbsences(live map[string]bool) {
 		// Whoever leaves may look as if it had vanished, until its assignment is read.
 		if live[absence.Node] || d.MovesNow(memberID) || p != nil && !vanished(p) || p == nil && d.Now > absence.At+d.Timeout {
 			delete(gone, memberID)
-		}
-	}
-}
-
-// expireDrains has nodes count as leaving whose drain is past its deadline. Until then a slot that no other node can take
-// stays where it is; from then on it is asked back as well, and has no place.
-func (d *delayer) expireDrains() {
-	for node, e := range d.Snapshot.Marks {
-		if e.Rec == nil || e.Rec.Drain == nil || e.Rec.Drain.Deadline == 0 {
-			continue
-		}
-		since, known := d.Memory.Delays.Drains[node]
-		if !known {
-			since = d.Now
-		}
-		d.delays.Drains[node] = since
-		end := since + time.Duration(e.Rec.Drain.Deadline)
-		if d.Now < end {
-			d.draft.RequeueAt(end)
-			continue
-		}
-		for memberID, state := range d.members {
-			if state == Active && d.NodeName(memberID) == node {
-				d.members[memberID] = Leaving
-			}
 		}
 	}
 }

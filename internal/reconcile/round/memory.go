@@ -13,6 +13,8 @@ type Memory struct {
 	// FirstSeenGone are the members that are gone, or have to go, and when that was seen first.
 	FirstSeenGone map[string]FirstSeen
 	Delays        Delays
+	// Drains are the nodes to be drained by a deadline, and when their marks were first seen.
+	Drains map[string]time.Duration
 	// Probations are the suspects, and since when each is where it is.
 	Probations map[cluster.Slot]Probation
 	// Avoids are the nodes that slots do not go to, for they failed there.
@@ -46,10 +48,8 @@ type Delays struct {
 	// Vanished are the members that vanished without having left on purpose, and when that was first seen.
 	Vanished map[string]Absence
 	// Frozen is set if too many vanished at once, since FrozenAt.
-	Frozen   bool
-	FrozenAt time.Duration
-	// Drains are the nodes to be drained, and when their marks were first seen.
-	Drains     map[string]time.Duration
+	Frozen     bool
+	FrozenAt   time.Duration
 	Departures Departures
 }
 

@@ -1,0 +1,36 @@
+package members
+
+import (
+	"maps"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
+)
+
+// ExpireDrains has members leave whose drain is past its deadline. Until then a slot that no other node can take stays where it
+// is; from then on it is asked back as well, and has no place. It returns the states of all members after that, and since when
+// each mark of a drain with a deadline has been seen, by node.
+func ExpireDrains(f *round.Facts, m States, draft *round.Draft) (States, map[string]time.Duration) {
+	next, seen := maps.Clone(m), map[string]time.Duration{}
+	for node, e := range f.Snapshot.Marks {
+		if e.Rec == nil || e.Rec.Drain == nil || e.Rec.Drain.Deadline == 0 {
+			continue
+		}
+		since, known := f.Memory.Drains[node]
+		if !known {
+			since = f.Now
+		}
+		seen[node] = since
+		end := since + time.Duration(e.Rec.Drain.Deadline)
+		if f.Now < end {
+			draft.RequeueAt(end)
+			continue
+		}
+		for memberID, state := range m {
+			if state == Active && f.NodeName(memberID) == node {
+				next[memberID] = Leaving
+			}
+		}
+	}
+	return next, seen
+}

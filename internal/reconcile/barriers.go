@@ -116,12 +116,15 @@ func (b barriers) keeps(f *round.Facts, m members.States, memberID string, h *sc
 	return of != nil && !of.Over() && round.OfResize(h) && stays && of.delay.Code == ""
 }
 
+// noCount is the count of workers with which no slot may be granted.
+const noCount = 0
+
 // barred returns the tasks of which no slot may be granted with the new count. As this decision leaves the assignments, one of
 // them lists a slot of such a task with another count, or a member holds such a slot that no assignment lists.
 //
 // The value is the count with which free slots may be granted nevertheless. It is the old count while a barrier cannot begin,
-// since a member that has some of the old count cannot be asked. It is 0, for none, while the barrier is under way, or if the
-// workers were not all granted with the same count.
+// since a member that has some of the old count cannot be asked. It is noCount while the barrier is under way, or if the workers
+// were not all granted with the same count, or were told none.
 func (b barriers) barred(f *round.Facts, draft *round.Draft) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
 	for _, memberID := range f.MemberIDs {
@@ -133,11 +136,11 @@ func (b barriers) barred(f *round.Facts, draft *round.Draft) map[string]int {
 			task := entry.Range().Task
 			count, known := entry.WorkerCount()
 			if old, seen := counts[task]; !known || seen && old != count {
-				count = 0 // and it stays so
+				count = noCount // and it stays so
 			}
 			counts[task] = count
 			if f.OtherCount(entry) {
-				barred[task] = 0
+				barred[task] = noCount
 			}
 		}
 	}

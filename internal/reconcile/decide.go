@@ -68,25 +68,26 @@ func Inspect(w round.World, draft *round.Draft) *Survey {
 	moves := findMoves(f, states)
 	draft.Out.Token, draft.Out.Doubles = firstToken, doubles
 	draft.Out.Memory = round.Memory{
-		FirstSeenGone: firstSeen, Delays: delays, Drains: drains,
+		FirstSeen: firstSeen, Delays: delays, Drains: drains,
 		Probations: loops.Probations, Avoids: avoids, Failing: failing,
 		NodeChanges: w.Memory.NodeChanges, Toward: w.Memory.Toward,
 	}
 	return &Survey{f, states, delayed, pending, begun, invalid, barriers, loops, avoids, moves}
 }
 
-// Survey is what a leader finds out before it plans. Nothing changes it afterwards but package explain, which adds to Delayed.
+// Survey is what a leader finds out before it plans. Nothing changes it afterwards but package explain, which adds to DelayReasons.
 type Survey struct {
-	Facts    *round.Facts
-	Members  members.States            // what becomes of each
-	Delayed  map[string]cluster.Reason // members whose slots wait although they might be given away
-	pending  round.PendingRuns
-	begun    map[string]bool // runs asked for by operators that there are now
-	invalid  invalidGrants
-	Barriers barriers
-	Loops    *failures.CrashLoops
-	avoids   map[cluster.Slot]round.Avoid
-	moves    moveRequests
+	Facts   *round.Facts
+	Members members.States // what becomes of each
+	// DelayReasons says why slots of members wait although they might be given away, by member.
+	DelayReasons map[string]cluster.Reason
+	pending      round.PendingRuns
+	begun        map[string]bool // runs asked for by operators that there are now
+	invalid      invalidGrants
+	Barriers     barriers
+	Loops        *failures.CrashLoops
+	avoids       map[cluster.Slot]round.Avoid
+	moves        moveRequests
 }
 
 // Place makes the plan. Where slots of a task have no place, it puts the reason into the draft.
@@ -102,10 +103,10 @@ func Place(s *Survey, draft *round.Draft) *placement.Placement {
 			draft.Out.Unplaced[p.Tasks[t]] = cluster.Reason{Code: cluster.WhyPaused}
 		}
 	}
-	for _, memberID := range slices.Sorted(maps.Keys(s.Delayed)) {
+	for _, memberID := range slices.Sorted(maps.Keys(s.DelayReasons)) {
 		for _, h := range p.Snapshot.Peers[memberID].Assignment.Rec.Granted {
 			if _, known := p.Rank[h.Task]; known {
-				draft.Out.Unplaced[h.Task] = s.Delayed[memberID]
+				draft.Out.Unplaced[h.Task] = s.DelayReasons[memberID]
 			}
 		}
 	}

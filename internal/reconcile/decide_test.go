@@ -331,8 +331,8 @@ func TestReapingTakesTwoLooks(t *testing.T) {
 			read := func(at time.Duration) round.Decision {
 				b.now = at
 				p.Assignment.Read, p.Member.Read, p.Status.Read = at, at, at
-				d := b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks })
-				looks = d.Memory.FirstSeenGone
+				d := b.decide(func(w *round.World) { w.Memory.FirstSeen = looks })
+				looks = d.Memory.FirstSeen
 				return d
 			}
 			start := b.now
@@ -382,7 +382,7 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 			p.Assignment.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(c.lost), cluster.Duration(c.lost)
 			c.mark(p)
 			d := b.decide(func(w *round.World) {
-				w.TakeoverDelay, w.Memory.FirstSeenGone = coord.OwnTimeout, map[string]round.FirstSeen{}
+				w.TakeoverDelay, w.Memory.FirstSeen = coord.OwnTimeout, map[string]round.FirstSeen{}
 			})
 			if wait := d.RequeueAt - b.now; len(d.Assignments) != 0 || wait != c.wait {
 				t.Errorf("%s; it waits %v, want %v", draw(d), wait, c.wait)
@@ -415,8 +415,8 @@ func TestReapsGoTogether(t *testing.T) {
 			}
 			p.Assignment.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
 		}
-		d := b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks })
-		looks = d.Memory.FirstSeenGone
+		d := b.decide(func(w *round.World) { w.Memory.FirstSeen = looks })
+		looks = d.Memory.FirstSeen
 		reaped := 0
 		for _, assignment := range d.Assignments {
 			if assignment == nil {
@@ -487,10 +487,10 @@ func TestOneKeyDeletedByHand(t *testing.T) {
 			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
 			p := b.live("M", 3, schematest.Granted("a 0 @6"), schematest.Releasing(), 3, schematest.Claimed("a 0 @6"))
 			c.absent(p)
-			looks := b.decide().Memory.FirstSeenGone
+			looks := b.decide().Memory.FirstSeen
 			b.now += time.Second
 			again := func() round.Decision {
-				return b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks })
+				return b.decide(func(w *round.World) { w.Memory.FirstSeen = looks })
 			}
 			if d := again(); d.Evict != "" {
 				t.Fatalf("evicted, although the session may have ended between the two reads")
@@ -501,7 +501,7 @@ func TestOneKeyDeletedByHand(t *testing.T) {
 			}
 			until := b.now + time.Minute
 			d := b.decide(func(w *round.World) {
-				w.Memory.FirstSeenGone = looks
+				w.Memory.FirstSeen = looks
 				w.Omitted = map[round.Part]time.Duration{{Kind: round.PartAssignment, Name: "M"}: until}
 			})
 			if d.Evict != "" || d.RequeueAt != until {
@@ -524,7 +524,7 @@ func TestAbsentBeforeItsAssignmentProvesNothing(t *testing.T) {
 			p.Status.Read--
 		}
 		d := b.decide(func(w *round.World) {
-			w.Memory.FirstSeenGone = map[string]round.FirstSeen{"M": {At: b.now - timeout, Assignment: p.Assignment.Version, Delay: grace}}
+			w.Memory.FirstSeen = map[string]round.FirstSeen{"M": {At: b.now - timeout, Assignment: p.Assignment.Version, Delay: grace}}
 		})
 		if len(d.Assignments) != 0 || d.RequeueAt != b.now || len(d.RequeueMembers) != 1 {
 			t.Errorf("%s read before: %s again at %v, reading %v", stale, draw(d), d.RequeueAt-b.now, d.RequeueMembers)

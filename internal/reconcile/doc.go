@@ -50,9 +50,10 @@
 // be read, a decision is blocked: it grants nothing, and takes nothing away that it could not grant again. Before the plan:
 //
 //   - [runs.Advance] takes in what members report of runs, ends runs, and begins those that are due.
-//   - [members.Classify] finds the state of every member: it is there, it leaves, it is gone and its slots wait, or nothing
-//     of it can run. Three things prove the last: its assignment is closed; its keys were absent twice, read after the assignment
-//     and with the takeover delay in between; or it is evicted and the longest lease that it can have had is over.
+//   - [members.Classify] finds the state of every member: it is active, it leaves, it is lost, or nothing of it can run. Three
+//     things prove the last: its assignment is closed; its keys were absent twice, read after the assignment and with the
+//     takeover delay in between; or it is evicted and the longest lease that it can have had is over. Package members has a
+//     table of the words.
 //   - [members.ApplyDelays] lets the slots of members wait that are likely to be back, or that others follow.
 //   - [members.ExpireDrains] lets members leave whose drain is past its deadline.
 //   - [members.Reap] deletes the assignments of members of which nothing can run, and so frees their slots.

@@ -289,10 +289,10 @@ func TestResizeWaitsForLostNodes(t *testing.T) {
 	if got := b.where("a"); got != before || !strings.Contains(why, "on node-M (lost)") {
 		t.Fatalf("while M is gone: %s, was %s; %q", got, before, why)
 	}
-	looks := d.Memory.FirstSeenGone
+	looks := d.Memory.FirstSeen
 	b.now += time.Minute
 	m.Member.Read, m.Status.Read = b.now, b.now
-	b.apply(t, b.decide(func(w *round.World) { w.Memory.FirstSeenGone = looks }))
+	b.apply(t, b.decide(func(w *round.World) { w.Memory.FirstSeen = looks }))
 	if b.snap.Peers["M"] != nil {
 		t.Fatal("M is not reaped")
 	}

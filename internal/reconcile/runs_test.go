@@ -173,7 +173,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			if c.name == "evicted" {
 				looks = map[string]round.FirstSeen{"n2": {Assignment: 1, Delay: timeout + grace}}
 			}
-			d := b.decide(atNoon, func(w *round.World) { w.Memory.FirstSeenGone = looks })
+			d := b.decide(atNoon, func(w *round.World) { w.Memory.FirstSeen = looks })
 			assignment := d.Assignments["n2"]
 			if assignment == nil || len(assignment.Granted) != 1 || assignment.Granted[0].Task != "a@r" || assignment.Closed == nil || assignment.Evicted != (c.name == "evicted") {
 				t.Fatalf("%s %+v", draw(d), assignment)

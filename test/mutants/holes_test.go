@@ -228,7 +228,7 @@ var mutants = []mutant{
 	},
 	{
 		"H21", "a member that lost one key to a person's hand is left as it is",
-		one("internal/reconcile/members/members.go", "\tif d.confirmedGone(memberID, p.Assignment.Version, 1, there) {", "\tif d.confirmedGone(memberID, p.Assignment.Version, 1, there) && false {"),
+		one("internal/reconcile/members/members.go", "\tif d.confirmedAfter(memberID, p.Assignment.Version, anyDelay, there) {", "\tif d.confirmedAfter(memberID, p.Assignment.Version, anyDelay, there) && false {"),
 		in("internal/reconcile", "TestOneKeyDeletedByHand"),
 	},
 	{
@@ -248,7 +248,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "a member's slots are granted elsewhere the moment it is seen gone",
-		one("internal/reconcile/members/members.go", "if d.confirmedGone(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedGone(memberID, assignment.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
+		one("internal/reconcile/members/members.go", "if d.confirmedAfter(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedAfter(memberID, assignment.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
 		simulated("Safety", 300),
 	},
 	{
@@ -274,7 +274,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "an evicted member's slots do not wait for its lease",
-		one("internal/reconcile/members/members.go", `		if d.confirmedGone(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+		one("internal/reconcile/members/members.go", `		if d.confirmedAfter(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
 			return Reapable
 		}
 		return Lost

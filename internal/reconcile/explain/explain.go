@@ -134,7 +134,7 @@ func (p preview) stalled(slot cluster.Slot, now time.Duration, session coord.Inf
 		}
 		granted, asked := schema.Find(peer.Assignment.Rec.Granted, slot), schema.Find(peer.Assignment.Rec.Releasing, slot)
 		node := p.NodeName(memberID)
-		why := p.survey.Delayed[memberID]
+		why := p.survey.DelayReasons[memberID]
 		switch {
 		case granted == nil && asked == nil:
 		case why.Code != "":

@@ -190,12 +190,12 @@ func newPreview(w round.World, delays bool) preview {
 	draft := round.NewDraft(&w)
 	s := reconcile.Inspect(w, draft)
 	if delays {
-		s.Delayed = members.ExplainDelays(s.Facts, s.Members, draft.Out.Memory.Delays, s.Delayed)
+		s.DelayReasons = members.ExplainDelays(s.Facts, s.Members, draft.Out.Memory.Delays, s.DelayReasons)
 	}
 	p := preview{reconcile.Place(s, draft), s, draft.Out.Unplaced, map[cluster.Slot]string{}}
 	for _, memberID := range p.MemberIDs {
 		peer := p.Snapshot.Peers[memberID]
-		if rec := peer.Assignment.Rec; rec != nil && (peer.Live() || p.Members[memberID] == members.Lost) {
+		if rec := peer.Assignment.Rec; rec != nil && (peer.Live() || p.Members.Retains(memberID)) {
 			for slot := range schema.Each(rec.Granted) {
 				p.owners[slot] = rec.Node
 			}

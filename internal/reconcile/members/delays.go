@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// vanished reports whether a member is gone without having left on purpose, and was not removed.
+// vanished reports whether a member vanished: it did not leave on purpose, and its node may come back.
 func vanished(p *view.Peer) bool {
 	assignment := p.Assignment.Rec
 	switch {
@@ -61,7 +61,7 @@ func ApplyDelays(
 	}
 	for _, memberID := range d.MemberIDs {
 		if until, why := d.delayUntil(memberID, all); d.members[memberID] == Reapable && d.Now < until {
-			d.members[memberID] = Lost
+			d.members[memberID] = Delayed
 			d.delayed[memberID] = why
 			draft.RequeueAt(until)
 		}
@@ -88,7 +88,7 @@ func (d *delayer) alignReaps() {
 	}
 	for memberID, first := range d.firstSeen {
 		if d.members[memberID] == Reapable && d.Now < first.At+first.Delay+maxLetting {
-			d.members[memberID] = Lost
+			d.members[memberID] = Delayed
 			d.draft.RequeueAt(next)
 		}
 	}
@@ -143,18 +143,18 @@ const (
 // recordAbsences brings up to date which members have vanished: those that are not back, and that were not reaped longer ago
 // than a session timeout.
 func (d *delayer) recordAbsences(live map[string]bool) {
-	gone := d.delays.Vanished
+	absences := d.delays.Vanished
 	for _, memberID := range d.MemberIDs {
 		p := d.Snapshot.Peers[memberID]
-		if _, known := gone[memberID]; !known && vanished(p) && (d.members[memberID] == Reapable || d.members[memberID] == Lost) {
-			gone[memberID] = round.Absence{Node: d.NodeName(memberID), At: d.Now}
+		if _, known := absences[memberID]; !known && vanished(p) && (d.members[memberID] == Reapable || d.members[memberID] == Lost) {
+			absences[memberID] = round.Absence{Node: d.NodeName(memberID), At: d.Now}
 		}
 	}
-	for memberID, absence := range gone {
+	for memberID, absence := range absences {
 		p := d.Snapshot.Peers[memberID]
-		// Whoever leaves may look as if it had vanished, until its assignment is read.
+		// A member that leaves may look as if it had vanished, until its assignment is read.
 		if live[absence.Node] || d.MovesNow(memberID) || p != nil && !vanished(p) || p == nil && d.Now > absence.At+d.Timeout {
-			delete(gone, memberID)
+			delete(absences, memberID)
 		}
 	}
 }

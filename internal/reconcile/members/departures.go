@@ -124,7 +124,7 @@ func (d *delayer) deferDepartures() {
 			continue
 		}
 		if !d.members.IsBack(d.Facts, memberID) && leavesSlots(d.Snapshot.Peers[memberID]) {
-			d.members[memberID] = Lost
+			d.members[memberID] = Delayed
 			d.draft.RequeueAt(until)
 		}
 	}

@@ -2,8 +2,32 @@
 //
 //	Classify ─▶ ApplyDelays ─▶ ExpireDrains ─▶ Reap
 //
-// [Classify] finds the [State] of every member: it is there, it leaves, it is gone and its slots wait, or nothing of it can
-// run. Only what was read after a member's assignment, twice, with the takeover delay in between, proves that it is gone.
-// [ApplyDelays] defers what becomes of the slots of members that are likely to return, or that other members follow. It never makes a
-// member reapable. [ExpireDrains] lets members leave whose drain is past its deadline. [Reap] deletes the assignments of members of which nothing can run, and so frees their slots.
+// [Classify] finds the [State] of every member. [ApplyDelays] defers what becomes of the slots of members that are likely to
+// return, or that other members follow. It never makes a member reapable. [ExpireDrains] lets members leave whose drain is past
+// its deadline. [Reap] deletes the assignments of members of which nothing can run, and so frees their slots.
+//
+// # The words
+//
+// Each word is about a member, but for missing, and is used for nothing else. The first five are what was read:
+//
+//	absent    a key that was read and is not there.
+//	live      its member and its status keys are there (view.Peer.Live). It answers what it is asked. It is Active or Leaving,
+//	          unless one of its records cannot be used.
+//	gone      its member and its status keys are absent. That alone proves nothing: it may run on until its lease is over.
+//	missing   of an assignment alone: it is absent, and this leader did not delete it. Nothing is granted until it is there
+//	          again, or its member has been given up.
+//	left      it closed its assignment itself, on purpose. Nothing of it runs, and nobody waits for it to come back.
+//
+// The states are what Classify and ApplyDelays conclude from that:
+//
+//	lost      it cannot be asked, and may still run something: it is gone or evicted and that is not confirmed, or one of its
+//	          records cannot be used. Its slots stay with it. Confirmed, it becomes reapable.
+//	delayed   nothing of it can run, and its slots stay with it nevertheless: a delay or a freeze is under way, other members
+//	          leave too, or the commit is full. It becomes reapable when that is over.
+//	reapable  nothing of it can run: its assignment is closed; or it was seen gone twice, read after its assignment and with
+//	          the takeover delay in between; or it is evicted, and the longest lease that it can have had is over.
+//	vanished  what delays and freezes count: it is gone, or was closed by somebody else, and it neither left nor was evicted,
+//	          and no leader has settled it. Its node may come back.
+//
+// For people a worker is lost (cluster.WorkerLost) as long as its member is not live, or does not prove its lease.
 package members

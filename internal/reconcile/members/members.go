@@ -16,9 +16,10 @@ type State int
 const (
 	Active       State = iota // live: takes work
 	Leaving                   // live: its slots are to be moved away
-	Lost                      // gone, or its record is unreadable: it may still run something, or a delay holds, so its slots wait
+	Lost                      // it cannot be asked, and may still run something: its slots stay with it
+	Delayed                   // nothing of it can run, but its slots stay with it for now
 	Reapable                  // nothing of it can run: its assignment is deleted
-	AwaitingRuns              // nothing of it runs, but what its assignment lists still awaits an agenda
+	AwaitingRuns              // nothing of it can run, but what its assignment lists still awaits an agenda
 	Unknown                   // nothing can be decided about it
 )
 
@@ -28,7 +29,10 @@ type States map[string]State
 // Live reports whether a member is there, so that it answers what it is asked.
 func (m States) Live(memberID string) bool { return m[memberID] == Active || m[memberID] == Leaving }
 
-// IsBack reports whether the node of a member that is gone has come back.
+// Retains reports whether a member that is not live keeps its slots for now: they are neither asked back nor given away.
+func (m States) Retains(memberID string) bool { return m[memberID] == Lost || m[memberID] == Delayed }
+
+// IsBack reports whether the node of a member has come back as another one.
 func (m States) IsBack(f *round.Facts, memberID string) bool {
 	name := f.NodeName(memberID)
 	for other := range m {
@@ -46,8 +50,8 @@ type classifier struct {
 	firstSeen map[string]round.FirstSeen
 }
 
-// Classify returns the state of every member, and since when those that are gone have been seen so. It writes assignments
-// again that were damaged, and names who is to be evicted.
+// Classify returns the state of every member, and what was first seen when of those that may have to be given up. It writes
+// damaged assignments again, and names the member that is to be evicted.
 func Classify(f *round.Facts, draft *round.Draft) (States, map[string]round.FirstSeen) {
 	d := &classifier{f, draft, map[string]round.FirstSeen{}}
 	states := make(States, len(f.MemberIDs))
@@ -70,7 +74,7 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 	case assignment.Rec.Closed != nil:
 		return Reapable
 	case assignment.Rec.Evicted:
-		if d.confirmedGone(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+		if d.confirmedAfter(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
 			return Reapable
 		}
 		return Lost
@@ -79,7 +83,7 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 			d.draft.RequeueMemberAt(memberID, d.Now) // absent when read before the assignment proves nothing
 			return Lost
 		}
-		if d.confirmedGone(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {
+		if d.confirmedAfter(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {
 			return Reapable
 		}
 		return Lost
@@ -96,15 +100,15 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 }
 
 // partiallyDeleted returns the state of a member of which one key is absent and another one is not. The end of a session
-// deletes both at once. So if a second read shows the same, somebody deleted a key by hand, and absence no longer proves that
-// the session has ended: once the other key were deleted too, the member would look gone while it goes on. It is evicted,
+// deletes both at once. So if a second read shows the same, a key was deleted by hand, and absence no longer proves that
+// the session has ended: once the other key were deleted too, the member would seem to be gone while it goes on. It is evicted,
 // which stops it: it can no longer write its heartbeat.
 func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) State {
 	there := p.Status.Read
 	if p.Status.Absent {
 		there = p.Member.Read
 	}
-	if d.confirmedGone(memberID, p.Assignment.Version, 1, there) {
+	if d.confirmedAfter(memberID, p.Assignment.Version, anyDelay, there) {
 		d.evict(memberID)
 	}
 	return Lost
@@ -117,10 +121,19 @@ func (d *classifier) evict(memberID string) {
 	}
 }
 
-// confirmedGone reports whether a member that was first seen like this some time ago may be given up:
-// it was seen so again, at the time given, long enough after the first sight.
-func (d *classifier) confirmedGone(memberID string, version int64, delay, seen time.Duration) bool {
-	first, ok := d.Memory.FirstSeenGone[memberID]
+// What stands for the version of its assignment in the first sight of a member that has none.
+const (
+	noKeys                int64 = -1 // no other key of it is there either
+	keysWithoutAssignment int64 = -2 // others of its keys are there
+)
+
+// anyDelay is a delay after which any later read confirms what was seen.
+const anyDelay time.Duration = 1
+
+// confirmedAfter reports whether a member may be given up: what was first seen of it, with its assignment at a version, was
+// seen again at least a delay later, at the time given. What differs in version or delay is a first sight.
+func (d *classifier) confirmedAfter(memberID string, version int64, delay, seen time.Duration) bool {
+	first, ok := d.Memory.FirstSeen[memberID]
 	if !ok || first.Assignment != version || first.Delay != delay {
 		first = round.FirstSeen{At: d.Now, Assignment: version, Delay: delay}
 	}
@@ -154,18 +167,17 @@ func (d *classifier) assignmentMissing(memberID string, p *view.Peer) State {
 		d.orphanedKeys(memberID, p)
 		return Unknown
 	}
-	if d.confirmedGone(memberID, -1, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+	if d.confirmedAfter(memberID, noKeys, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
 		d.draft.Out.Forget = append(d.draft.Out.Forget, memberID)
 	}
 	return Unknown
 }
 
-// orphanedKeys is about a member without an assignment of which other keys are missing too, or cannot be used, so that nobody
-// knows what it holds. If the member lives, it has heard that its assignment is missing, and stops. Keys that are still there
-// when its lease must be over are deleted, whoever made them: otherwise nothing would ever be granted again.
+// orphanedKeys is about a member without an assignment of which other keys are absent too, or cannot be used, so that it
+// is unknown what it holds. If the member lives, it has heard that its assignment is missing, and stops. Keys that are still there
+// when its lease must be over are deleted, whichever session made them: otherwise nothing would ever be granted again.
 func (d *classifier) orphanedKeys(memberID string, p *view.Peer) {
-	const version = -2 // of no assignment, and not as for a member of whom nothing is left
-	if d.confirmedGone(memberID, version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), p.Assignment.Read) {
+	if d.confirmedAfter(memberID, keysWithoutAssignment, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), p.Assignment.Read) {
 		d.evict(memberID)
 	}
 }
@@ -196,11 +208,11 @@ func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
 		draft.Write(memberID, fresh, 0)
 		draft.AddStep(
 			cluster.Decided{Step: cluster.StepRewrite, Node: m.Node},
-			cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment was lost"},
+			cluster.Reason{Code: cluster.WhyEdited, Detail: "the assignment was damaged"},
 		)
 	case p.Member.Absent && p.Status.Absent:
 		// It may have been marked as evicted: the longest lease has to be over.
-		if d.confirmedGone(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+		if d.confirmedAfter(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
 			return Reapable
 		}
 	default:

@@ -18,7 +18,7 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draf
 		switch {
 		case m[memberID] != Reapable:
 		case draft.Full():
-			next[memberID] = Lost // for the next commit
+			next[memberID] = Delayed // until the next decision
 		case pending.KeepsAssignment(p.Assignment.Rec):
 			next[memberID] = AwaitingRuns
 			closeAwaiting(f, memberID, p, pending, draft)

@@ -173,8 +173,8 @@ func makePlan(make func(planner.Input) planner.Plan, in planner.Input) (plan pla
 func (p *Placement) addNodes(draft *round.Draft) (byName map[string]int32) {
 	for _, memberID := range p.MemberIDs {
 		state := p.Members[memberID]
-		waits := state == members.Lost && p.Snapshot.Peers[memberID].Assignment.Rec != nil && !p.Members.IsBack(p.Facts, memberID)
-		if state == members.Active || waits {
+		retains := p.Members.Retains(memberID) && p.Snapshot.Peers[memberID].Assignment.Rec != nil && !p.Members.IsBack(p.Facts, memberID)
+		if state == members.Active || retains {
 			p.Nodes = append(p.Nodes, memberID)
 		}
 	}
@@ -193,7 +193,7 @@ func (p *Placement) addNodes(draft *round.Draft) (byName map[string]int32) {
 
 // node describes a member to the planner.
 func (p *Placement) node(memberID string, draft *round.Draft) planner.Node {
-	node := planner.Node{Name: p.NodeName(memberID), Leader: memberID == p.Self, Gone: p.Members[memberID] == members.Lost}
+	node := planner.Node{Name: p.NodeName(memberID), Leader: memberID == p.Self, Gone: p.Members.Retains(memberID)}
 	m := p.Snapshot.Peers[memberID].Member.Rec
 	if m == nil {
 		return node
@@ -231,7 +231,7 @@ func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cl
 			p.own(&rec.Granted[i], n, p.Members[memberID] == members.Active, invalid[memberID])
 		}
 		for i := range rec.Releasing {
-			if h := &rec.Releasing[i]; p.Members[memberID] == members.Lost || round.OfResize(h) {
+			if h := &rec.Releasing[i]; p.Members.Retains(memberID) || round.OfResize(h) {
 				p.own(h, n, p.Members[memberID] == members.Active, invalid[memberID])
 			}
 		}

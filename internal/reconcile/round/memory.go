@@ -10,8 +10,8 @@ import (
 // Memory is what a leader remembers from one decision to the next, besides what it has read. It starts empty with each
 // term: whatever a decision must not get wrong stands in the store.
 type Memory struct {
-	// FirstSeenGone are the members that are gone, or have to go, and when that was seen first.
-	FirstSeenGone map[string]FirstSeen
+	// FirstSeen is what was first seen when of the members that may have to be given up.
+	FirstSeen map[string]FirstSeen
 	Delays        Delays
 	// Drains are the nodes to be drained by a deadline, and when their marks were first seen.
 	Drains map[string]time.Duration
@@ -36,16 +36,16 @@ const (
 	DepartFew = 4
 )
 
-// FirstSeen is the first sight of a member that is gone or has to go.
+// FirstSeen is the first sight of a member that may have to be given up: it is gone, evicted, or keys of it are absent.
 type FirstSeen struct {
-	At         time.Duration // when it was decided so, on the lease clock
-	Assignment int64         // the version of its assignment then
-	Delay      time.Duration // from At until its slots may be given away
+	At         time.Duration // the time of the decision that saw it, on the lease clock
+	Assignment int64         // the version of its assignment then; less than 0 if it had none
+	Delay      time.Duration // from At until a second sight may confirm it
 }
 
-// Delays is what a leader remembers of members that are gone or are to go: since when their slots wait.
+// Delays is what a leader remembers of members that vanished or left: since when their slots wait.
 type Delays struct {
-	// Vanished are the members that vanished without having left on purpose, and when that was first seen.
+	// Vanished are the members that vanished (package members says what that is), and when that was first seen.
 	Vanished map[string]Absence
 	// Frozen is set if too many vanished at once, since FrozenAt.
 	Frozen     bool

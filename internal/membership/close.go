@@ -25,7 +25,7 @@ type Departure struct {
 // Close closes a member of which nothing runs any longer: one commit marks its assignment and
 // deletes its other keys, so that its slots are free at once. Maintain must have returned.
 func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
-	closed := &schema.Closed{By: by, Cause: cause, Clean: true, Burst: d.Burst}
+	closed := &schema.Closed{By: by, Cause: cause, Left: true, Burst: d.Burst}
 	_, err := coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
 		if last == nil && d.Assignment != nil {
 			return closeKnown(keys, self, d, closed), nil

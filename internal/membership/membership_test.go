@@ -214,7 +214,7 @@ func TestCloseLeavesOnlyTheAssignment(t *testing.T) {
 					t.Errorf("%d keys are left", service.Keys())
 				}
 				r, err = s.Get(t.Context(), keys.Assignment(self.MemberID))
-				closed := `"closed":{"by":"n1","cause":"test","clean":true}`
+				closed := `"closed":{"by":"n1","cause":"test","left":true}`
 				if d.Burst != nil {
 					closed = strings.Replace(closed, "}", `,"burst":{"term":3,"count":2}}`, 1)
 				}

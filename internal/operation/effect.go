@@ -232,7 +232,7 @@ func (e editor) lose(op cluster.Operation) error {
 	if p.Assignment.Rec != nil {
 		assignment := *p.Assignment.Rec
 		assignment.Evicted = assignment.Evicted || op.Kind == cluster.OpEvict
-		assignment.Closed = &schema.Closed{By: "what-if", Cause: schema.CauseLost, Clean: true}
+		assignment.Closed = &schema.Closed{By: "what-if", Cause: schema.CauseLost, Settled: true}
 		p.Assignment.Rec = &assignment
 	}
 	e.Peers[memberID] = &p

@@ -68,7 +68,7 @@ func (b barriers) add(
 		}
 		where := f.NodeName(memberID)
 		switch {
-		case !m.Live(memberID) && members.ClosedClean(f.Snapshot.Peers[memberID]):
+		case !m.Live(memberID) && members.Left(f.Snapshot.Peers[memberID]):
 			of.unreachable = true
 			where += " (left)"
 		case !m.Live(memberID):

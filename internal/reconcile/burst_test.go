@@ -43,7 +43,7 @@ func newLeavers(nodes int) *leavers {
 func (l *leavers) leave(memberID string, tells bool) {
 	p := gone(l.snap.Peers[memberID])
 	assignment := *p.Assignment.Rec
-	assignment.Closed = &schema.Closed{Clean: true}
+	assignment.Closed = &schema.Closed{Left: true}
 	if memberID == l.leader && tells {
 		assignment.Closed.Burst = l.memory.Delays.Departures.Burst(l.term, memberID, l.now)
 	}

@@ -109,7 +109,7 @@ func leaveTogether(t *testing.T, nodes, leavers, each int, within time.Duration,
 		for _, memberID := range at[when] {
 			p := gone(b.snap.Peers[memberID])
 			assignment := *p.Assignment.Rec
-			assignment.Closed = &schema.Closed{Clean: true}
+			assignment.Closed = &schema.Closed{Left: true}
 			p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}
 		}
 		again = decide()
@@ -140,7 +140,7 @@ func TestAStreamOfDeparturesHoldsNobodyForEver(t *testing.T) {
 		memberID := fmt.Sprintf("m%04d", i)
 		p := gone(b.snap.Peers[memberID])
 		assignment := *p.Assignment.Rec
-		assignment.Closed = &schema.Closed{Clean: true}
+		assignment.Closed = &schema.Closed{Left: true}
 		p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}
 		left[memberID] = b.now
 		d := b.decide(func(w *round.World) { w.Memory = memory })
@@ -186,5 +186,26 @@ func TestALeaderThatLeavesGivesItselfNothing(t *testing.T) {
 				t.Errorf("M is granted %d slots, want %d", got, c.want)
 			}
 		})
+	}
+}
+
+// What a leader has settled of members that were lost is no departure: nothing waits for others that leave at the same time.
+func TestSettledMembersDidNotLeave(t *testing.T) {
+	b := newBoard(spec("a", 2))
+	b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+	for i, memberID := range []string{"M", "N"} {
+		granted := schematest.Granted(fmt.Sprintf("a %d @%d", i, 5+i))
+		p := gone(b.live(memberID, 5, granted, schematest.Releasing(), 5, schematest.Claimed()))
+		p.Assignment.Rec.Closed = &schema.Closed{By: "L", Cause: schema.CauseLost, Settled: true}
+	}
+	known := round.Departures{Known: map[string]time.Duration{}}
+	d := b.decide(func(w *round.World) { w.Memory.Delays.Departures = known })
+	for _, memberID := range []string{"M", "N"} {
+		if assignment, written := d.Assignments[memberID]; !written || assignment != nil {
+			t.Errorf("%s is not reaped: %s", memberID, draw(d))
+		}
+	}
+	if d.Memory.Delays.Departures.Count != 0 {
+		t.Errorf("%d departures are counted", d.Memory.Delays.Departures.Count)
 	}
 }

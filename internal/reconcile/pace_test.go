@@ -177,7 +177,7 @@ func TestLeavingIsNoVanishing(t *testing.T) {
 	b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
 	p := gone(b.live("M", 3, schematest.Granted("a 1 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 	memory := b.decide().Memory
-	p.Assignment.Rec.Closed = &schema.Closed{Cause: "node left", Clean: true}
+	p.Assignment.Rec.Closed = &schema.Closed{Cause: "node left", Left: true}
 	d := b.decide(func(w *round.World) { w.Memory = memory })
 	if assignment, touched := d.Assignments["M"]; !touched || assignment != nil {
 		t.Errorf("decision: %s", draw(d))
@@ -197,7 +197,7 @@ func TestWait(t *testing.T) {
 		waits bool
 	}{
 		{"crashed", func(b *board) { crashed(b) }, true},
-		{"left on purpose", func(b *board) { crashed(b).Assignment.Rec.Closed.Clean = true }, false},
+		{"left on purpose", func(b *board) { crashed(b).Assignment.Rec.Closed.Left = true }, false},
 		{"evicted", func(b *board) {
 			p := crashed(b)
 			p.Assignment.Rec.Evicted = true

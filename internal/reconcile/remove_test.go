@@ -127,7 +127,7 @@ func TestForgettingRunsMakesNobodyWait(t *testing.T) {
 			s.Mode, s.KeepRuns = cluster.ModeOnce, 1
 			b := newBoard(s, spec("b", 2))
 			b.live("n1", 2, schematest.Granted(), schematest.Releasing(), 2, schematest.Claimed())
-			b.live("n2", 2, schematest.Granted("b 0-1 @5"), schematest.Releasing(), 2, schematest.Claimed()).Assignment.Rec.Closed = &schema.Closed{Clean: true}
+			b.live("n2", 2, schematest.Granted("b 0-1 @5"), schematest.Releasing(), 2, schematest.Claimed()).Assignment.Rec.Closed = &schema.Closed{Left: true}
 			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{}, Kept: []string{"r1", "r2", "r3"}}}}
 			c.change(b)
 			d := b.decide(atNoon)

@@ -321,7 +321,7 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 			b := threeNodes(t, spec("a", 6))
 			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(10 * time.Minute)}}}}
 			gone(b.snap.Peers["M"])
-			b.snap.Peers["N"].Assignment.Rec.Closed = &schema.Closed{Clean: true}
+			b.snap.Peers["N"].Assignment.Rec.Closed = &schema.Closed{Left: true}
 			if c.two {
 				b.snap.Peers["M"].Assignment.Rec.Granted[0].Count = new(9)
 			}

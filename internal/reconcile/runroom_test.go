@@ -80,7 +80,7 @@ func TestBarrierTellsWhoHasLeft(t *testing.T) {
 	for _, memberID := range []string{"M", "O"} {
 		p := gone(b.snap.Peers[memberID])
 		assignment := *p.Assignment.Rec
-		assignment.Closed = &schema.Closed{Clean: true}
+		assignment.Closed = &schema.Closed{Left: true}
 		p.Assignment = view.Entry[schema.Assignment]{Rec: &assignment, Version: p.Assignment.Version + 1, RecAt: p.Assignment.Version + 1, Read: b.now}
 	}
 	d := b.decide(func(w *round.World) { w.Memory = memory })

@@ -152,7 +152,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 		why   cluster.ReasonCode
 	}{
 		{"left", func(p *view.Peer) {
-			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "node left", Clean: true}
+			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "node left", Left: true}
 		}, cluster.WhyLeft},
 		{"crashed", func(p *view.Peer) {
 			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "killed", StartedLast60s: schematest.Claimed("b 0 @8")}
@@ -209,6 +209,11 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			d = b.decide(atNoon)
 			if assignment, written := d.Assignments["n2"]; !written || assignment != nil {
 				t.Errorf("n2 is not reaped: %+v", d.Assignments)
+			}
+			for _, m := range d.Steps {
+				if m.Step == cluster.StepReap && m.Code != c.why {
+					t.Errorf("it is reaped since it %q: %s", m.Code, m.Why)
+				}
 			}
 			if rec := d.TaskRuns["a"]; rec == nil || len(rec.Runs) == 1 && !rec.Runs[0].Done.Contains(0) {
 				t.Errorf("its end is not noted: %+v", rec)

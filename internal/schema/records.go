@@ -142,8 +142,12 @@ type Assignment struct {
 type Closed struct {
 	By    string `json:"by"`
 	Cause string `json:"cause"`
-	// Clean says that the member left on purpose: nobody need wait for it to come back.
-	Clean bool `json:"clean,omitempty"`
+	// Left says that the member left on purpose: leaders do not wait for its node to come back, and what it leaves behind waits
+	// for a moment while other nodes leave, too.
+	Left bool `json:"left,omitempty"`
+	// Settled says that a leader has given away what it could of the member's slots, after all delays, so that later leaders do
+	// not begin them again. It says nothing about how the member ended: By and Cause do.
+	Settled bool `json:"settled,omitempty"`
 	// StartedLast60s are, after a crash, the slots that may have caused it. When each was claimed
 	// and At, when the process died, are by the clock of one machine.
 	StartedLast60s []Claimed `json:"startedLast60s,omitempty"`

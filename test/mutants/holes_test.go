@@ -554,7 +554,7 @@ var mutants = []mutant{
 	},
 	{
 		"delay", "the slots of a node that left on purpose are delayed",
-		one("internal/reconcile/members/delays.go", `		return !assignment.Closed.Clean
+		one("internal/reconcile/members/delays.go", `		return !assignment.Closed.Left && !assignment.Closed.Settled
 `, `		return true
 `),
 		in("internal/reconcile", "TestWait"),

@@ -17,7 +17,7 @@ func vanished(p *view.Peer) bool {
 	case assignment == nil || assignment.Evicted:
 		return false
 	case assignment.Closed != nil:
-		return !assignment.Closed.Clean
+		return !assignment.Closed.Left && !assignment.Closed.Settled
 	}
 	return p.Member.Absent && p.Status.Absent
 }

@@ -15,12 +15,14 @@ func TestDepartureOf(t *testing.T) {
 		want       string
 	}{
 		"gone":                  {schema.Assignment{}, "n1 was lost"},
-		"gone, and settled":     {schema.Assignment{Closed: &schema.Closed{Cause: schema.CauseLost, Clean: true}}, "n1 was lost"},
+		"gone, and settled":     {schema.Assignment{Closed: &schema.Closed{Cause: schema.CauseLost, Settled: true}}, "n1 was lost"},
 		"crashed":               {schema.Assignment{Closed: &schema.Closed{Cause: "exit code 2"}}, "n1 was lost: exit code 2"},
-		"left":                  {schema.Assignment{Closed: &schema.Closed{Cause: "node left", Clean: true}}, "n1 left"},
+		"crashed, and settled":  {schema.Assignment{Closed: &schema.Closed{Cause: "exit code 2", Settled: true}}, "n1 was lost: exit code 2"},
+		"left, and settled":     {schema.Assignment{Closed: &schema.Closed{Cause: "node left", Left: true, Settled: true}}, "n1 left"},
+		"left":                  {schema.Assignment{Closed: &schema.Closed{Cause: "node left", Left: true}}, "n1 left"},
 		"evicted":               {schema.Assignment{Evicted: true}, "n1 was evicted"},
-		"evicted, and settled":  {schema.Assignment{Evicted: true, Closed: &schema.Closed{Cause: "evicted", Clean: true}}, "n1 was evicted"},
-		"evicted, for question": {schema.Assignment{Evicted: true, Closed: &schema.Closed{Cause: schema.CauseLost, Clean: true}}, "n1 was evicted"},
+		"evicted, and settled":  {schema.Assignment{Evicted: true, Closed: &schema.Closed{Cause: "evicted", Settled: true}}, "n1 was evicted"},
+		"evicted, for question": {schema.Assignment{Evicted: true, Closed: &schema.Closed{Cause: schema.CauseLost, Settled: true}}, "n1 was evicted"},
 	} {
 		c.assignment.Node = "n1"
 		why := departureOf(&view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &c.assignment}})

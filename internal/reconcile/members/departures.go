@@ -53,13 +53,9 @@ func formerBurst(f *round.Facts) *schema.Burst {
 	return nil
 }
 
-// ClosedClean reports whether a member left on purpose and says that nothing of it runs.
-func ClosedClean(p *view.Peer) bool {
-	var closed *schema.Closed
-	if p.Assignment.Rec != nil {
-		closed = p.Assignment.Rec.Closed
-	}
-	return closed != nil && closed.Clean
+// Left reports whether a member left on purpose, so that nothing of it runs.
+func Left(p *view.Peer) bool {
+	return p.Assignment.Rec != nil && p.Assignment.Rec.Closed != nil && p.Assignment.Rec.Closed.Left
 }
 
 // leavesSlots reports whether a member that has left leaves anything behind: else there is nothing to wait for.
@@ -72,7 +68,7 @@ func leavesSlots(p *view.Peer) bool {
 func (d *delayer) departing(begins bool, before time.Duration) (known map[string]time.Duration, fresh int) {
 	known = map[string]time.Duration{}
 	for _, memberID := range d.MemberIDs {
-		ended := d.members[memberID] == Reapable && ClosedClean(d.Snapshot.Peers[memberID])
+		ended := d.members[memberID] == Reapable && Left(d.Snapshot.Peers[memberID])
 		if !ended && d.members[memberID] != Leaving {
 			continue
 		}

@@ -38,7 +38,7 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draf
 }
 
 // closeAwaiting takes everything that does not await its agenda out of the assignment of a member of which nothing runs. It closes
-// the assignment: no later leader has to find out again that nothing runs, or to wait for the node to come back.
+// the assignment as settled: no later leader has to find out again that nothing runs, or to wait for the node to come back.
 func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.PendingRuns, draft *round.Draft) {
 	assignment := *p.Assignment.Rec
 	granted, freed := schema.Split(assignment.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return pending.Keeps(slot) })
@@ -61,7 +61,7 @@ func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.
 		closed.Cause = "evicted"
 	}
 	why := departureOf(p)
-	closed.Clean = true
+	closed.Settled = true
 	assignment.Closed = &closed
 	draft.Write(memberID, &assignment, 0)
 	draft.Free(assignment.Node, freed, returned, why)
@@ -76,7 +76,7 @@ func departureOf(p *view.Peer) cluster.Reason {
 		case assignment.Evicted:
 			why.Code = cluster.WhyEvicted
 		case assignment.Closed == nil || assignment.Closed.Cause == schema.CauseLost:
-		case assignment.Closed.Clean:
+		case assignment.Closed.Left:
 			why.Code = cluster.WhyLeft
 		default:
 			why.Detail = assignment.Closed.Cause

@@ -12,7 +12,7 @@ import (
 type Memory struct {
 	// FirstSeen is what was first seen when of the members that may have to be given up.
 	FirstSeen map[string]FirstSeen
-	Delays        Delays
+	Delays    Delays
 	// Drains are the nodes to be drained by a deadline, and when their marks were first seen.
 	Drains map[string]time.Duration
 	// Probations are the suspects, and since when each is where it is.

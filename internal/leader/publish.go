@@ -124,10 +124,7 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 		assignment, at := d.Assignments[memberID], snap.Peers[memberID].Assignment.Version
 		if assignment == nil {
 			l.reaped[memberID] = true
-			ops = append(ops, coord.Delete(l.Keys.Assignment(memberID), at))
-			if done := snap.Peers[memberID].Completions; done.Rec != nil && !done.Absent {
-				ops = append(ops, coord.Delete(l.Keys.CompletionsOf(memberID), done.Version))
-			}
+			ops = append(ops, l.reapOps(memberID, snap.Peers[memberID])...)
 		} else {
 			value := schema.Encode(assignment, at+1)
 			sizes[memberID] = len(value)
@@ -178,6 +175,15 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	l.reports.committed(d)
 	l.Log.Info("published", "term", l.term.Number, "assignments", len(d.Assignments), "steps", summary(d.Steps))
 	return nil
+}
+
+// reapOps returns what deletes a member's assignment, and its record of ended slots with it.
+func (l *leading) reapOps(memberID string, p *view.Peer) []coord.Op {
+	ops := []coord.Op{coord.Delete(l.Keys.Assignment(memberID), p.Assignment.Version)}
+	if done := p.Completions; done.Exists() {
+		ops = append(ops, coord.Delete(l.Keys.CompletionsOf(memberID), done.Version))
+	}
+	return ops
 }
 
 // measure counts and times a commit that was made.

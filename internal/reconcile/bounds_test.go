@@ -304,3 +304,27 @@ func TestAssignmentIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// An agenda that is too large gives up what is known of its oldest runs, but not of one of which an assignment still lists a slot:
+// its worker may write checkpoints, which are deleted with the run.
+func TestAgendaKeepsRunsThatAreListed(t *testing.T) {
+	s := spec("a", 1)
+	s.Mode, s.KeepRuns = cluster.ModeOnce, cluster.MaxKeepRuns
+	b := newBoard(s)
+	rec := &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 1, Due: noon, Began: noon}}}
+	for i := range schema.MaxTaskRuns / 20 {
+		rec.Kept = append(rec.Kept, fmt.Sprintf("20261125T120000.%06dZ", i))
+	}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
+	listed := cluster.RunTask("a", rec.Kept[0])
+	p := b.live("n1", 1, schematest.Granted("a@r 0 @7"), schematest.Releasing(listed+" 0 @5 v1"), 0, schematest.Claimed("a@r 0 @7", listed+" 0 @5"))
+	p.Completions = view.Entry[schema.Completions]{Rec: &schema.Completions{Slots: []schema.Completion{{Task: "a@r", Slots: cluster.Indexes{0}, Token: 7}}}}
+	d := b.decide(atNoon, func(w *round.World) { w.KeepRuns = true })
+	next := d.TaskRuns["a"]
+	if next == nil || len(d.DropRuns) == 0 {
+		t.Fatalf("nothing is given up: %s", draw(d))
+	}
+	if d.DropRuns[0].ID != rec.Kept[1] || next.Kept[0] != rec.Kept[0] {
+		t.Errorf("%s is given up first, %s is the oldest that is kept", d.DropRuns[0].ID, next.Kept[0])
+	}
+}

@@ -41,10 +41,10 @@ func decide(w round.World) round.Decision {
 		return draft.EvictOnly()
 	}
 	p := Place(s, draft)
-	asked, nodeChanges := selectReleases(s, p, draft)
-	release(s, p, asked, draft)
+	selected, nodeChanges := selectReleases(s, p, draft)
+	release(s, p, selected, draft)
 	nodeChanges = grant(s, p, nodeChanges, draft)
-	applyRequests(s, p, asked, draft)
+	applyRequests(s, p, draft)
 	remove(s.Facts, draft)
 	draft.Out.Memory.NodeChanges, draft.Out.Memory.Toward = nodeChanges, p.Toward()
 	draft.Out.FreedWhy = draft.StillFree(s.Facts)

@@ -53,13 +53,12 @@ func moveState(f *round.Facts, o schema.MoveRequest, m members.States) (there, g
 type requests struct {
 	*placement.Placement
 	moves moveRequests
-	asked releases
 	draft *round.Draft
 }
 
 // applyRequests takes what operators asked for once, and is done with this decision, out of the record.
-func applyRequests(s *Survey, p *placement.Placement, asked releases, draft *round.Draft) {
-	d := &requests{p, s.moves, asked, draft}
+func applyRequests(s *Survey, p *placement.Placement, draft *round.Draft) {
+	d := &requests{p, s.moves, draft}
 	e := d.Snapshot.Requests
 	if !e.Good() || d.Snapshot.Epoch.Rec == nil || draft.Omits(round.PartRequests, "") {
 		return
@@ -117,7 +116,8 @@ func (d *requests) comes(o schema.MoveRequest) bool {
 }
 
 // displaces reports whether workers of the task still have to leave the node that a slot was moved to, since it came. Until they
-// do, the request stands: otherwise the slot, which came last, would be the first to leave.
+// are asked back, the request stands: otherwise the slot, which came last, would be the first to leave. A worker that the stage
+// before selected counts only if it is asked back in this commit, which may be full.
 func (d *requests) displaces(o schema.MoveRequest) bool {
 	t, known := d.Rank[o.Slot.Task]
 	return known && slices.ContainsFunc(d.Target.Moves, func(m planner.Move) bool {
@@ -125,7 +125,7 @@ func (d *requests) displaces(o schema.MoveRequest) bool {
 		if m.Task != t || slot == o.Slot || m.From < 0 || d.In.Nodes[m.From].Name != o.To {
 			return false
 		}
-		_, asked := d.asked[d.Nodes[m.From]][slot]
-		return !asked
+		assignment := d.draft.Assignment(d.Nodes[m.From])
+		return assignment == nil || schema.Find(assignment.Releasing, slot) == nil
 	})
 }

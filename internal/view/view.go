@@ -40,6 +40,9 @@ type Entry[R any] struct {
 // Good reports whether the record at the key's present version is usable.
 func (e Entry[R]) Good() bool { return e.Rec != nil && !e.Absent && e.Err == nil }
 
+// Exists reports whether the key was there when it was last read, usable or not.
+func (e Entry[R]) Exists() bool { return !e.Absent && (e.Rec != nil || e.Err != nil) }
+
 // Peer is what is known of one member.
 type Peer struct {
 	Assignment Entry[schema.Assignment]

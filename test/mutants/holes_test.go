@@ -993,8 +993,28 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a member's record of ended slots outlives the member",
-		one("internal/leader/publish.go", "				ops = append(ops, coord.Delete(l.Keys.CompletionsOf(memberID), done.Version))\n", "				_ = done\n"),
+		one("internal/leader/publish.go", "		ops = append(ops, coord.Delete(l.Keys.CompletionsOf(memberID), done.Version))\n", "		_ = done\n"),
 		simulated("Liveness", 100),
+	},
+	{
+		"runs", "a record of ended slots that cannot be read outlives the member",
+		one("internal/leader/publish.go", "done := p.Completions; done.Exists() {", "done := p.Completions; done.Rec != nil && !done.Absent {"),
+		in("internal/leader", "TestReapDeletesCompletions"),
+	},
+	{
+		"runs", "a request to move a slot is dropped before what the slot displaces is asked back",
+		one("internal/reconcile/requests.go", "		return assignment == nil || schema.Find(assignment.Releasing, slot) == nil\n", "		return assignment == nil\n"),
+		in("internal/reconcile", "TestAMoveStandsUntilWhatItDisplacesIsAskedBack"),
+	},
+	{
+		"runs", "an agenda that is too large forgets a run whose worker may still write checkpoints",
+		one("internal/reconcile/runs/runs.go", "slices.IndexFunc(a.rec.Kept, a.mayForget)", "min(len(a.rec.Kept), 1) - 1"),
+		in("internal/reconcile", "TestAgendaKeepsRunsThatAreListed"),
+	},
+	{
+		"delay", "members that a leader has settled count as departures",
+		one("internal/reconcile/members/departures.go", "	return p.Assignment.Rec != nil && p.Assignment.Rec.Closed != nil && p.Assignment.Rec.Closed.Left\n", "	return p.Assignment.Rec != nil && p.Assignment.Rec.Closed != nil && (p.Assignment.Rec.Closed.Left || p.Assignment.Rec.Closed.Settled)\n"),
+		in("internal/reconcile", "TestSettledMembersDidNotLeave"),
 	},
 	{
 		"runs", "firings happen twice when the clocks go back",
@@ -1646,7 +1666,7 @@ var mutants = []mutant{
 	},
 	{
 		"growth", "a run's checkpoints are deleted while it may still save some",
-		one("internal/reconcile/runs/runs.go", " && !a.Lists(cluster.RunTask(a.task, id)) {", " {"),
+		one("internal/reconcile/runs/runs.go", " && a.mayForget(id) {", " {"),
 		in("internal/reconcile", "TestRunsAreKeptWhileTheyAreListed"),
 	},
 	{

@@ -24,7 +24,7 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draf
 			closeAwaiting(f, memberID, p, pending, draft)
 		default:
 			draft.Write(memberID, nil, 0)
-			if p.Completions.Rec != nil && !p.Completions.Absent {
+			if p.Completions.Exists() {
 				draft.Extra++
 			}
 			why := departureOf(p)

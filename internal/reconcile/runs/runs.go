@@ -102,7 +102,7 @@ func (d *stage) advance(name string, task view.Entry[schema.Task]) {
 }
 
 // limit keeps an agenda within its bound. It gives up which of a run's errors was whose, the largest run's first, then
-// which firings were skipped, and then what is known of the oldest runs that are over.
+// which firings were skipped, and then what is known of the oldest runs that are over and that no assignment lists.
 func (a *agenda) limit() {
 	a.blurred = map[string]bool{}
 	for schema.Size(&a.rec) > schema.MaxTaskRuns {
@@ -118,11 +118,15 @@ func (a *agenda) limit() {
 			a.blurred[a.rec.Runs[at].ID] = true
 		case len(a.rec.Skips) > 0:
 			a.rec.Skips = a.rec.Skips[1:]
-		case len(a.rec.Kept) > 0 && len(a.draft.Out.DropRuns) < maxDrops:
-			a.forget(a.rec.Kept[0])
-			a.rec.Kept = a.rec.Kept[1:]
+		case len(a.draft.Out.DropRuns) < maxDrops:
+			oldest := slices.IndexFunc(a.rec.Kept, a.mayForget)
+			if oldest < 0 {
+				return // what is left cannot be so large
+			}
+			a.forget(a.rec.Kept[oldest])
+			a.rec.Kept = slices.Delete(a.rec.Kept, oldest, oldest+1)
 		default:
-			return // what is left cannot be so large
+			return // the rest of them in the next decision
 		}
 	}
 }
@@ -264,8 +268,11 @@ func (a *agenda) end() {
 	}
 }
 
-// trim forgets the oldest runs that are over and too many. One of which an assignment still lists a slot is left for
-// later: its worker may write checkpoints, which are deleted with the run.
+// mayForget reports whether what is known of a run that is over may be forgotten. While an assignment still lists a slot of the
+// run, its worker may write checkpoints, which are deleted with the run.
+func (a *agenda) mayForget(id string) bool { return !a.Lists(cluster.RunTask(a.task, id)) }
+
+// trim forgets the oldest runs that are over and too many.
 func (a *agenda) trim() {
 	extra := len(a.rec.Kept) - cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns)
 	if extra <= 0 || a.KeepRuns {
@@ -273,7 +280,7 @@ func (a *agenda) trim() {
 	}
 	kept := []string{}
 	for _, id := range a.rec.Kept {
-		if extra > 0 && len(a.draft.Out.DropRuns) < maxDrops && !a.Lists(cluster.RunTask(a.task, id)) {
+		if extra > 0 && len(a.draft.Out.DropRuns) < maxDrops && a.mayForget(id) {
 			a.forget(id)
 			a.changed = true
 			extra--

@@ -40,7 +40,7 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 	count, spans, keys := meter.New(), emit.NewSpans(cfg.Trace), schema.NewKeys(cfg.Cluster)
 	emitter := emit.New(cfg.Name, log, count, spans)
 	observer, logs := &view.Observer{}, worker.NewLogs(cfg.LogBytes)
-	presence := nodesession.NewPresence(observer.Retell)
+	presence := nodesession.NewPresence(observer.WakeReaders)
 	w := newWorks()
 	sessions := nodesession.Config{
 		Store: store, Cluster: cfg.Cluster, Keys: keys,

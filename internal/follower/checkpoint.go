@@ -11,10 +11,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Checkpoints stores how far workers are, for whoever has their slot next.
+// Checkpoints stores how far workers are, for the next workers of their slots.
 //
 // A write is fenced by the grant: it is committed only while the member's status says that it holds the
-// slot under the worker's token. As long as it says so nobody else can have been granted the slot, so
+// slot under the worker's token. As long as it does, no other member can have been granted the slot, so
 // a worker that was paused and wakes too late cannot undo what its successor has recorded.
 type Checkpoints struct {
 	Session coord.Session
@@ -39,7 +39,7 @@ func (c Checkpoints) Save(ctx context.Context, g cluster.Grant, data []byte) err
 	return fmt.Errorf("checkpoint of %s: %w", g.Slot, err)
 }
 
-// saveOps returns the commit that notes how far a worker is, nil if it is recorded.
+// saveOps returns the commit that stores how far a worker is, nil if it is stored.
 func (c Checkpoints) saveOps(ctx context.Context, g cluster.Grant, data []byte) ([]coord.Op, error) {
 	holds, err := c.holds(ctx, g.Slot, g.Token)
 	if err != nil {

@@ -107,7 +107,7 @@ const (
 	listBytes  = 3<<10 + cluster.MaxRunWorkers/6
 )
 
-// add notes the end of a slot, and reports whether there was room for it. When errors have taken their share, one stands
+// add records the end of a slot, and reports whether there was room for it. When errors have taken their share, one stands
 // for all others of a grant.
 func (d *ends) add(slot cluster.Slot, token int64, reason string) bool {
 	key := outcome{slot.Task, token, reason}
@@ -152,7 +152,7 @@ func reasonOf(r cluster.Report) string {
 	return cmp.Or(schema.Cut(r.Error, 10*schema.ShortError), "failed")
 }
 
-// fill says what is held and how workers are, within the bound of a status. What is held is said in full, and if need be more
+// fill writes what is held and how workers are, within the bound of a status. What is held is listed in full, and if need be more
 // than that: then it is only given back later. What is given up first is states of workers, then when slots
 // were claimed.
 func (l *Local) fill(status *schema.Status, claims map[cluster.Slot]schema.Claim) {
@@ -171,7 +171,7 @@ func (l *Local) fill(status *schema.Status, claims map[cluster.Slot]schema.Claim
 		less(claims)
 		status.Holding = schema.Gather(claims)
 	}
-	workers := tellable(l.Running)
+	workers := notable(l.Running)
 	status.Workers = workers[:schema.Fit(workers, schema.MaxStatus-size()-len(`"workers":[],`))]
 	slices.SortFunc(status.Workers, func(a, b schema.WorkerState) int { return a.Slot.Compare(b.Slot) })
 }
@@ -200,7 +200,7 @@ func claimedSometime(claims map[cluster.Slot]schema.Claim) {
 	}
 }
 
-// claimedWhole says that all of a grant is held of which something is.
+// claimedWhole lists all of a grant as held of which something is.
 func (l *Local) claimedWhole(claims map[cluster.Slot]schema.Claim) {
 	if l.Assignment == nil {
 		return

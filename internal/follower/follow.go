@@ -51,14 +51,14 @@ type Actions struct {
 	Completions *schema.Completions
 	// Status is to be written now, nil if it can wait until RequeueAt.
 	Status *schema.Status
-	// Lazy says that Status could have waited: it tells of nothing but states.
+	// Lazy is set if Status could have waited: only states of workers have changed.
 	Lazy bool
-	// Differs says that states of workers are not as LastStatus has them, whether Status tells them or not.
+	// Differs says that states of workers are not as LastStatus has them, whether Status contains them or not.
 	Differs   bool
 	RequeueAt time.Duration // 0: never
 }
 
-// A status that tells of nothing but states is written at once when none was for lazily, and else when that is over: so
+// A status in which only states have changed is written at once when none was for lazily, and else when that is over: so
 // a first failure is seen at once, and a crash loop costs no more than one write in that time. What changes together, as
 // where all workers of a task fail at their start, is gathered for a moment and written together.
 const (
@@ -175,7 +175,7 @@ func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) 
 	return slots
 }
 
-// urgent reports whether a status has to be written at once: somebody waits for it, or the last one is wrong about what is
+// urgent reports whether a status has to be written at once: the leader waits for it, or the last one is wrong about what is
 // held.
 func (l *Local) urgent(status *schema.Status) bool {
 	last := l.LastStatus
@@ -224,14 +224,14 @@ func sameWorkers(a, b []schema.WorkerState) bool {
 	})
 }
 
-// A status has to stay far below what the store takes. So many states are told at most, the rest
-// are said to run; and so many bytes of errors, after which they are cut short.
+// A status has to stay far below what the store takes. It contains so many states at most, and the rest
+// seem to run; and so many bytes of errors, after which they are cut short.
 const (
 	maxTold   = 500
 	maxErrors = 32 << 10
 )
 
-// rank says which workers are told first, where not all can be: those that need somebody.
+// rank orders the workers whose states a status contains, where it cannot contain all: first those that need a person.
 func rank(r *cluster.Report) int {
 	switch r.State {
 	case cluster.WorkerStuck:
@@ -249,14 +249,14 @@ func rank(r *cluster.Report) int {
 	return 3
 }
 
-// tellable returns the workers that are not simply running, those first that need somebody.
-func tellable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
+// notable returns the workers that are not simply running, those first that need a person.
+func notable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 	var list []schema.WorkerState
 	budget := maxErrors
-	tell := func(r *cluster.Report) bool {
+	isNotable := func(r *cluster.Report) bool {
 		return (r.State != cluster.WorkerRunning || r.Restarts > 0 || r.Error != "") && r.State != cluster.WorkerDone
 	}
-	slots := only(running, tell)
+	slots := only(running, isNotable)
 	slices.SortStableFunc(slots, func(a, b cluster.Slot) int {
 		x, y := running[a], running[b]
 		return cmp.Compare(rank(&x), rank(&y))

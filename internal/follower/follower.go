@@ -56,7 +56,7 @@ type Follower struct {
 	// Leads reports whether this node leads at present. A leader stays until its assignment is empty, so that its slots
 	// need not wait for the next leader.
 	Leads func() bool
-	// Damaged receives when somebody else wrote the status, which is then written again.
+	// Damaged receives when the status was written by hand; it is then written again.
 	Damaged <-chan struct{}
 	// Busy is since when the follower's loop has been at work.
 	Busy membership.Busy

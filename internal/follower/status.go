@@ -106,7 +106,7 @@ func (fl *following) onReply(r reply) (refused bool) {
 // onWritten takes in a committed write of the status, and starts what it claimed.
 func (fl *following) onWritten(r reply) {
 	fl.statusVersion = r.version
-	if r.actions.Status != nil && !fl.unsure { // else somebody else has written it since
+	if r.actions.Status != nil && !fl.unsure { // else it was written by another hand since
 		fl.lastStatus = r.actions.Status
 	}
 	if r.actions.Completions != nil {

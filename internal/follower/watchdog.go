@@ -29,7 +29,7 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 	for {
 		phase, left := lease.Phase()
 		var running map[cluster.Slot]cluster.Report
-		if phase > membership.LeaseValid || ctx.Err() != nil { // else nobody asks
+		if phase > membership.LeaseValid || ctx.Err() != nil { // else they are not needed
 			running = leased(workers.Reports())
 		}
 		if ctx.Err() != nil && len(running) == 0 {
@@ -45,7 +45,7 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 			atHardStop = 0
 		case len(running) > 0:
 			// Workers that had their time get one poll more; a process that wakes from a pause
-			// has to tell them first.
+			// has to stop them first.
 			if last == membership.LeaseValid {
 				atHardStop = -4
 			}
@@ -91,7 +91,7 @@ func emitLeaseChange(last, phase membership.Phase, running int, emit func(cluste
 	}
 }
 
-// leased leaves out who needs no lease: what may run on without one, and of what has ended nothing runs.
+// leased leaves out workers that need no lease: those that may run on without one, and those that have ended.
 func leased(running map[cluster.Slot]cluster.Report) map[cluster.Slot]cluster.Report {
 	maps.DeleteFunc(running, func(_ cluster.Slot, r cluster.Report) bool { return r.Continues || r.Ended })
 	return running

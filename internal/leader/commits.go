@@ -21,7 +21,8 @@ type commits struct {
 }
 
 // fencedBy returns how every commit of a leader begins, and the epoch that it writes. The candidate key must exist, and
-// nobody may have written since the leader read the epoch, not even an earlier commit of its own that is still under way.
+// nothing may have been written to the epoch since the leader read it, not even by an earlier commit of its own that is still under
+// way.
 func (c *commits) fencedBy(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
 	epoch := *snap.Epoch.Rec
 	epoch.NextToken = token

@@ -44,7 +44,7 @@ type Leader struct {
 	// Share hands what the leader has read to the readers of this node, whenever that changes.
 	Share func(*view.Snapshot)
 	Meter *meter.Meter
-	Trace func(cluster.Span) // nil for nobody who traces; it must not wait
+	Trace func(cluster.Span) // nil if nothing traces; it must not wait
 	// Lease is this member's: a member without one cannot know that it leads.
 	Lease *membership.Lease
 	// Leaves reports whether this member is about to leave; nil for never. Its status says so a little later.

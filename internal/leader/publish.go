@@ -54,7 +54,7 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 		l.sweeper.unremovable[l.sweeper.below(failed.Op.Key)], l.failures = true, 0
 	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid):
 		if err := l.sweeper.clearBelow(ctx, failed.Op.Key); err != nil {
-			l.Log.Warn("a record cannot be deleted: somebody has made keys below it", "key", failed.Op.Key, "error", err)
+			l.Log.Warn("a record cannot be deleted: keys were made below it by hand", "key", failed.Op.Key, "error", err)
 		}
 	case checked && schema.Dir(failed.Op.Key) == schema.Dir(l.Keys.Decision(0)):
 		if err := l.commits.ring.read(ctx, failed.Op.Key); err != nil {
@@ -286,7 +286,7 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	p := snap.Peers[memberID]
 	ops, epoch := l.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.commits.nextToken))
 	assignment, version, why := &schema.Assignment{}, int64(0), "another of its keys was deleted"
-	node, lost := memberID, false // nobody knows what it holds
+	node, lost := memberID, false // it is unknown what it holds
 	switch m := p.Member.Rec; {
 	case p.Assignment.Absent:
 		why = "its assignment is missing"

@@ -50,7 +50,7 @@ func (r *reports) changed(snap *view.Snapshot) (left []*view.Peer) {
 	return left
 }
 
-// found reports what a decision found that nobody has asked for.
+// found reports what a decision found by itself.
 func (r *reports) found(d round.Decision) {
 	r.logBlocked(d.Blocked)
 	r.logFull(d.Full)
@@ -77,7 +77,7 @@ func (r *reports) committed(d round.Decision) {
 	}
 }
 
-// departure says how a member left.
+// departure returns how a member left.
 func departure(p *view.Peer) string {
 	switch {
 	case p == nil || p.Assignment.Rec == nil:
@@ -165,7 +165,7 @@ func (r *reports) reportDoubles(doubles map[cluster.Slot][]view.Listing) {
 		reported[slot] = seen[slot]
 		if r.doubles[slot] != reported[slot] {
 			r.Log.Error(
-				"a slot is granted twice: somebody wrote an assignment by hand, or put a former one back; the older grant is asked back",
+				"a slot is granted twice: an assignment was written by hand, or a former one was put back; the older grant is asked back",
 				"slot",
 				slot.String(),
 				"holders",

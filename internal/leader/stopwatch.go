@@ -48,7 +48,7 @@ func (w *stopwatch) decided(steps []cluster.Decided, assignments map[string]*sch
 			case cluster.StepRelease:
 				switch {
 				case m.To == "":
-					delete(w.since, slot) // nobody is to have it: what comes later is something else
+					delete(w.since, slot) // no node is to have it: what comes later is something else
 				case w.since[slot].of == "":
 					w.since[slot] = start{meter.Handoff, now}
 				}

@@ -22,7 +22,7 @@ type sweeper struct {
 }
 
 // runs deletes the checkpoints of runs whose records a decision deletes, as many as go into one commit. It reports whether
-// there were any: then the decision is made again. Nobody writes such a checkpoint any longer, since no assignment lists a
+// there were any: then the decision is made again. No worker writes such a checkpoint any longer, since no assignment lists a
 // slot of the run.
 func (s *sweeper) runs(ctx context.Context, d round.Decision) (swept bool, err error) {
 	for _, run := range d.DropRuns {
@@ -67,7 +67,7 @@ func (s *sweeper) mustGo(key string) bool {
 	return false
 }
 
-// clearBelow deletes what a hand has made below a record that is to be deleted: a service with a tree of keys refuses to
+// clearBelow deletes what was made by hand below a record that is to be deleted: a service with a tree of keys refuses to
 // delete it before. What is further down goes first.
 func (s *sweeper) clearBelow(ctx context.Context, key string) error {
 	for {

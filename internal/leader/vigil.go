@@ -14,11 +14,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// A term has two goroutines: the leader's loop, and a vigil that sees to it that who cannot lead does not. The vigil
+// A term has two goroutines: the leader's loop, and a vigil, which ends the term of a leader that cannot lead. The vigil
 // ends the term when the loop makes no progress for the length of a session although the lease is valid (a decision that
 // hangs; every step of a round and every answer to a read counts as progress), or when there is no lease although the
-// service can be reached. The loop itself ends it when commits fail or rounds panic again and again. Neither of them touches the workers of
-// this node.
+// service can be reached. The loop itself ends it when commits fail or rounds panic again and again. Neither of them touches
+// the workers of this node.
 //
 // A loop that hangs cannot be stopped: it is left behind with a context that has ended, and whatever it commits then is
 // refused, for its candidate key is gone. This member does not stand for election before it has come back.
@@ -154,7 +154,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 type plannerKey struct{}
 
 // WithPlanner returns a context under which leaders plan with another function than planner.Make: tests let it hang,
-// or return what nobody expects.
+// or return what is not expected.
 func WithPlanner(ctx context.Context, plan func(planner.Input) planner.Plan) context.Context {
 	return context.WithValue(ctx, plannerKey{}, plan)
 }

@@ -9,9 +9,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Clocks of machines are compared for people alone: schedules fire by the leader's, and nobody sees that it is wrong. No
-// decision rests on what is found here. A heartbeat tells its sender's clock, and whoever reads two of them can bound by
-// how much that is ahead of its own, without a word from anybody else: the first was stamped before the answer that it
+// Clocks of machines are compared for people alone: schedules fire by the leader's, and nothing else would show that it is wrong. No
+// decision rests on what is found here. A heartbeat contains its sender's clock, and a reader of two of them can bound by
+// how much that is ahead of its own, without any other source: the first was stamped before the answer that it
 // came in arrived, and the second, if there was another one between them, after the first one was asked for. So the bounds
 // are as far apart as the two readings, plus what a server of the service lags behind.
 
@@ -21,7 +21,7 @@ const ApartAbove = 2 * time.Second
 // Sighting is a heartbeat as read, and the reader's clock before and after.
 type Sighting struct {
 	Version       int64
-	At            time.Time // its sender's clock, zero if it does not tell
+	At            time.Time // its sender's clock, zero if it does not contain it
 	Before, After time.Time
 }
 
@@ -42,8 +42,8 @@ func (a Apart) String() string {
 	return fmt.Sprintf("%v to %v %s", low.Round(100*time.Millisecond), high.Round(100*time.Millisecond), where)
 }
 
-// Compare bounds by how much the clock of whoever wrote two heartbeats is ahead of that of whoever read them, one after the
-// other. It reports false if they do not tell: no heartbeat lies between them, or their sender is of an earlier version.
+// Compare bounds by how much the clock of the writer of two heartbeats is ahead of that of their reader, who read them one after
+// the other. It reports false if they do not show that: no heartbeat lies between them, or their sender is of an earlier version.
 func Compare(first, second Sighting) (Apart, bool) {
 	if first.At.IsZero() || second.At.IsZero() || second.Version < first.Version+2 {
 		return Apart{}, false

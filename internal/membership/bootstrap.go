@@ -52,7 +52,7 @@ func Bootstrap(ctx context.Context, s coord.Session, keys schema.Keys, floor int
 }
 
 // readEpoch reads the epoch, and how it is stored: nil if it is not. With a floor one that cannot be used is begun again:
-// what it said is lost, but for what the caller knows, and what decisions tell.
+// its content is lost, but for what the caller knows and the decisions contain.
 func readEpoch(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) (epoch schema.Epoch, stored *coord.Record, err error) {
 	r, err := s.Get(ctx, keys.Epoch())
 	if err == nil {
@@ -109,7 +109,7 @@ func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (reco
 			return 0, fmt.Errorf("delete: %w", err)
 		}
 		records++
-		// Nobody joins it any longer. Who did in the last moment keeps it.
+		// No node joins it any longer. One that did in the last moment keeps it.
 		if err := noMembers(ctx, s, keys); err != nil {
 			_, cerr := s.Commit(ctx, coord.Create(keys.Meta(), meta.Value))
 			return 0, fmt.Errorf("delete: %w", errors.Join(err, cerr))

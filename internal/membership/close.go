@@ -19,7 +19,7 @@ type Departure struct {
 	AssignmentVersion int64
 	StatusVersion     int64
 	KeepAlive         KeepAlive
-	Burst             *schema.Burst // nil if it did not lead, or nobody else leaves
+	Burst             *schema.Burst // nil if it did not lead, or no other member leaves
 }
 
 // Close closes a member of which nothing runs any longer: one commit marks its assignment and
@@ -48,7 +48,7 @@ type FormerMember struct {
 	Blame bool
 }
 
-// CloseDead closes a member of which nothing runs any longer, over a session of somebody else. A
+// CloseDead closes a member of which nothing runs any longer, over another session than its own. A
 // member that cannot be found is looked for again for a moment, since its join may still be under
 // way; then there is nothing to close.
 func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, former FormerMember) error {

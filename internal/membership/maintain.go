@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// ErrUnheard says that the service hears this member, and that what it says does not arrive here: the session would
+// ErrUnheard is returned when the service hears this member, and its answers do not arrive here: the session would
 // live on for as long as that lasts, and so would what the member holds, although nothing of it runs. It must not be
 // presented to the service again.
 var ErrUnheard = errors.New("the coordination service hears this member, and its answers do not arrive")
@@ -33,8 +33,8 @@ type KeepAlive struct{ version int64 } // of the heartbeat key
 // show that the member acts, not that one goroutine lives.
 //
 // Damaged receives when the member's status was edited by hand, so that it is written again. That is looked for now
-// and then: a watch would cost a read after each of the member's own writes, and whoever writes a status that somebody
-// else has changed is refused, and finds out.
+// and then: a watch would cost a read after each of the member's own writes, and a member that writes a status which
+// was changed by hand is refused, and finds out.
 func Maintain(
 	ctx context.Context,
 	s coord.Session,
@@ -47,7 +47,7 @@ func Maintain(
 	params := LeaseParamsOf(s.Info())
 	hints := coord.NewHints(s)
 	defer hints.Close()
-	hints.Watch(keys.Member(self.MemberID)) // whoever evicts the member deletes all its keys
+	hints.Watch(keys.Member(self.MemberID)) // an eviction of the member deletes all its keys
 	hints.Mark(keys.Member(self.MemberID))
 	look := time.NewTicker(lookAgain + jitter.Of(lookAgain/10, self.MemberID))
 	defer look.Stop()

@@ -3,7 +3,7 @@
 //
 // # The model
 //
-// A member is one session's life, told apart by a MemberID that is never used twice. Its keys
+// A member is one session's life, identified by a MemberID that is never used twice. Its keys
 // are created in one commit ([Join]) and vanish together: with the session, in the commit
 // that closes the member ([Close]), or when an operator or leader evicts it. Only its
 // assignment stays, until a leader reaps it.
@@ -43,7 +43,7 @@ var (
 	ErrGone = errors.New("member is gone")
 )
 
-// NameTakenError says who has the name. It matches ErrNameTaken.
+// NameTakenError names the member that has the name. It matches ErrNameTaken.
 type NameTakenError struct {
 	Node  string
 	Owner schema.Name
@@ -111,9 +111,9 @@ func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Memb
 	return Self{Member: m, Election: results[len(results)-1].Key}, nil
 }
 
-// mayJoinAfter returns nil if a join may be tried again that has failed: meta has changed since it was read, or whoever had
-// the name has just left. Everything else is final. So is an unknown outcome: the join may still happen. So is a cluster
-// that is gone: it is being deleted, and is not to be made again by somebody who was about to join it.
+// mayJoinAfter returns nil if a join may be tried again that has failed: meta has changed since it was read, or the member that
+// had the name has just left. Everything else is final. So is an unknown outcome: the join may still happen. So is a cluster
+// that is gone: it is being deleted, and is not to be made again by a node that was about to join it.
 func mayJoinAfter(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member, last error) error {
 	failed, checked := coord.FailedCheck(last)
 	switch {
@@ -144,8 +144,8 @@ func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 	}
 }
 
-// activeProtocol reads meta, creating the cluster in an empty store, and refuses a protocol that is not ours. If somebody
-// else creates the cluster at the same time, one of them wins.
+// activeProtocol reads meta, creating the cluster in an empty store, and refuses a protocol that is not ours. If another
+// node creates the cluster at the same time, one of them wins.
 func activeProtocol(ctx context.Context, s coord.Session, keys schema.Keys) (version int64, err error) {
 	_, err = coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
 		if failed, checked := coord.FailedCheck(last); checked && failed.Op.Key == keys.Epoch() {
@@ -198,7 +198,7 @@ func outlasts(ctx context.Context, s coord.Session, keys schema.Keys, memberID s
 	return timeout + max(3*info.Spacing, time.Second) // of which ZooKeeper needs 1.5 ticks
 }
 
-// NameTaken returns who has a node name, nil if nobody has.
+// NameTaken returns which member has a node name, nil if none has.
 func NameTaken(ctx context.Context, s coord.Session, keys schema.Keys, name string) (*NameTakenError, error) {
 	r, err := s.Get(ctx, keys.Name(name))
 	if errors.Is(err, coord.ErrNotFound) {

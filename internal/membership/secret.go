@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// PeerSecret returns what the nodes of a cluster prove to each other with that they are of it. Whoever asks first makes
+// PeerSecret returns what the nodes of a cluster prove to each other with that they are of it. The first that asks makes
 // it, in one commit that fails for all others, so that all have the same. Where closed says that the store refuses strangers
 // now, one that was made while it may not have is deleted, and another one is made: the first may be known to others. The
 // error matches ErrNoCluster, schema.ErrCorrupt or one of package coord.

@@ -10,8 +10,8 @@ import (
 )
 
 // SessionKeys is what there is of a member's keys that end with its session, as they were read: those of the member, its status
-// and its heartbeat, all its candidate keys, and its node's name. Whoever ends a membership deletes them in the commit that
-// says so in the member's assignment. They are deleted at the versions that were read: what the member writes meanwhile
+// and its heartbeat, all its candidate keys, and its node's name. What ends a membership deletes them in the commit that
+// records that in the member's assignment. They are deleted at the versions that were read: what the member writes meanwhile
 // makes that commit fail, and what it sends afterwards is refused.
 type SessionKeys struct {
 	// Session is the one that the key of the member is bound to. It is "" if there is no such key, or if a hand has made it.
@@ -20,18 +20,18 @@ type SessionKeys struct {
 	Status *schema.Status
 
 	keys  []sessionKey // that there are
-	maker string       // the session that has made them, as far as one of them tells
+	maker string       // the session that has made them, as far as one of them shows it
 }
 
 // sessionKey is one key as it was read. The name may be another member's by now; the others are called after the member, and
-// nobody else's.
+// belong to no other.
 type sessionKey struct {
 	key    string
 	record coord.Record
 	isName bool
 }
 
-// ReadSessionKeys reads a member's keys, all at once. Node is its node's name, "" if nobody knows it. The error is one of
+// ReadSessionKeys reads a member's keys, all at once. Node is its node's name, "" if it is unknown. The error is one of
 // package coord; a key that is not there is no error.
 func ReadSessionKeys(ctx context.Context, s coord.Session, keys schema.Keys, memberID, node string) (SessionKeys, error) {
 	candidates, err := s.List(ctx, keys.Elections())
@@ -89,8 +89,8 @@ func (b SessionKeys) DeleteOps(session string) (ops []coord.Op) {
 	return ops
 }
 
-// DeleteAllOps deletes all the keys, whoever has made them, but a name only if the session has it that has made the
-// others: a leader ends a membership whose keys a hand has touched, and nothing of it is to be left.
+// DeleteAllOps deletes all the keys, whichever session made them, but a name only if the session has it that has made the
+// others: a leader ends a membership whose keys were touched by hand, and nothing of it is to be left.
 func (b SessionKeys) DeleteAllOps() (ops []coord.Op) {
 	for _, k := range b.keys {
 		if !k.isName || k.record.Session == b.maker {

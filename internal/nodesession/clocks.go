@@ -16,7 +16,7 @@ import (
 const compareEach = time.Minute
 
 // compareClocks reports when this node's clock and that of the leader are apart, and when they are so no longer. It is for
-// people: nothing is decided by it, and it cannot tell which of the two is wrong.
+// people: nothing is decided by it, and it does not show which of the two is wrong.
 func (s *nodeSession) compareClocks(ctx context.Context) {
 	reported, wait := "", 10*time.Second
 	defer s.showApart(0)
@@ -70,7 +70,7 @@ func (s *nodeSession) compareClocks(ctx context.Context) {
 	}
 }
 
-// showApart sets the gauge: 0 while it is not known by how much the clocks are apart. A node that leads is apart from nobody,
+// showApart sets the gauge: 0 while it is not known by how much the clocks are apart. A node that leads is apart from no leader,
 // also if it began to lead while it compared.
 func (s *nodeSession) showApart(ahead time.Duration) {
 	s.cfg.Meter.Set(meter.ClockApart, ahead.Seconds())
@@ -79,7 +79,7 @@ func (s *nodeSession) showApart(ahead time.Duration) {
 	}
 }
 
-// compareWithLeader reads the leader's heartbeat twice. It reports false while that tells nothing.
+// compareWithLeader reads the leader's heartbeat twice. It reports false while that shows nothing.
 func (s *nodeSession) compareWithLeader(ctx context.Context) (leader string, apart membership.Apart, known bool) {
 	r, err := s.session.Get(ctx, s.cfg.Keys.Epoch())
 	var epoch schema.Epoch

@@ -29,7 +29,7 @@ func (s *nodeSession) watchConnection(ctx context.Context) {
 			c.Unheard = coarse(s.lease.Now() - info.Base)
 		}
 		if before := s.now.Swap(&c); before == nil && !c.Leased || before != nil && *before != c {
-			s.cfg.Observer.Retell()
+			s.cfg.Observer.WakeReaders()
 		}
 		switch {
 		case connected && !info.Connected:

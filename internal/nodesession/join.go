@@ -20,7 +20,7 @@ func whyNoMember(err error) (reason, help string) {
 	return reasonOf(err), "it is tried for ever"
 }
 
-// reasonOf says for people why a membership is over, or does not begin. Which of the member's keys is gone helps nobody.
+// reasonOf says for people why a membership is over, or does not begin. Which of the member's keys is absent does not help them.
 func reasonOf(err error) string {
 	if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) {
 		return "not heard of for longer than its session, or evicted"

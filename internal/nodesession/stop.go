@@ -87,7 +87,7 @@ func (s *nodeSession) abandon(pool *worker.Pool, err error) error {
 		defer close(reported)
 		stacks := worker.Stacks()
 		for slot, r := range pool.Reports() {
-			if r.Ended { // nothing of it runs; nobody notes its end any longer
+			if r.Ended { // nothing of it runs, and nothing records its end any longer
 				pool.Stop(slot, cluster.ErrLeaseLost, 0)
 				continue
 			}

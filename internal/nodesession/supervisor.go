@@ -88,8 +88,8 @@ func (v *supervisorReport) put(next cluster.SupervisorReport) {
 	v.out.Put(next)
 }
 
-// over is reported when nothing is left to clean up: the member has closed itself, or the service
-// was told that its session is over.
+// over is reported when nothing is left to clean up: the member has closed itself, or its session was
+// closed.
 func (v *supervisorReport) over() {
 	v.mu.Lock()
 	next := v.last

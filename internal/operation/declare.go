@@ -29,54 +29,54 @@ func (o Operator) Declare(
 ) (unapplied []string, err error) {
 	o.earlier = new(removals)
 	for _, spec := range tasks {
-		note := ""
+		reason := ""
 		_, err := edit(ctx, o, o.Keys.Task(spec.Name), func(rec *schema.Task, exists bool, _ int64) (bool, error) {
 			if !exists {
 				removed, _, err := o.removed(ctx, o.Keys.Task(spec.Name))
 				if err != nil {
 					return false, err
 				}
-				note = ""
+				reason = ""
 				if removed.Seen.MayContain(hash(spec)) {
-					note = wasDeleted
+					reason = wasDeleted
 					return false, nil
 				}
 			}
-			note = declareTask(rec, file, spec)
+			reason = declareTask(rec, file, spec)
 			return true, nil
 		})
-		note, err = unusableNote(note, err)
+		reason, err = orUnusable(reason, err)
 		if err != nil {
 			return unapplied, fmt.Errorf("declare: %w", err)
 		}
-		if note != "" {
-			unapplied = append(unapplied, fmt.Sprintf("task %s: %s", spec.Name, note))
+		if reason != "" {
+			unapplied = append(unapplied, fmt.Sprintf("task %s: %s", spec.Name, reason))
 		}
 	}
 	if settings == nil {
 		return unapplied, nil
 	}
-	note := ""
+	reason := ""
 	_, err = edit(ctx, o, o.Keys.Settings(), func(rec *schema.Settings, _ bool, _ int64) (bool, error) {
-		note = declareSettings(rec, file, *settings)
+		reason = declareSettings(rec, file, *settings)
 		return true, nil
 	})
-	note, err = unusableNote(note, err)
+	reason, err = orUnusable(reason, err)
 	if err != nil {
 		return unapplied, fmt.Errorf("declare: %w", err)
 	}
-	if note != "" {
-		unapplied = append(unapplied, "settings: "+note)
+	if reason != "" {
+		unapplied = append(unapplied, "settings: "+reason)
 	}
 	return unapplied, nil
 }
 
-// unusableNote makes a note of a record that somebody has to mend.
-func unusableNote(note string, err error) (string, error) {
+// orUnusable returns what of a file is not applied to a record: the reason given, or that a person has to fix the record.
+func orUnusable(reason string, err error) (string, error) {
 	if errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign) {
 		return "not applied: " + err.Error(), nil
 	}
-	return note, err
+	return reason, err
 }
 
 // Why a declaration is not applied.
@@ -109,7 +109,7 @@ func news(o schema.Origin, hash string) (bool, string) {
 	return false, seenBefore
 }
 
-// remember notes the declaration that a person has put in force, and the one before it, as those of files are noted: a
+// remember records the declaration that a person has put in force, and the one before it, as those of files are recorded: a
 // node that starts with a file of an earlier state reverts nothing.
 func remember(rec *schema.Task, before cluster.TaskSpec) {
 	for _, spec := range []cluster.TaskSpec{before, rec.Spec} {
@@ -159,8 +159,8 @@ var revertWords = map[cluster.Revert]string{
 	cluster.RevertDeleted: "the task was deleted, and this declares it again",
 }
 
-// declareTask brings a task's record up to date, and notes what the file wants otherwise.
-func declareTask(rec *schema.Task, file string, spec cluster.TaskSpec) (note string) {
+// declareTask brings a task's record up to date, and returns what of the file is not in force.
+func declareTask(rec *schema.Task, file string, spec cluster.TaskSpec) (unapplied string) {
 	h := hash(spec)
 	fresh, why := news(rec.Origin, h)
 	switch {
@@ -177,7 +177,7 @@ func declareTask(rec *schema.Task, file string, spec cluster.TaskSpec) (note str
 	return ""
 }
 
-func declareSettings(rec *schema.Settings, file string, spec schema.SettingsSpec) (note string) {
+func declareSettings(rec *schema.Settings, file string, spec schema.SettingsSpec) (unapplied string) {
 	h := hash(spec)
 	fresh, why := news(rec.Origin, h)
 	switch {

@@ -10,10 +10,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// A grant tells its worker how many workers the task has, and workers divide keys by that. Two counts at a time
+// A grant gives its worker the number of workers of the task, and workers divide keys by that. Two counts at a time
 // would give keys two owners, or none. So a changed count is a barrier: all slots of the old count are asked back
 // together, whatever the budget of moves, and none is granted with the new one while an assignment lists one of the
-// old. Nothing is remembered: what assignments list says how far it is, to every leader.
+// old. Nothing is remembered: every leader reads from the assignments how far it is.
 //
 // What was asked back for it stays in its assignment until all have stopped, so that the plan knows where each slot
 // was, and it starts again there.
@@ -22,7 +22,7 @@ import (
 type barrier struct {
 	remaining   []string       // the slots of another count that may run still, and where
 	unreachable bool           // one of them is a member's that cannot be asked
-	lost        bool           // one of them is a member's that is lost, for people
+	lost        bool           // one of them is of a member that is lost, as people read it (WorkerLost)
 	delay       cluster.Reason // why what a lost member has is not given away, though nothing of it runs; zero if it will be
 }
 
@@ -93,15 +93,15 @@ func (b barriers) toResize(f *round.Facts, h *schema.Granted, draft *round.Draft
 	return f.OtherCount(h) && !b[h.Task].unreachable && draft.Out.Blocked == ""
 }
 
-// resized says why the slots of an entry are asked back for another count.
+// resized returns why the slots of an entry are asked back for another count.
 func resized(f *round.Facts, h *schema.Granted) cluster.Reason {
 	why := cluster.Reason{Code: cluster.WhyResized}
 	switch was, known := h.WorkerCount(); {
 	case !known:
 	case f.Specs[h.Task].Count() == 0:
-		why.Detail = "workers are no longer told how many there are"
+		why.Detail = "workers no longer get the number of workers"
 	case was == 0:
-		why.Detail = "workers are now told how many there are"
+		why.Detail = "workers now get the number of workers"
 	}
 	return why
 }
@@ -124,7 +124,7 @@ const noCount = 0
 //
 // The value is the count with which free slots may be granted nevertheless. It is the old count while a barrier cannot begin,
 // since a member that has some of the old count cannot be asked. It is noCount while the barrier is under way, or if the workers
-// were not all granted with the same count, or were told none.
+// were not all granted with the same count, or without any.
 func (b barriers) barred(f *round.Facts, draft *round.Draft) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
 	for _, memberID := range f.MemberIDs {
@@ -152,7 +152,7 @@ func (b barriers) barred(f *round.Facts, draft *round.Draft) map[string]int {
 	return barred
 }
 
-// explain says what tasks wait for that are to have another count.
+// explain adds what the tasks wait for that are to have another count.
 func (b barriers) explain(f *round.Facts, unplaced map[string]cluster.Reason) {
 	for task, of := range b {
 		if !of.Over() && !f.Specs[task].Paused && f.Specs[task].WorkerNum > 0 {
@@ -164,7 +164,7 @@ func (b barriers) explain(f *round.Facts, unplaced map[string]cluster.Reason) {
 // maxNamed bounds how many slots a reason names.
 const maxNamed = 3
 
-// String says what is waited for.
+// String describes what the task waits for.
 func (b *barrier) String() string {
 	workers := "workers"
 	if len(b.remaining) == 1 {

@@ -31,7 +31,7 @@ func (d *releaseSelector) budget() *budget {
 			}
 		}
 		idle := max(placed-running[name], 0)
-		if d.barriers[name] == nil { // all of them stop together, and take nobody else's turn
+		if d.barriers[name] == nil { // all of them stop together, and take no turn of another task
 			b.inFlight += idle
 		}
 		if most := d.Specs[name].MaxUnavailable; most > 0 {

@@ -57,7 +57,7 @@
 //   - [members.ApplyDelays] lets the slots of members wait that are likely to be back, or that others follow.
 //   - [members.ExpireDrains] lets members leave whose drain is past its deadline.
 //   - [members.Reap] deletes the assignments of members of which nothing can run, and so frees their slots.
-//   - findInvalidGrants (invalid.go) finds grants that must not be: doubled, refused, or under a token that nobody gave.
+//   - findInvalidGrants (invalid.go) finds grants that must not be: doubled, refused, or under a token that no leader gave.
 //   - findBarriers (barriers.go) finds the tasks whose count of workers changes: all stop before one starts with the new count.
 //   - [failures.FindCrashLoops] finds slots that may have taken down their nodes, and withholds the worst of them.
 //   - [failures.Find] finds slots that fail on their nodes, and nodes on which everything does.
@@ -71,13 +71,13 @@
 //   - release (release.go) writes that into assignments, and frees the slots that their members gave back.
 //   - grant (grants.go, placesuspect.go) gives slots that no assignment lists to their nodes: the slots of a task that a node gets by one
 //     commit are one entry, under one new token.
-//   - applyRequests (requests.go) takes what operators asked for once, and is done, out of its record.
-//   - remove (remove.go) removes records of which nothing is left to do, when there is nothing else to write.
+//   - applyRequests (requests.go) takes requests that are done out of the record of requests.
+//   - remove (remove.go) removes the records of deleted tasks and of marks that want nothing, when there is nothing else to write.
 //
 // Part of the order is protocol. A slot is free only once the draft, as it has grown so far, lists it nowhere: so Reap and
 // release come before grant, and grants last of all that touches assignments. Advance comes before Reap, which keeps what runs
 // still need; selectReleases before release; requests are done once all that they ask for is written. The rest of the order is
 // free.
 //
-// Package explain goes through the same stages as far as the plan, as a dry run, for people who ask.
+// Package explain goes through the same stages as far as the plan, as a dry run, and answers people's questions from it.
 package reconcile

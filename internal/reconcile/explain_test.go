@@ -70,7 +70,7 @@ func TestExplainStuck(t *testing.T) {
 	for i := range b.snap.Peers["N"].Status.Rec.Workers {
 		b.snap.Peers["N"].Status.Rec.Workers[i].Since = time.Date(2026, 11, 28, 10, 20, 30, 0, time.UTC)
 	}
-	b.wantHere(t, slot, "(stuck) since 10:20:30 UTC", "node-N is draining", "within its stopTimeout of 10s", "Nobody else is granted it", "xconsumer stack "+slot.String(), "xconsumer evict node-N")
+	b.wantHere(t, slot, "(stuck) since 10:20:30 UTC", "node-N is draining", "within its stopTimeout of 10s", "It is granted to no other node", "xconsumer stack "+slot.String(), "xconsumer evict node-N")
 }
 
 // What keeps a slot where it is, is said, and what nodes have is what they have now, not what the plan gives them.

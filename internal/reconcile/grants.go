@@ -21,13 +21,13 @@ type granter struct {
 	draft    *round.Draft
 }
 
-// grant gives free slots to their targets, as far as one commit goes. It returns what is remembered
-// of nodes that come and go.
+// grant gives free slots to their targets, as far as one commit goes. It returns what the leader remembers of nodes that come
+// and go.
 func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, draft *round.Draft) round.NodeChanges {
 	d := &granter{p, s.Barriers, s.Loops, draft}
 	const spare = 1 << 20                                // tokens, more than one commit takes
 	if !schema.PlausibleToken(draft.Out.Token + spare) { // followers and later leaders would not rise above it
-		draft.Block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; somebody has set it")
+		draft.Block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; it was set by hand")
 	}
 	if draft.Out.Blocked != "" {
 		return changes
@@ -56,7 +56,7 @@ func (d *granter) freeSlots() [][]schema.Granted {
 	for t, name := range d.Tasks {
 		spec, generation := d.Specs[name], d.Generation(name)
 		count, below := spec.Count(), len(d.Target.Target[t])
-		if old, is := barred[name]; is { // workers that are told another count may run
+		if old, is := barred[name]; is { // workers with another count may run
 			count, below = old, old
 		}
 		for i, n := range d.Target.Target[t] {
@@ -84,8 +84,8 @@ func (d *granter) freeSlots() [][]schema.Granted {
 // meanwhile, or the claim is refused.
 const patience = 100 * time.Millisecond
 
-// claims reports whether a member is likely to be claiming what it was granted last, and sees to it that it is looked at
-// again then.
+// claims reports whether a member is likely to be claiming what it was granted last. The next decision then comes when the member
+// has had its time.
 func (d *granter) claims(memberID string) bool {
 	p := d.Snapshot.Peers[memberID]
 	newest := int64(0)
@@ -106,7 +106,7 @@ func (d *granter) claims(memberID string) bool {
 }
 
 // taken reports of each slot, by row, whether an assignment lists it, or a live member holds it by its status: leaders free no slot
-// that its member holds, but a hand may have taken it out of the assignment.
+// that its member holds, but it may have been taken out of the assignment by hand.
 func (d *granter) taken() [][]bool {
 	taken := make([][]bool, len(d.Tasks))
 	for t, target := range d.Target.Target {

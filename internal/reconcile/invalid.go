@@ -15,7 +15,7 @@ type invalidGrants map[string]map[cluster.Slot]cluster.Reason
 
 // findInvalidGrants finds the grants that must not be, and that are asked back at once, whatever the plan and the budgets say:
 //
-//   - A slot that several assignments list was granted by nobody: it stays with the highest token alone. Where the highest
+//   - A slot that several assignments list was not granted so by any leader: it stays with the highest token alone. Where the highest
 //     two are the same, with none.
 //   - A grant that its member refuses would run nowhere.
 //   - A token that no leader can have given yet must not stay, since later tokens would not rise above it.
@@ -48,14 +48,14 @@ func (r invalidGrants) addDoubled(slot cluster.Slot, listings []view.Listing, un
 	}
 }
 
-// addUnknown adds the grants of an assignment whose tokens nobody can have given yet.
+// addUnknown adds the grants of an assignment whose tokens no leader can have given yet.
 func (r invalidGrants) addUnknown(memberID string, assignment *schema.Assignment, unknown func(token int64) bool) {
 	for i := range assignment.Granted {
 		h := &assignment.Granted[i]
 		if !unknown(h.Token) {
 			continue
 		}
-		why := cluster.Reason{Code: cluster.WhyEdited, Detail: fmt.Sprintf("nobody has given token %d", h.Token)}
+		why := cluster.Reason{Code: cluster.WhyEdited, Detail: fmt.Sprintf("no leader has given token %d", h.Token)}
 		for _, index := range h.Slots {
 			r.add(memberID, cluster.Slot{Task: h.Task, Index: index}, why)
 		}

@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// releaseEntry are slots that are asked back for the same reason, and who is to have them.
+// releaseEntry are slots that are asked back for the same reason, and the node that is to have them.
 type releaseEntry struct {
 	schema.Releasing
 	to string

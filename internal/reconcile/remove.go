@@ -50,8 +50,8 @@ func remove(f *round.Facts, draft *round.Draft) {
 	}
 }
 
-// inUse returns the tasks of which an assignment lists slots, and the nodes that there are; whole is false if that
-// is not known of every member.
+// inUse returns the tasks of which an assignment lists slots, and the nodes that have a member; whole is false if that is not
+// known of every member.
 func inUse(f *round.Facts) (tasks, nodes map[string]bool, whole bool) {
 	tasks, nodes = map[string]bool{}, map[string]bool{}
 	for _, p := range f.Snapshot.Peers {

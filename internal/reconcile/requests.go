@@ -56,7 +56,7 @@ type requests struct {
 	draft *round.Draft
 }
 
-// applyRequests takes what operators asked for once, and is done with this decision, out of the record.
+// applyRequests takes the requests of operators that are done with this decision out of the record of requests.
 func applyRequests(s *Survey, p *placement.Placement, draft *round.Draft) {
 	d := &requests{p, s.moves, draft}
 	e := d.Snapshot.Requests

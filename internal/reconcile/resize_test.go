@@ -470,7 +470,7 @@ func TestPlanTellsRestarts(t *testing.T) {
 	d := b.decide()
 	for memberID, assignment := range d.Assignments {
 		for _, h := range assignment.Releasing {
-			if text := h.Why.String(); h.Task == "b" && text != "all workers of the task start again: workers are now told how many there are" {
+			if text := h.Why.String(); h.Task == "b" && text != "all workers of the task start again: workers now get the number of workers" {
 				t.Errorf("%s: %s", memberID, text)
 			}
 		}

@@ -13,10 +13,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// handover is why a slot is asked back, and who is to have it.
+// handover is why a slot is asked back, and which node is to have it.
 type handover struct {
 	why cluster.Reason
-	to  string // "" for nobody
+	to  string // "" for no node
 }
 
 // releases are the slots that are asked back, by member.
@@ -51,7 +51,7 @@ type releaseSelector struct {
 }
 
 // selectReleases decides which slots are asked back now: all that may not run on, and of the others as many as
-// the budget allows. It returns what is remembered of nodes that come and go, too.
+// the budget allows. It returns what the leader remembers of nodes that come and go, too.
 func selectReleases(s *Survey, p *placement.Placement, draft *round.Draft) (releases, round.NodeChanges) {
 	d := &releaseSelector{Placement: p, moves: s.moves, barriers: s.Barriers, loops: s.Loops, draft: draft, releases: releases{}}
 	plan := map[string]map[int]*planner.Move{} // by task and slot
@@ -153,7 +153,7 @@ func (d *releaseSelector) consider(memberID string, h *schema.Granted, moves map
 	}
 }
 
-// mustLeaveWhole says why all slots of a grant have to leave at once, the zero value if they do not.
+// mustLeaveWhole returns why all slots of a grant have to leave at once, the zero value if they do not.
 func (d *releaseSelector) mustLeaveWhole(memberID string, h *schema.Granted) cluster.Reason {
 	spec, known := d.Specs[h.Task]
 	switch {
@@ -175,7 +175,7 @@ func (d *releaseSelector) mustLeaveWhole(memberID string, h *schema.Granted) clu
 	return cluster.Reason{}
 }
 
-// mustLeave says why a slot of a grant has to leave at once, the zero value if it has not to.
+// mustLeave returns why a slot of a grant has to leave at once, the zero value if it does not have to.
 func (d *releaseSelector) mustLeave(g *granted, index int) cluster.Reason {
 	why := g.whole
 	if g.run != nil && g.run.Finished(index) {
@@ -188,7 +188,7 @@ func (d *releaseSelector) mustLeave(g *granted, index int) cluster.Reason {
 	return why
 }
 
-// shouldLeave says why a slot of a grant should leave its node, where it may run on; the zero value if it stays.
+// shouldLeave returns why a slot of a grant should leave its node, where it may run on; the zero value if it stays.
 func (d *releaseSelector) shouldLeave(g *granted, slot cluster.Slot) cluster.Reason {
 	request, moving := d.moves.going[slot]
 	target := d.TargetName(slot)

@@ -49,7 +49,7 @@ type walk struct {
 	specs  map[string]cluster.TaskSpec // of today: what a worker weighed then is not kept
 }
 
-// start notes where everything is.
+// start takes in where everything is now.
 func (w *walk) start(p *view.Peer) {
 	if p.Assignment.Rec == nil {
 		return

@@ -19,7 +19,7 @@ import (
 //	                         (the rest is asked back later), what reasons say beyond 80 bytes
 //	  closed     256 KiB     startedLast60s: the earliest starts
 //	status       248 KiB     states of workers beyond those that fit, then when slots were claimed; never what is held
-//	done          96 KiB     which error was whose beyond 32 KiB of them, then ends, which are noted when earlier ones have
+//	done          96 KiB     which error was whose beyond 32 KiB of them, then ends, which are recorded when earlier ones have
 //	                         been taken in
 //	agendas      254 KiB     which of a run's errors was whose, then which firings were skipped, then the oldest runs that
 //	                         are over

@@ -18,7 +18,7 @@ import (
 var (
 	// ErrCorrupt: the record is not what this program writes.
 	ErrCorrupt = errors.New("record is not usable")
-	// ErrForeign: the record's own version is not its key's, so somebody else wrote it.
+	// ErrForeign: the record's own version is not its key's, so it was written by hand.
 	ErrForeign = errors.New("record was written by hand")
 )
 
@@ -65,7 +65,7 @@ func Encode(r Record, next int64) []byte {
 }
 
 // Same reports whether a record was decoded from these very bytes, or encoded to them. A version alone does not
-// tell: it begins again at 0 when a key is deleted and made again.
+// show that: it begins again at 0 when a key is deleted and made again.
 func Same(r Record, value []byte) bool { return bytes.Equal(r.base().raw, value) }
 
 // Decode reads a record. It returns an error that matches ErrCorrupt or ErrForeign and
@@ -84,14 +84,14 @@ func Decode(key string, from coord.Record, r Record) error {
 	}
 	if v, ok := r.(interface{ validate() error }); ok {
 		if err := v.validate(); err != nil {
-			return fmt.Errorf("%s: %w: %s", key, ErrCorrupt, err.Error()) // whose fields are the record's, and not of what somebody asks for
+			return fmt.Errorf("%s: %w: %s", key, ErrCorrupt, err.Error()) // its fields are the record's, and not those of a request
 		}
 	}
 	return nil
 }
 
 // Reason is what an error of Decode says beyond the key and that the record there is not usable, for where both are
-// told beside it.
+// shown next to it.
 func Reason(key string, err error) string {
 	text := strings.TrimPrefix(err.Error(), key+": ")
 	return strings.TrimPrefix(text, ErrCorrupt.Error()+": ")

@@ -76,7 +76,7 @@ func (k Keys) Removed() string { return k.root + "/removed" }
 // Audit is what people asked for lately.
 func (k Keys) Audit() string { return k.root + "/audit" }
 
-// Checkpoints is the parent of the tasks and runs whose workers have noted how far they are.
+// Checkpoints is the parent of the tasks and runs whose workers have stored how far they are.
 func (k Keys) Checkpoints() string { return k.root + "/checkpoints" }
 
 // Checkpoint is how far a slot's worker was.

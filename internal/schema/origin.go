@@ -105,7 +105,7 @@ func (f Filter) MayContain(hash string) bool {
 }
 
 // Removed is what is remembered of records that leaders have removed: of tasks that were deleted, and of marks that
-// want nothing. It is written in every commit that removes any, and whoever writes such a record checks that it is as it
+// want nothing. It is written in every commit that removes any, and a writer of such a record checks that it is as it
 // was before the record was read: else a version that was read, and has begun again, might be taken for another one.
 type Removed struct {
 	versioned

@@ -28,7 +28,7 @@ const Protocol = 1
 type Meta struct {
 	header
 	UUID       string    `json:"uuid"`
-	Protocol   int       `json:"protocol"`   // the active one: nobody writes records of another
+	Protocol   int       `json:"protocol"`   // the active one: no member writes records of another
 	TokenFloor int64     `json:"tokenFloor"` // tokens are above it
 	Created    time.Time `json:"created"`
 }
@@ -156,7 +156,7 @@ type Closed struct {
 	Burst *Burst `json:"burst,omitempty"`
 }
 
-// CauseLost is the cause of a closed assignment whose member nobody closed: a leader found that nothing of it runs.
+// CauseLost is the cause of a closed assignment whose member did not close it: a leader found that nothing of it runs.
 const CauseLost = "lost"
 
 // Burst is what a leader that leaves passes on to the next one about nodes that leave one soon after the other.
@@ -316,8 +316,8 @@ type Checkpoint struct {
 	Data       []byte `json:"data"`
 }
 
-// PlanFault is the last input on which the planner failed. Nobody reads it but people; delete it when
-// the fault is mended.
+// PlanFault is the last input on which the planner failed. Only people read it; delete it when the fault is
+// fixed.
 type PlanFault struct {
 	header
 	At     time.Time       `json:"at"`
@@ -328,7 +328,7 @@ type PlanFault struct {
 }
 
 // Suspects are the slots that were started shortly before the crashes of their members. Only
-// leaders write it. Deleting it by hand clears everybody.
+// leaders write it. Deleting it by hand clears all suspects.
 type Suspects struct {
 	versioned
 	Slots []Suspect `json:"slots"`

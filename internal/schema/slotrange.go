@@ -49,7 +49,7 @@ func (g *Granted) WorkerCount() (count int, known bool) {
 // hold them.
 type Releasing struct {
 	SlotRange
-	// Count is that of the grant. It is nil where nobody knows it, since the member's status is the only source.
+	// Count is that of the grant. It is nil where it is unknown, since the member's status is the only source.
 	Count *int `json:"count,omitempty"`
 	// Version is the assignment's version that asked for the release: a status that applied it and does not hold the
 	// slots ends it.
@@ -158,8 +158,8 @@ func Find[T any, P ranged[T]](list []T, slot cluster.Slot) *T {
 	return nil
 }
 
-// Unlisted returns what is held and an assignment does not list. Leaders free no slot that its member holds: a hand has taken it
-// out of the assignment. Nobody knows which number of workers its worker was given. No version has asked for the entries.
+// Unlisted returns what is held and an assignment does not list. Leaders free no slot that its member holds: it was taken
+// out of the assignment by hand. It is unknown which number of workers its worker was given. No version has asked for the entries.
 func (d *Assignment) Unlisted(holding []Claimed) (list []Releasing) {
 	next := 0 // both lists have the same order as a rule
 	for i := range holding {
@@ -184,7 +184,7 @@ func (d *Assignment) Unlisted(holding []Claimed) (list []Releasing) {
 }
 
 // Adopt lists what is held and was not listed as asked back, by the version that the assignment will have, and returns it. So
-// it is granted to nobody before it has stopped, whatever becomes of the member.
+// it is granted to no member before it has stopped, whatever becomes of the member.
 func (d *Assignment) Adopt(holding []Claimed, version int64) []Releasing {
 	list := d.Unlisted(holding)
 	if len(list) == 0 {

@@ -30,7 +30,7 @@ func unmarshal(text []byte, r Record) error {
 	return nil
 }
 
-// keep notes what the type of v does not know of an object. What has no place in v or below is returned.
+// keep stores what the type of v does not know of an object. What has no place in v or below is returned.
 func keep(v reflect.Value, text []byte) cluster.Unknown {
 	unknown := cluster.Unknown(text).Fields()
 	var known []string

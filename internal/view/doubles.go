@@ -18,7 +18,7 @@ type Listing struct {
 }
 
 // Doubles returns the slots that more than one assignment lists, with those that list them, the highest token first. Leaders
-// grant no slot that an assignment lists: somebody else has written one.
+// grant no slot that an assignment lists: one of them was written by hand.
 func (s *Snapshot) Doubles() map[cluster.Slot][]Listing {
 	var twice map[cluster.Slot][]Listing
 	seen := map[string][]bool{} // by task
@@ -29,7 +29,7 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Listing {
 		}
 		for slot := range p.Assignment.Rec.Each() {
 			var again bool
-			if slot.Index >= cluster.MaxWorkers { // no list is made as long as somebody writes
+			if slot.Index >= cluster.MaxWorkers { // a list could be as long as a person writes
 				again = far[slot]
 				far[slot] = true
 			} else {
@@ -80,7 +80,7 @@ func (s *Snapshot) addListings(twice map[cluster.Slot][]Listing) {
 	}
 }
 
-// DescribeListings says in words which assignments list a slot.
+// DescribeListings describes which assignments list a slot.
 func DescribeListings(list []Listing) string {
 	var parts []string
 	for _, h := range list {

@@ -11,10 +11,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Who keeps its session alive and proves nothing has no lease, and none of its workers run: a node that is heard and
-// hears nothing. Only its heartbeat tells: whoever has a lease has written it less than a session timeout ago. Nobody
-// watches heartbeats; while somebody asks how the cluster is they are read now and then, and one that has been the same
-// for its member's whole session timeout, by this node's clock, is silent. So that takes a timeout of asking to be seen.
+// A member that keeps its session alive and proves nothing has no lease, and none of its workers run: its node is heard and
+// hears nothing. Only its heartbeat shows that: a member with a lease has written it less than a session timeout ago. Heartbeats
+// are not watched. While readers ask for the cluster, they are read now and then. A member whose heartbeat has been the same
+// for its whole session timeout, by this node's clock, is silent. So it takes a session timeout of asking to see that.
 const (
 	beatsPerTimeout = 4                     // how often heartbeats are read
 	beatsEach       = 20 * time.Millisecond // but no more of them than one in so long
@@ -26,7 +26,7 @@ type beat struct {
 	since, read time.Duration // when it was first read at this version, and last; by the lease clock
 }
 
-// listen reads heartbeats while somebody asks.
+// listen reads heartbeats while readers ask.
 func (o *Observer) listen(ctx context.Context, keys schema.Keys) {
 	for {
 		o.mu.Lock()

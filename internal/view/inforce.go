@@ -57,7 +57,7 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 		}
 	}
 	s.addRuns(specs)
-	latest := map[string]int64{} // by task whose spec an assignment tells: the token of that grant
+	latest := map[string]int64{} // by task whose spec an assignment contains: the token of that grant
 	for _, p := range s.Peers {
 		if p.Assignment.Rec == nil {
 			continue

@@ -9,8 +9,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// linger is how long the cluster is watched after the last question. It is the only such time: whoever shows the cluster to
-// others asks as long as they do.
+// linger is how long the cluster is watched after the last question. It is the only such time: a reader that shows the
+// cluster to others asks as long as they do.
 const linger = 60 * time.Second
 
 // rest follows each reading of an observer's own view.
@@ -21,7 +21,7 @@ const rest = 10 * time.Millisecond
 const stale = 2 * time.Second
 
 // Observer is the one cache of the cluster in a node: numbered snapshots, from the leader's view while this node leads,
-// else from a view of its own that is open while somebody asks. The zero value is ready. Its
+// else from a view of its own that is open while readers ask. The zero value is ready. Its
 // methods may be called from any goroutine.
 type Observer struct {
 	mu      sync.Mutex
@@ -30,9 +30,9 @@ type Observer struct {
 	own     *Snapshot       // the observer's
 	last    *Snapshot       // what was known last, of whatever origin
 	beats   map[string]beat // heartbeats as read, by member
-	asked   time.Time       // when somebody asked last
-	number  int64           // of what is known; rises with every snapshot, and when the same one is to be told otherwise
-	since   int64           // the number from which on a snapshot answers whoever asks; above number until there is one
+	asked   time.Time       // when a reader asked last
+	number  int64           // of what is known; rises with every snapshot, and when readers are to look at the same one again
+	since   int64           // the number from which on a snapshot is an answer; above number until there is one
 	begun   int64           // the number of the first snapshot that was read in this watch
 	paused  bool            // nothing was read since the last watch ended: the next snapshot begins another one
 	changed chan struct{}   // closed and replaced when any of it changes
@@ -62,8 +62,8 @@ func (o *Observer) wake() {
 	o.changed = make(chan struct{})
 }
 
-// Retell has the same cluster told again: what is known besides of who tells, or of who is silent, is different.
-func (o *Observer) Retell() {
+// WakeReaders has readers look at the same cluster again: what this node knows besides it has changed.
+func (o *Observer) WakeReaders() {
 	o.update(o.renumber)
 }
 
@@ -99,7 +99,7 @@ func (o *Observer) numbered() *Snapshot {
 	return &snap
 }
 
-// isAsked reports whether somebody has asked lately. The caller has taken the lock.
+// isAsked reports whether a reader has asked lately. The caller has taken the lock.
 func (o *Observer) isAsked() bool { return time.Since(o.asked) < linger }
 
 // KeepFresh has the cluster watched for a minute from now on. It returns the number of the first snapshot of this watch: who has
@@ -133,8 +133,8 @@ func (o *Observer) settleForLast() {
 	}
 }
 
-// Next returns the cluster once its number is above one that was seen, 0 for none, as long as somebody asks. It does not ask
-// itself: while nobody does it waits.
+// Next returns the cluster once its number is above one that was seen, 0 for none, as long as readers ask. It does not ask
+// itself: while no reader does, it waits.
 func (o *Observer) Next(ctx context.Context, seen int64) (*Snapshot, error) {
 	for {
 		o.mu.Lock()
@@ -202,8 +202,7 @@ func (o *Observer) Snapshot(ctx context.Context) (*Snapshot, error) {
 	}
 }
 
-// wanted returns the session to read with if somebody asked lately, and a channel that tells
-// when that may have changed.
+// wanted returns the session to read with if a reader asked lately, and a channel that is closed when that may have changed.
 func (o *Observer) wanted() (s coord.Session, changed <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -232,7 +231,7 @@ func (o *Observer) Run(ctx context.Context, cluster string, keys schema.Keys) {
 	}
 }
 
-// watch keeps one view up to date until nobody wants it any longer or it fails.
+// watch keeps one view up to date until no reader needs it any longer or it fails.
 func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, session coord.Session) {
 	v := New(cluster, session, keys)
 	defer v.Close()
@@ -248,7 +247,7 @@ func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, 
 		}
 		snap := v.Snapshot()
 		o.update(func() { o.own = snap })
-		select { // who only looks does not read every step of a change while it is being made
+		select { // readers that only look need not see every step of a change
 		case <-ctx.Done():
 			return
 		case <-time.After(rest):
@@ -259,7 +258,7 @@ func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, 
 	}
 }
 
-// idle waits until the view has something to read again. It returns false if nobody wants it any longer:
+// idle waits until the view has something to read again. It returns false if no reader needs it any longer:
 // a session that has ended gives no hints.
 func (o *Observer) idle(ctx context.Context, v *View, session coord.Session, check <-chan time.Time) bool {
 	for {

@@ -50,7 +50,7 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 		v.remark(v.dones(b))
 		return err
 	}
-	// Of a member that is gone the assignment is read before the keys that tell so.
+	// Of a member that is gone the assignment is read before the keys that show it.
 	goneAssignments, gone := v.goneSelfWritten(b.rest)
 	if err := v.read(ctx, goneAssignments); err != nil {
 		v.remark(slices.Concat(gone, v.dones(b)))
@@ -138,8 +138,8 @@ func (es *entries) dones(b *batch) (keys []string) {
 	return keys
 }
 
-// mayHaveEnded reports whether a member may have noted the end of slots. Where its assignment lists runs it may;
-// where that is missing, or somebody else has written it, nobody knows.
+// mayHaveEnded reports whether a member may have recorded the end of slots. It may where its assignment lists runs, and where
+// the assignment is missing or was written by hand.
 func (es *entries) mayHaveEnded(memberID string) bool {
 	p := es.snap.Peers[memberID]
 	return p.Completions.Rec != nil && !p.Completions.Absent || !p.Live() || p.Assignment.Absent || hasRuns(p.Assignment.Rec)
@@ -213,7 +213,7 @@ func (v *View) list(ctx context.Context, key string) (fresh []string, err error)
 	return fresh, nil
 }
 
-// read reads keys in parallel and notes them one after the other.
+// read reads keys in parallel and stores them one after the other.
 func (v *View) read(ctx context.Context, keys []string) error {
 	type answer struct {
 		r   coord.Record

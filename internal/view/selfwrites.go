@@ -90,7 +90,7 @@ func (es *entries) same(key string, r coord.Record, err error) bool {
 	return p != nil && p.Assignment.Good() && p.Assignment.Version == r.Version && schema.Same(p.Assignment.Rec, r.Value)
 }
 
-// PutTaskRuns notes an agenda that the owner has committed itself, nil that it was deleted.
+// PutTaskRuns stores an agenda that the owner has committed itself, nil that it was deleted.
 func (v *View) PutTaskRuns(task string, rec *schema.TaskRuns, version int64) {
 	key := v.keys.TaskRunsOf(task)
 	if rec == nil {
@@ -105,27 +105,27 @@ func (v *View) PutTaskRuns(task string, rec *schema.TaskRuns, version int64) {
 	v.snap.TaskRuns[task] = Entry[schema.TaskRuns]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutEpoch notes what the owner has committed itself.
+// PutEpoch stores the record as the owner has committed it.
 func (v *View) PutEpoch(rec *schema.Epoch, version int64) {
 	v.snap.Epoch = Entry[schema.Epoch]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutSuspects notes what the owner has committed itself.
+// PutSuspects stores the record as the owner has committed it.
 func (v *View) PutSuspects(rec *schema.Suspects, version int64) {
 	v.snap.Suspects = Entry[schema.Suspects]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutRemoved notes what the owner has committed itself.
+// PutRemoved stores the record as the owner has committed it.
 func (v *View) PutRemoved(rec *schema.Removed, version int64) {
 	v.snap.Removed = Entry[schema.Removed]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutRequests notes what the owner has committed itself.
+// PutRequests stores the record as the owner has committed it.
 func (v *View) PutRequests(rec *schema.Requests, version int64) {
 	v.snap.Requests = Entry[schema.Requests]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutAssignment notes an assignment of so many bytes that the owner has committed itself.
+// PutAssignment stores an assignment of so many bytes that the owner has committed itself.
 func (v *View) PutAssignment(memberID string, rec *schema.Assignment, version int64, size int) {
 	p := *v.snap.Peers[memberID]
 	p.Assignment = Entry[schema.Assignment]{Rec: rec, RecAt: version, Version: version, Size: size, Read: v.session.Now()}
@@ -139,5 +139,5 @@ func (v *View) ForgetTask(name string) { v.forgetTask(name) }
 // ForgetMark forgets a mark that was removed.
 func (v *View) ForgetMark(node string) { v.forgetMark(node) }
 
-// Forget notes that the owner has reaped a member, or knows that nothing of it is left.
+// Forget forgets a member that the owner has reaped, or of which it knows that nothing is left.
 func (v *View) Forget(memberID string) { v.drop(memberID) }

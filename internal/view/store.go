@@ -54,7 +54,7 @@ func (es *entries) put(key string, r coord.Record, err error, at time.Duration) 
 				e.Rec, e.RecAt = old.Rec, old.RecAt
 			}
 		}
-		if e.Absent && (e.Rec == nil || e.Rec.Deleted) { // removed, as it was to be: the list tells when there is a new one
+		if e.Absent && (e.Rec == nil || e.Rec.Deleted) { // removed, as it was to be: the list shows when there is a new one
 			es.forgetTask(name)
 			return
 		}
@@ -77,7 +77,7 @@ func (es *entries) put(key string, r coord.Record, err error, at time.Duration) 
 	case es.keys.CompletionsOf(memberID):
 		p.Completions = decode[schema.Completions](p.Completions, key, r, err, at)
 	}
-	// Who joins has all keys at once, and assignments are read first.
+	// A member that joins has all keys at once, and assignments are read first.
 	p.AssignmentMissing = p.AssignmentMissing ||
 		p.Assignment.Absent && (key == es.keys.Status(memberID) && !p.Status.Absent || key == es.keys.Member(memberID) && !p.Member.Absent)
 	if p.Live() {
@@ -88,7 +88,7 @@ func (es *entries) put(key string, r coord.Record, err error, at time.Duration) 
 	es.snap.Peers[memberID] = &p
 }
 
-// putMark stores a mark. One that was removed is forgotten: the list tells when there is a new one.
+// putMark stores a mark. One that was removed is forgotten: the list shows when there is a new one.
 func (es *entries) putMark(key string, r coord.Record, err error, at time.Duration) {
 	name := schema.Base(key)
 	e := decode[schema.Mark](es.snap.Marks[name], key, r, err, at)
@@ -119,7 +119,7 @@ func (es *entries) forget() {
 			es.drop(memberID)
 		}
 	}
-	if es.leader { // it removes tasks itself, and what a hand deleted stays in force
+	if es.leader { // it removes tasks itself, and what was deleted by hand stays in force
 		return
 	}
 	for name, e := range es.snap.Tasks {
@@ -150,13 +150,13 @@ func (es *entries) forgetMark(node string) {
 	delete(es.snap.Marks, node)
 }
 
-// recordPtr is a pointer to a record type, as schema.Decode wants it.
+// recordPtr is a pointer to a record type, as schema.Decode needs it.
 type recordPtr[R any] interface {
 	*R
 	schema.Record
 }
 
-// decode makes an entry of what was read; what cannot be used leaves the last good record. What is as it was is told by
+// decode makes an entry of what was read; what cannot be used leaves the last good record. What is as it was is known by
 // its bytes as well: a key that was deleted and made again, as a hand may do in one go, has old versions with other content.
 func decode[R any, P recordPtr[R]](old Entry[R], key string, r coord.Record, err error, at time.Duration) Entry[R] {
 	e := Entry[R]{Rec: old.Rec, RecAt: old.RecAt, Version: r.Version, Size: len(r.Value), Read: at}

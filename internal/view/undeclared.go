@@ -6,7 +6,7 @@ func (s *Snapshot) Deleted(task string) bool {
 	return known && e.Rec != nil && e.Rec.Deleted
 }
 
-// Undeclared reports whether assignments grant slots of a task that nobody has declared.
+// Undeclared reports whether assignments grant slots of a task that is not declared.
 func (s *Snapshot) Undeclared(task string) bool {
 	if e, known := s.Tasks[task]; known && (e.Rec != nil || !e.Absent) {
 		return false

@@ -12,7 +12,7 @@
 // member that is absent when read after its assignment has really gone, since MemberIDs are never
 // used again.
 //
-// A leader knows what the assignments say that it has just written, and the watches that fire for them tell it nothing: it
+// A leader knows the assignments that it has just written, and learns nothing from the watches that fire for them: it
 // reads them again when it has written nothing for a moment, and before that only those of members that are gone.
 //
 // A record that cannot be used leaves the last good one in force; the snapshot names it.
@@ -56,7 +56,7 @@ type Peer struct {
 	Silent bool
 	// LostAt is when it was first seen to be gone, or heard last if it is silent, on the lease clock; 0 while it is not.
 	LostAt time.Duration
-	// AssignmentMissing: it was seen without its assignment, which a hand has deleted. Nobody knows what that granted.
+	// AssignmentMissing: it was seen without its assignment, which was deleted by hand. It is unknown what that granted.
 	AssignmentMissing bool
 }
 
@@ -88,7 +88,7 @@ type Snapshot struct {
 type View struct {
 	entries
 	session coord.Session
-	// progress is called with every answer to a read, nil for nobody who wants to know.
+	// progress is called with every answer to a read, nil if that is not needed.
 	progress func()
 
 	listsWait bool // reads of lists were deferred by the last Refresh
@@ -98,9 +98,9 @@ type View struct {
 // Option changes what a view reads.
 type Option func(*View)
 
-// ForLeader makes a view that a leader decides by. It does not read the epoch, which the
-// leader's own commits tell; and it remembers an assignment that vanished, or was missing from the first, until it is told
-// to forget it, since whatever that assignment granted may still run.
+// ForLeader makes a view that a leader decides by. It does not read the epoch, which the leader knows from its own commits. It
+// remembers an assignment that is absent, or was missing from the first, until Forget is called for its member, since what that
+// assignment granted may still run.
 func ForLeader() Option { return func(v *View) { v.leader = true } }
 
 // Progress makes a view say that an answer to a read has come, from any goroutine: a Refresh may be thousands of reads.

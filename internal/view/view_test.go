@@ -356,7 +356,7 @@ func TestObserverSettlesForWhatItKnew(t *testing.T) {
 		}{{"no session", nil, 0}, {"no answer", mute{open(t, store)}, 2 * time.Second}} {
 			time.Sleep(5 * time.Minute)
 			o.Use(c.session)
-			o.Retell() // which changes nothing
+			o.WakeReaders() // which changes nothing
 			began, since := time.Now(), o.KeepFresh()
 			snap, err := o.Next(t.Context(), since-1)
 			if took := time.Since(began); err != nil || snap.Number < since || snap.Peers["n1"] == nil || took != c.within {

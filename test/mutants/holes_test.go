@@ -1227,7 +1227,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "watchers do not learn that the node has lost its lease",
-		one("internal/nodesession/connection.go", "			s.cfg.Observer.Retell()\n", "			_ = before\n"),
+		one("internal/nodesession/connection.go", "			s.cfg.Observer.WakeReaders()\n", "			_ = before\n"),
 		in("test/cluster", "TestWatchTellsOfALostLease"),
 	},
 	{

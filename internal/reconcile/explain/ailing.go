@@ -8,7 +8,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
 )
 
-// Observe adds to an explanation what the worker's node says of it.
+// Observe adds to an explanation what the worker's node reports of it.
 func Observe(e *cluster.Explanation, w cluster.WorkerInfo) {
 	e.Worker = w
 	e.Here = Ailing(&w, e.Here)
@@ -22,7 +22,7 @@ func Observe(e *cluster.Explanation, w cluster.WorkerInfo) {
 	}
 }
 
-// Ailing says what is the matter with a worker that has a place and fails in it, or that is kept from having one since it took
+// Ailing describes what is the matter with a worker that has a place and fails in it, or that is kept from having one since it took
 // down nodes: what happened, and what comes next. Of a worker that runs and has failed before, it adds that to here, which says
 // why it is where it is; of all others it returns here.
 func Ailing(w *cluster.WorkerInfo, here string) string {
@@ -41,7 +41,7 @@ func Ailing(w *cluster.WorkerInfo, here string) string {
 			w.Node, fails, w.Error, w.Slot())
 	case w.State == cluster.WorkerRunning && w.Error == cluster.ReturnsAtOnce:
 		return fmt.Sprintf("it %s, on %s, where it is run again after a pause that grows up to 10s; "+
-			"it should run until it is told to stop, or its task should have an `interval`", w.Error, w.Node)
+			"it should run until it is asked to stop, or its task should have an `interval`", w.Error, w.Node)
 	case w.State == cluster.WorkerBackoff:
 		return fmt.Sprintf("it fails on %s, where it is run again after a pause that grows: %s, the last: %s", w.Node, fails, w.Error)
 	case w.State == cluster.WorkerRunning && w.Restarts > 0 && w.Error != "":

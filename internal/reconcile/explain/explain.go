@@ -113,7 +113,7 @@ func (p preview) holdings(task string) holdings {
 	return now
 }
 
-// surplus says why there is to be no such slot, the zero value if there is to be one.
+// surplus returns why there is to be no such slot, the zero value if there is to be one.
 func (p preview) surplus(slot cluster.Slot) cluster.Reason {
 	switch spec, known := p.Specs[slot.Task]; {
 	case !known:
@@ -150,7 +150,7 @@ func (p preview) stalled(slot cluster.Slot, now time.Duration, session coord.Inf
 	return "", ""
 }
 
-// lostText says what becomes of a slot of a node that is lost.
+// lostText describes what becomes of a slot of a node that is lost.
 func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reason, now time.Duration, session coord.Info) string {
 	since := ""
 	if lost := now - peer.LostAt; peer.LostAt > 0 && lost >= time.Second {
@@ -178,8 +178,8 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 
 func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
-// stopText says of a slot that a live node has been asked to give back, or has to for it leaves, that it stops, or does not;
-// "" if it does neither.
+// stopText describes how a slot stops, or does not, that a live node was asked to give back or has to since it leaves; "" if it
+// does neither.
 func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Releasing) string {
 	peer, node := p.Snapshot.Peers[memberID], p.NodeName(memberID)
 	why := cluster.Reason{Code: cluster.WhyLeaving, Node: node}
@@ -206,7 +206,7 @@ func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Rele
 	switch {
 	case worker.State == cluster.WorkerStuck:
 		return fmt.Sprintf("%s on %s (%s)%s: it was asked to stop (%s), and has not ended within its stopTimeout of %v. "+
-			"Nobody else is granted it before it has. To see what it does: xconsumer stack %[1]s. "+
+			"It is granted to no other node before it has. To see what it does: xconsumer stack %[1]s. "+
 			"To end it, with all else that runs on %[2]s: xconsumer evict %[2]s", slot, node, worker.State, since, why, stopTimeout)
 	case asked != nil || peer.Status.Rec.Leaving && worker.State == cluster.WorkerStopping:
 		return fmt.Sprintf("%s on %s (%s)%s: %s. %s; %s",
@@ -215,7 +215,7 @@ func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Rele
 	return ""
 }
 
-// timeLeft says until when a worker that was asked to stop may take, and what happens then.
+// timeLeft returns until when a worker that was asked to stop may take, and what happens then.
 func timeLeft(worker schema.WorkerState, stopTimeout time.Duration) string {
 	if worker.State != cluster.WorkerStopping || worker.Since.IsZero() {
 		return fmt.Sprintf("it has its stopTimeout of %v to end by itself, and a program is killed then", stopTimeout)
@@ -224,7 +224,7 @@ func timeLeft(worker schema.WorkerState, stopTimeout time.Duration) string {
 		worker.Since.Add(stopTimeout).UTC().Format("15:04:05 MST"), stopTimeout)
 }
 
-// afterwards says what becomes of a slot that stops.
+// afterwards returns what becomes of a slot that stops.
 func (p preview) afterwards(slot cluster.Slot) string {
 	why := p.unplaced[slot.Task]
 	switch surplus := p.surplus(slot); {
@@ -265,7 +265,7 @@ func (p preview) room(task int) room {
 	return r
 }
 
-// hindrance says what keeps another slot of the task from a node, the zero value if nothing does.
+// hindrance returns what keeps another slot of the task from a node, the zero value if nothing does.
 func (r room) hindrance(n int32) cluster.Reason {
 	node := &r.In.Nodes[n]
 	if why := planner.Fits(node, r.spec); why.Code != "" {
@@ -288,7 +288,7 @@ func (r room) hindrance(n int32) cluster.Reason {
 	return cluster.Reason{}
 }
 
-// whyNot says why a slot of the task is not on a node.
+// whyNot returns why a slot of the task is not on a node.
 func (r room) whyNot(n int32) cluster.Reason {
 	if why := r.hindrance(n); why.Code != "" {
 		return why

@@ -22,21 +22,21 @@ import (
 // has, and which of them have failed for good.
 func Revision(s *view.Snapshot) string {
 	h := fnv.New64a()
-	note := func(kind, name string, version int64) { _, _ = fmt.Fprintf(h, "%s %s %d\n", kind, name, version) }
-	note("epoch", "", s.Epoch.Version)
-	note("settings", "", s.Settings.Version)
-	note("suspects", "", s.Suspects.Version)
+	add := func(kind, name string, version int64) { _, _ = fmt.Fprintf(h, "%s %s %d\n", kind, name, version) }
+	add("epoch", "", s.Epoch.Version)
+	add("settings", "", s.Settings.Version)
+	add("suspects", "", s.Suspects.Version)
 	for _, name := range slices.Sorted(maps.Keys(s.Tasks)) {
-		if e := s.Tasks[name]; !e.Absent { // who has not seen it before it was deleted by hand does not know of it
-			note("task", name, e.Version)
+		if e := s.Tasks[name]; !e.Absent { // a reader that did not read it before it was deleted by hand does not know of it
+			add("task", name, e.Version)
 		}
 	}
 	for _, node := range slices.Sorted(maps.Keys(s.Marks)) {
-		note("mark", node, s.Marks[node].Version)
+		add("mark", node, s.Marks[node].Version)
 	}
 	for _, memberID := range slices.Sorted(maps.Keys(s.Peers)) {
 		p := s.Peers[memberID]
-		note("assignment", memberID, p.Assignment.Version)
+		add("assignment", memberID, p.Assignment.Version)
 		_, _ = fmt.Fprintln(h, p.Live(), p.Status.Rec != nil && p.Status.Rec.Leaving)
 		for i := 0; p.Status.Rec != nil && i < len(p.Status.Rec.Workers); i++ {
 			if w := &p.Status.Rec.Workers[i]; w.State == cluster.WorkerGivenUp {
@@ -154,7 +154,7 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err
 	return 0, fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrConflict, slot, node, why)
 }
 
-// preview is a decision that nobody makes: where everything should be, and what stands in the way.
+// preview is a decision that is not carried out: where everything should be, and what stands in the way.
 type preview struct {
 	*placement.Placement
 	survey   *reconcile.Survey
@@ -162,12 +162,12 @@ type preview struct {
 	owners   map[cluster.Slot]string // node names
 }
 
-// planned returns what the cluster comes to: nobody waits for members that are gone.
+// planned returns what the cluster comes to in the end: nothing waits for members that are gone.
 func planned(s *view.Snapshot) preview {
 	return newPreview(round.World{Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true}, false)
 }
 
-// present returns what the leader goes by as long as it waits for members that are gone.
+// present returns what the leader decides now, while it waits for members that are gone.
 func present(s *view.Snapshot) preview {
 	return newPreview(round.World{
 		Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true, TakeoverDelay: forEver,

@@ -20,8 +20,8 @@ const (
 	// quarantineSlots is how many slots a node must have, all of which failed as often in a row.
 	quarantineSlots    = 3
 	quarantineFailures = 3
-	// quarantineAfter is how long that must have been so, and others have done well: who has just been
-	// started has not shown that yet.
+	// quarantineAfter is how long that must have been so, and others have done well: a worker that was just started has not
+	// shown that yet.
 	quarantineAfter = 30 * time.Second
 )
 

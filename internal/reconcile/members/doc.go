@@ -16,7 +16,7 @@
 //	gone      its member and its status keys are absent. That alone proves nothing: it may run on until its lease is over.
 //	missing   of an assignment alone: it is absent, and this leader did not delete it. Nothing is granted until it is there
 //	          again, or its member has been given up.
-//	left      it closed its assignment itself, on purpose. Nothing of it runs, and nobody waits for it to come back.
+//	left      it closed its assignment itself, on purpose. Nothing of it runs, and no leader waits for it to come back.
 //
 // The states are what Classify and ApplyDelays conclude from that:
 //
@@ -26,7 +26,7 @@
 //	          leave too, or the commit is full. It becomes reapable when that is over.
 //	reapable  nothing of it can run: its assignment is closed; or it was seen gone twice, read after its assignment and with
 //	          the takeover delay in between; or it is evicted, and the longest lease that it can have had is over.
-//	vanished  what delays and freezes count: it is gone, or was closed by somebody else, and it neither left nor was evicted,
+//	vanished  what delays and freezes count: it is gone, or was closed by its parent process, and it neither left nor was evicted,
 //	          and no leader has settled it. Its node may come back.
 //
 // For people a worker is lost (cluster.WorkerLost) as long as its member is not live, or does not prove its lease.

@@ -67,7 +67,7 @@ func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.
 	draft.Free(assignment.Node, freed, returned, why)
 }
 
-// departureOf says why a member's slots are free.
+// departureOf returns why a member's slots are free.
 func departureOf(p *view.Peer) cluster.Reason {
 	why := cluster.Reason{Code: cluster.WhyLost}
 	if assignment := p.Assignment.Rec; assignment != nil {

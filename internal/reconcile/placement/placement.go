@@ -206,8 +206,7 @@ func (p *Placement) node(memberID string, draft *round.Draft) planner.Node {
 	return node
 }
 
-// addOwners tells the planner who has each slot. What a node of the same name had before it
-// came back counts as its own.
+// addOwners adds the node that has each slot. What a node of the same name had before it came back counts as its own.
 func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cluster.Slot]cluster.Reason) {
 	gone := map[string]int32{}
 	for n, memberID := range p.Nodes {
@@ -261,7 +260,7 @@ func (p *Placement) addRequestedMoves(byName map[string]int32, bound Constraints
 }
 
 // addFailed has others of their task leave a node before those that have failed for good on it: where such a slot goes it is
-// tried again, which nobody has asked for.
+// tried again, which no operator has asked for.
 func (p *Placement) addFailed() {
 	p.failedForGood(func(t int, slot cluster.Slot) { p.In.Tasks[t].Token[slot.Index] = pinned })
 }

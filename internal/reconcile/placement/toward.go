@@ -35,7 +35,7 @@ func (p *Placement) goOn(plan round.Toward, byName map[string]int32) {
 }
 
 // Toward returns the plan until it is carried out. Runs have no part in it: they are placed beside the others each time, and
-// nobody moves for their balance.
+// no slot moves for their balance.
 func (p *Placement) Toward() round.Toward {
 	if !p.underWay() {
 		return round.Toward{}

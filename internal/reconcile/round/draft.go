@@ -11,7 +11,7 @@ import (
 )
 
 // Every record has a bound that its writer keeps (see package schema), so a commit of one assignment or one agenda is
-// never too large. Should one be nevertheless, since somebody else wrote a record or a server takes less, it must not
+// never too large. Should one be nevertheless, since a record was written by hand or a server takes less, it must not
 // stop everything else: the largest part of it is left out of decisions for a while, and an event reports that.
 
 // Part is a part of a leader's commit that can be left out while the rest goes on.
@@ -33,7 +33,7 @@ type Draft struct {
 	world *World
 	Extra int // operations besides assignments
 	Bytes int // that the assignments will have, about
-	// FreedWhy says why slots that are free now left their nodes.
+	// FreedWhy is why slots that are free now left their nodes.
 	FreedWhy  map[cluster.Slot]cluster.Reason
 	specSizes map[string]int // of tasks, once they were asked for
 }

@@ -18,8 +18,8 @@ type Facts struct {
 	Specs     map[string]cluster.TaskSpec
 }
 
-// FirstToken returns the first token to give. The epoch tells it; but should the service lose what it
-// had committed, tokens still rise above all that anybody remembers.
+// FirstToken returns the first token to give. The epoch contains it; but should the service lose what it had committed, tokens
+// still rise above all that the leader, an assignment or a status remembers.
 func (f *Facts) FirstToken() int64 {
 	next := f.NextToken
 	if rec := f.Snapshot.Epoch.Rec; rec != nil {
@@ -46,7 +46,7 @@ func (f *Facts) FirstToken() int64 {
 	return next
 }
 
-// NodeName returns the name of a member's node, or its MemberID where nobody knows it.
+// NodeName returns the name of a member's node, or its MemberID where no record names it.
 func (f *Facts) NodeName(memberID string) string {
 	if p := f.Snapshot.Peers[memberID]; p != nil {
 		if p.Assignment.Rec != nil {
@@ -94,7 +94,7 @@ func (f *Facts) Draining(memberID string) bool {
 	return f.Snapshot.Mark(f.NodeName(memberID)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
 }
 
-// MovesNow reports whether an operator asked that nothing waits for a member that is gone.
+// MovesNow reports whether an operator asked not to wait for a member that is gone.
 func (f *Facts) MovesNow(memberID string) bool {
 	rec := f.Snapshot.Requests.Rec
 	return rec != nil && !f.Snapshot.Requests.Absent && slices.Contains(rec.MoveNow, memberID)
@@ -228,8 +228,8 @@ func (f *Facts) Generation(name string) int64 {
 	return 0
 }
 
-// OtherCount reports whether the workers of an entry are told another count than those that are granted now.
-// Where the record does not say what they are told, it may be another one. Runs keep the count they began with.
+// OtherCount reports whether the workers of an entry have another count than those that are granted now. Where the entry does not
+// contain their count, it may be another one. Runs keep the count they began with.
 func (f *Facts) OtherCount(h schema.Entry) bool {
 	task := h.Range().Task
 	spec, known := f.Specs[task]

@@ -29,9 +29,9 @@ type World struct {
 	// Reaped are members whose assignments this leader has decided to delete. One that is missing was deleted by a commit
 	// whose outcome the leader did not learn.
 	Reaped map[string]bool
-	// FreedWhy are slots that nobody has, and why they left their nodes.
+	// FreedWhy are slots that no node has, and why they left their nodes.
 	FreedWhy map[cluster.Slot]cluster.Reason
-	// Unremovable are records that could not be removed, below the cluster's root: a hand has made keys below them.
+	// Unremovable are records that could not be removed, below the cluster's root: keys were made below them by hand.
 	Unremovable map[string]bool
 	// Omitted are parts of commits that are too large, and until when decisions leave them out.
 	Omitted map[Part]time.Duration
@@ -46,7 +46,7 @@ type World struct {
 // Decision is what follows from a world. At most one of Evict and Assignments is set.
 type Decision struct {
 	// Assignments are the assignments to write, nil to delete; one commit. It is valid alone: after
-	// it, whoever leads may go on from the store.
+	// it, any leader may go on from the store.
 	Assignments map[string]*schema.Assignment
 	Steps       []cluster.Decided
 	Token       int64 // the next token after this commit
@@ -61,9 +61,9 @@ type Decision struct {
 	TaskRuns     map[string]*schema.TaskRuns
 	FinishedRuns []schema.FinishedRun
 	DropRuns     []RunKey
-	// Remove are records of which nothing is left to do; nothing else is in the commit then.
+	// Remove are the records of deleted tasks, and marks that want nothing; nothing else is in the commit then.
 	Remove Removal
-	// Evict is a live member that is to be evicted, since nobody can know what it holds.
+	// Evict is a live member that is to be evicted, since it is unknown what it holds.
 	Evict string
 
 	// Memory replaces World.Memory.
@@ -80,9 +80,9 @@ type Decision struct {
 	// More is set if one commit is too small for all that is to be done.
 	More bool
 
-	// Blocked says why nothing is granted, "" if nothing stands in the way.
+	// Blocked is why nothing is granted, "" if nothing stands in the way.
 	Blocked string
-	// Unplaced says why slots of a task have no place.
+	// Unplaced is why slots of a task have no place, by task.
 	Unplaced map[string]cluster.Reason
 	// Pending is how many slots are to move and wait for the budget or for a burst of changes to end.
 	Pending int

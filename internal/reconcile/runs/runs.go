@@ -31,7 +31,7 @@ type stage struct {
 
 // Advance decides about the tasks that run to their end: it takes in what members say to have ended, ends
 // runs, and begins those whose time has come. An agenda is written in the commit that acts on it, under the
-// term, so that a firing happens once, whoever else leads; and no slot leaves an assignment before what
+// term, so that a firing happens once, whichever member leads next; and no slot leaves an assignment before what
 // its member has said of it is in the agenda.
 //
 // It returns the world with those agendas, which agendas could not be brought up to date, and which of the runs that
@@ -70,7 +70,7 @@ func (d *stage) advance(name string, task view.Entry[schema.Task]) {
 			d.dropAgenda(name)
 		}
 		return
-	case known && old.Rec.Generation != task.Rec.Generation: // deleted and declared again while nobody looked
+	case known && old.Rec.Generation != task.Rec.Generation: // deleted and declared again between two reads
 		d.dropAgenda(name)
 		return
 	}

@@ -53,7 +53,7 @@ func (c *commits) plain(ctx context.Context, snap *view.Snapshot, epoch *schema.
 	return nil
 }
 
-// applied records that a commit was made. It was prepared from snap, and wrote epoch and its part of the ring.
+// applied takes in a commit that was made. It was prepared from snap, and wrote epoch and its part of the ring.
 func (c *commits) applied(snap *view.Snapshot, epoch *schema.Epoch, ring []coord.Op) {
 	c.ring.recorded(ring)
 	c.view.PutEpoch(epoch, snap.Epoch.Version+1)

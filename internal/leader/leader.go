@@ -80,7 +80,7 @@ type leading struct {
 	// How decisions are committed.
 	commits commits
 	sweeper sweeper
-	oddRuns map[string]bool // records of runs that are not there, or are there already, against expectation
+	oddRuns map[string]bool // records of finished runs that are not there, or are there already, against expectation
 	// failures counts the commits that failed since the last good one; panics the rounds that did.
 	failures, panics int
 

@@ -224,7 +224,7 @@ func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops [
 	}
 }
 
-// taskRunsOps returns what writes the records of runs that change, and the records of runs that have ended.
+// taskRunsOps returns what writes the agendas that change, and the records of finished runs.
 func (l *leading) taskRunsOps(snap *view.Snapshot, d round.Decision) (ops []coord.Op) {
 	for _, task := range sortedKeys(d.TaskRuns) {
 		key, old := l.Keys.TaskRunsOf(task), snap.TaskRuns[task]
@@ -250,7 +250,7 @@ func (l *leading) taskRunsOps(snap *view.Snapshot, d round.Decision) (ops []coor
 	return ops
 }
 
-// putTaskRuns records in the view which records of runs were committed, and counts the firings that they skip.
+// putTaskRuns puts the agendas that were committed into the view, and counts the firings that they skip.
 func (l *leading) putTaskRuns(snap *view.Snapshot, d round.Decision) {
 	for task, next := range d.TaskRuns {
 		version := int64(0)

@@ -8,7 +8,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// remove removes records, after the checkpoints of the tasks.
+// remove removes the records of deleted tasks, after their checkpoints, and marks that want nothing.
 func (l *leading) remove(ctx context.Context, r round.Removal) error {
 	tasks := map[string]bool{}
 	for _, name := range r.Tasks {

@@ -105,22 +105,22 @@ func (v *View) PutTaskRuns(task string, rec *schema.TaskRuns, version int64) {
 	v.snap.TaskRuns[task] = Entry[schema.TaskRuns]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutEpoch stores the record as the owner has committed it.
+// PutEpoch stores the epoch as the owner has committed it.
 func (v *View) PutEpoch(rec *schema.Epoch, version int64) {
 	v.snap.Epoch = Entry[schema.Epoch]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutSuspects stores the record as the owner has committed it.
+// PutSuspects stores the record of suspects as the owner has committed it.
 func (v *View) PutSuspects(rec *schema.Suspects, version int64) {
 	v.snap.Suspects = Entry[schema.Suspects]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutRemoved stores the record as the owner has committed it.
+// PutRemoved stores the record of what was removed as the owner has committed it.
 func (v *View) PutRemoved(rec *schema.Removed, version int64) {
 	v.snap.Removed = Entry[schema.Removed]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutRequests stores the record as the owner has committed it.
+// PutRequests stores the record of requests as the owner has committed it.
 func (v *View) PutRequests(rec *schema.Requests, version int64) {
 	v.snap.Requests = Entry[schema.Requests]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }

@@ -73,7 +73,7 @@ func FindCrashLoops(f *round.Facts, m members.States, draft *round.Draft) *Crash
 	d.clearRestarted(draft)
 	d.updateProbation(m, draft)
 	if d.changed && !draft.Omits(round.PartSuspects, "") {
-		draft.Out.Suspects = record(d.Suspects)
+		draft.Out.Suspects = suspectsRecord(d.Suspects)
 		if rec := f.Snapshot.Suspects.Rec; rec != nil {
 			draft.Out.Suspects.Unknown = rec.Unknown
 		}
@@ -177,9 +177,9 @@ func (d *CrashLoops) updateProbation(m members.States, draft *round.Draft) {
 	}
 }
 
-// record makes the record of which slots are suspected of what. If that is more than a record takes, the least is
-// forgotten: those slots are suspected again at the next crash.
-func record(suspects map[cluster.Slot]schema.Suspect) *schema.Suspects {
+// suspectsRecord makes the record of suspects. If that would be too large, the least is forgotten: those slots are suspected again
+// at the next crash.
+func suspectsRecord(suspects map[cluster.Slot]schema.Suspect) *schema.Suspects {
 	rec := &schema.Suspects{Slots: []schema.Suspect{}}
 	task := 0 // where the present task begins
 	for _, slot := range slices.SortedFunc(maps.Keys(suspects), cluster.Slot.Compare) {

@@ -75,7 +75,7 @@ func (draft *Draft) Full() bool {
 
 // Bounds of what one commit does about runs.
 const (
-	maxAgendas  = 20       // records of tasks that one commit writes
+	maxAgendas  = 20       // agendas that one commit writes
 	maxExtra    = 40       // operations after which no other task is looked at; one task adds 31 at most
 	MaxRunBytes = 64 << 10 // bytes after which no other task is looked at, nor run ended
 )

@@ -31,7 +31,7 @@ type World struct {
 	Reaped map[string]bool
 	// FreedWhy are slots that no node has, and why they left their nodes.
 	FreedWhy map[cluster.Slot]cluster.Reason
-	// Unremovable are records that could not be removed, below the cluster's root: keys were made below them by hand.
+	// Unremovable are the records of tasks and marks that could not be removed, below the cluster's root: keys were made below them by hand.
 	Unremovable map[string]bool
 	// Omitted are parts of commits that are too large, and until when decisions leave them out.
 	Omitted map[Part]time.Duration
@@ -56,8 +56,8 @@ type Decision struct {
 	Marks map[string]*schema.Mark
 	// Requests replaces the record of requests in the same commit, nil if it stays.
 	Requests *schema.Requests
-	// TaskRuns replaces those of tasks in the same commit, nil to delete; with them go the records of
-	// runs that are over: new ones, and those that are no longer kept.
+	// TaskRuns replaces the agendas of tasks in the same commit, nil to delete; with them go the records of finished runs: new
+	// ones, and those that are no longer kept.
 	TaskRuns     map[string]*schema.TaskRuns
 	FinishedRuns []schema.FinishedRun
 	DropRuns     []RunKey

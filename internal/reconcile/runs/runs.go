@@ -17,7 +17,7 @@ import (
 // Bounds of what one commit does about runs.
 const (
 	maxEnds  = 10 // runs of one task that it ends
-	maxDrops = 20 // records of runs that it deletes
+	maxDrops = 20 // records of finished runs that it deletes
 )
 
 // stage brings the agendas of all tasks up to date.
@@ -291,7 +291,7 @@ func (a *agenda) trim() {
 	a.rec.Kept = kept
 }
 
-// forget drops the record of a run that is over; if that ends in this very commit, it gets none.
+// forget drops the record of a finished run; a run that ends in this very commit gets none.
 func (a *agenda) forget(id string) {
 	fresh := func(r schema.FinishedRun) bool { return r.Task == a.task && r.ID == id }
 	if slices.ContainsFunc(a.draft.Out.FinishedRuns, fresh) {

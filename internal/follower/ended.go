@@ -176,7 +176,7 @@ func (l *Local) fill(status *schema.Status, claims map[cluster.Slot]schema.Claim
 	slices.SortFunc(status.Workers, func(a, b schema.WorkerState) int { return a.Slot.Compare(b.Slot) })
 }
 
-// claimedTogether says that all slots of a grant were claimed when the last of them was.
+// claimedTogether records that all slots of a grant were claimed when the last of them was.
 func claimedTogether(claims map[cluster.Slot]schema.Claim) {
 	type grant struct {
 		task  string
@@ -193,7 +193,7 @@ func claimedTogether(claims map[cluster.Slot]schema.Claim) {
 	}
 }
 
-// claimedSometime does not say when slots were claimed.
+// claimedSometime does not record when slots were claimed.
 func claimedSometime(claims map[cluster.Slot]schema.Claim) {
 	for slot, c := range claims {
 		claims[slot] = schema.Claim{Token: c.Token}

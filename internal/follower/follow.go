@@ -53,7 +53,7 @@ type Actions struct {
 	Status *schema.Status
 	// Lazy is set if Status could have waited: only states of workers have changed.
 	Lazy bool
-	// Differs says that states of workers are not as LastStatus has them, whether Status contains them or not.
+	// Differs is set if states of workers are not as LastStatus has them, whether Status contains them or not.
 	Differs   bool
 	RequeueAt time.Duration // 0: never
 }

@@ -69,7 +69,7 @@ func (fl *following) writeStatus(ctx context.Context, o Actions, phase membershi
 	})
 }
 
-// onReply takes in the outcome of a write of the status; refused says that a claim was made
+// onReply takes in the outcome of a write of the status; refused means that a claim was made
 // against an old assignment.
 func (fl *following) onReply(r reply) (refused bool) {
 	fl.busy = false

@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// ErrStuck says that a worker does not stop although the node is leaving or its lease is over. The
+// ErrStuck is returned when a worker does not stop although the node is leaving or its lease is over. The
 // process has to end: it cannot be known that the worker does nothing more before that.
 var ErrStuck = errors.New("worker does not stop")
 

@@ -84,7 +84,7 @@ type leading struct {
 	// failures counts the commits that failed since the last good one; panics the rounds that did.
 	failures, panics int
 
-	// What is said about them.
+	// What is reported about them.
 	reports reports
 	faults  faults
 	watch   *stopwatch

@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// reports is what a leader says about its cluster, in its log and in events. It owns what was reported last: what lasts is
+// reports is what a leader reports about its cluster, in its log and in events. It owns what was reported last: what lasts is
 // reported once.
 type reports struct {
 	*Leader
@@ -110,7 +110,7 @@ func (r *reports) logFull(nodes []string) {
 	r.full = names
 }
 
-// reportAhead says that schedules wait for this leader's clock.
+// reportAhead reports that schedules wait for this leader's clock.
 func (r *reports) reportAhead(tasks []string) {
 	names := strings.Join(tasks, ", ")
 	if names != r.ahead && names != "" {
@@ -120,7 +120,7 @@ func (r *reports) reportAhead(tasks []string) {
 	r.ahead = names
 }
 
-// reportRuns says which runs have begun or ended, and which firings are skipped.
+// reportRuns reports which runs have begun or ended, and which firings are skipped.
 func (r *reports) reportRuns(steps []cluster.Decided) {
 	for _, m := range steps {
 		switch m.Step {
@@ -135,7 +135,7 @@ func (r *reports) reportRuns(steps []cluster.Decided) {
 	}
 }
 
-// reportRecalled says that firings which had been passed over are still to come.
+// reportRecalled reports that firings which had been passed over are still to come.
 func (r *reports) reportRecalled(steps []cluster.Decided) {
 	for _, m := range steps {
 		if m.Step == cluster.StepRecall {
@@ -190,7 +190,7 @@ func summary(steps []cluster.Decided) string {
 	return strings.Join(parts, " ")
 }
 
-// reportSuspects says which slots are withheld or have failed.
+// reportSuspects reports which slots are withheld or have failed.
 func (r *reports) reportSuspects(steps []cluster.Decided) {
 	for _, m := range steps {
 		kind := cluster.SlotWithheld

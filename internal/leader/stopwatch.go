@@ -11,7 +11,7 @@ import (
 )
 
 // stopwatch times how long slots are without a worker because they are moved, as their leader sees it:
-// from asking one back, or from seeing its node gone, until its next node says that it runs. A leader that has
+// from asking one back, or from seeing its node gone, until its next node reports that it runs. A leader that has
 // just come to lead does not know since when, and times what it begins itself.
 type stopwatch struct {
 	since  map[cluster.Slot]start

@@ -43,7 +43,7 @@ type FormerMember struct {
 	Member, Node string
 	Session      string // that its keys are bound to
 	By, Cause    string
-	// Blame says that what the member ran may have killed its process: what it had started in
+	// Blame is set if what the member ran may have killed its process: what it had started in
 	// the last minute is then named, so that it does not take down one node after the other.
 	Blame bool
 }

@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// ErrLeaseParams says that the session timeout leaves no time to work between a lost heartbeat and the
+// ErrLeaseParams is returned when the session timeout leaves no time to work between a lost heartbeat and the
 // moment when everything must have stopped.
 var ErrLeaseParams = errors.New("lease settings refused")
 

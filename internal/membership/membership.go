@@ -14,7 +14,7 @@
 //	                      └──── session ended, evicted, keys deleted ───▶ gone: a leader waits,
 //	                                                                     then reaps it
 //
-// The [Lease] says until when the member may run anything. It is fed by heartbeats: writes
+// The [Lease] is until when the member may run anything. It is fed by heartbeats: writes
 // whose commit the service proves. Not promised: that a member which is gone knows it. It
 // must stop by its lease.
 package membership
@@ -55,7 +55,7 @@ func (e *NameTakenError) Error() string {
 	return fmt.Sprintf("node name %q is taken by %s", e.Node, e.Owner)
 }
 
-// Until says how long the name stays taken, after it has been known to be for a while. A node that has it for longer than
+// Until returns how long the name stays taken, after it has been known to be for a while. A node that has it for longer than
 // it would if it had died is alive.
 func (e *NameTakenError) Until(known time.Duration) string {
 	if known > e.Outlasts {

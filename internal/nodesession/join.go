@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 )
 
-// whyNoMember says for people why the node is not a member, and what they can do about it.
+// whyNoMember returns, for people, why the node is not a member, and what they can do about it.
 func whyNoMember(err error) (reason, help string) {
 	if _, unanswered := errors.AsType[*coord.UnansweredError](err); unanswered {
 		return reasonOf(err), "it is tried for ever; `xconsumer doctor` says what is wrong"
@@ -20,7 +20,7 @@ func whyNoMember(err error) (reason, help string) {
 	return reasonOf(err), "it is tried for ever"
 }
 
-// reasonOf says for people why a membership is over, or does not begin. Which of the member's keys is absent does not help them.
+// reasonOf returns, for people, why a membership is over, or does not begin. Which of the member's keys is absent does not help them.
 func reasonOf(err error) string {
 	if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) {
 		return "not heard of for longer than its session, or evicted"

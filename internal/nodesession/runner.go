@@ -25,7 +25,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// ErrStuck says that a worker did not stop although the node was leaving or its lease was over.
+// ErrStuck is returned when a worker did not stop although the node was leaving or its lease was over.
 var ErrStuck = follower.ErrStuck
 
 // Config is what a node brings to each of its sessions.

@@ -79,7 +79,7 @@ func Inspect(w round.World, draft *round.Draft) *Survey {
 type Survey struct {
 	Facts   *round.Facts
 	Members members.States // what becomes of each
-	// DelayReasons says why slots of members wait although they might be given away, by member.
+	// DelayReasons is why slots of members wait although they might be given away, by member.
 	DelayReasons map[string]cluster.Reason
 	pending      round.PendingRuns
 	begun        map[string]bool // runs asked for by operators that there are now

@@ -39,7 +39,7 @@
 //	             └────▶ round ◀──────┘
 //
 // Package round has what all stages share: the world, the draft, and the decision. A stage that is large enough
-// has a package of its own; the others are files of this one. The code says assignment for the record of an assignment, and
+// has a package of its own; the others are files of this one. The word assignment stands for the record of an assignment, and
 // agenda for the record of a task's runs.
 //
 // # The stages
@@ -65,7 +65,7 @@
 //
 // The plan, and what is done about it:
 //
-//   - [Place] asks for the node of every slot ([placement.Make]), and says why slots have none.
+//   - [Place] asks for the node of every slot ([placement.Make]), and returns why slots have none.
 //   - selectReleases (select.go, budget.go, nodechanges.go) picks the slots to ask back: all that must not run on where they
 //     are, and of the others as many as the budget of moves allows.
 //   - release (release.go) writes that into assignments, and frees the slots that their members gave back.

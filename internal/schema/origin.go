@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Origin says which file a declaration came from and which ones were seen since, so that a
+// Origin is which file a declaration came from and which ones were seen since, so that a
 // node that starts with an old file changes nothing.
 type Origin struct {
 	File string   `json:"file,omitempty"`

@@ -38,7 +38,7 @@ type Meta struct {
 type PeerSecret struct {
 	header
 	Secret string `json:"secret"`
-	// Closed says that strangers could not read it when it was made: the store had refused them.
+	// Closed is set if strangers could not read it when it was made: the store had refused them.
 	Closed bool `json:"closed,omitempty"`
 }
 
@@ -142,10 +142,10 @@ type Assignment struct {
 type Closed struct {
 	By    string `json:"by"`
 	Cause string `json:"cause"`
-	// Left says that the member left on purpose: leaders do not wait for its node to come back, and what it leaves behind waits
+	// Left is set if the member left on purpose: leaders do not wait for its node to come back, and what it leaves behind waits
 	// for a moment while other nodes leave, too.
 	Left bool `json:"left,omitempty"`
-	// Settled says that a leader has given away what it could of the member's slots, after all delays, so that later leaders do
+	// Settled is set once a leader has given away what it could of the member's slots, after all delays, so that later leaders do
 	// not begin them again. It says nothing about how the member ended: By and Cause do.
 	Settled bool `json:"settled,omitempty"`
 	// StartedLast60s are, after a crash, the slots that may have caused it. When each was claimed

@@ -18,7 +18,7 @@ type Mark struct {
 	header
 	Cordoned bool   `json:"cordoned,omitempty"` // gets nothing new
 	Drain    *Drain `json:"drain,omitempty"`    // gives everything away
-	// Quarantine says that everything fails on the node; a leader writes it. It is void for another
+	// Quarantine is set if everything fails on the node; a leader writes it. It is void for another
 	// member of that name: the node was restarted.
 	Quarantine *Quarantine `json:"quarantine,omitempty"`
 	// Labels are in force over those of the node itself; "" hides one.

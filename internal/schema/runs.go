@@ -26,7 +26,7 @@ type TaskRuns struct {
 	// Decided are the stretches after Last about which was decided while a clock was ahead: no firing in
 	// them happens again either.
 	Decided []Span `json:"decided,omitempty"`
-	// Begun says that a task without a schedule has had the run that it is declared for.
+	// Begun is set if a task without a schedule has had the run that it is declared for.
 	Begun bool `json:"begun,omitempty"`
 	// Missed counts the firings that were skipped because they came too late, Skipped those that came while
 	// another run was going on.
@@ -55,7 +55,7 @@ type Skip struct {
 	Unknown cluster.Unknown `json:"-"`
 }
 
-// Why says why it began no run.
+// Why returns why it began no run.
 func (s *Skip) Why() string {
 	switch {
 	case s.Late > 0:
@@ -66,7 +66,7 @@ func (s *Skip) Why() string {
 	return "another run went before it"
 }
 
-// String says what was skipped and why.
+// String describes what was skipped and why.
 func (s *Skip) String() string {
 	due := s.Due.UTC().Format(time.RFC3339)
 	if s.Number > 1 && !s.From.IsZero() {

@@ -297,7 +297,7 @@ func (r room) whyNot(n int32) cluster.Reason {
 		"and nothing would be more even", r.In.Nodes[n].Name, r.of[n], r.load[n])}
 }
 
-// Reasons says why slots of tasks have no place, by task, where there is more to say than that
+// Reasons returns why slots of tasks have no place, by task, where there is more to it than that
 // they are on their way.
 func Reasons(s *view.Snapshot) map[string]cluster.Reason {
 	return present(s).unplaced

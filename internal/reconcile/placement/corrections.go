@@ -243,7 +243,7 @@ func (p *Placement) other(slot cluster.Slot, t int, load []int, avoid round.Avoi
 	return best
 }
 
-// urgencies says in which order moves get the budget.
+// urgencies is the order in which moves get the budget.
 var urgencies = map[cluster.ReasonCode]int{
 	cluster.WhyDraining: 0, cluster.WhyQuarantined: 0,
 	cluster.WhyFailing: 1, cluster.WhyNoLabel: 1, cluster.WhyNoWork: 1, cluster.WhyFull: 1, cluster.WhyPerNode: 1,

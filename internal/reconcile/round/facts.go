@@ -199,7 +199,7 @@ func (f *Facts) Stopped(memberID string, slot cluster.Slot, h *schema.Releasing)
 	return status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
 }
 
-// IsStuck reports whether a member says that its worker of a slot does not stop.
+// IsStuck reports whether a member reports that its worker of a slot does not stop.
 func (f *Facts) IsStuck(memberID string, slot cluster.Slot) bool {
 	for _, w := range f.Snapshot.Peers[memberID].Status.Rec.Workers {
 		if w.Slot == slot {
@@ -246,7 +246,7 @@ func OfResize(h *schema.Releasing) bool { return h.Why != nil && h.Why.Code == c
 // PendingRuns are the tasks whose agendas cannot be read, or are not written this time.
 type PendingRuns map[string]bool
 
-// Keeps reports whether a slot must stay in its assignment for that: what its member says of its end would be lost.
+// Keeps reports whether a slot must stay in its assignment for that: what its member reports of its end would be lost.
 func (p PendingRuns) Keeps(slot cluster.Slot) bool {
 	task, run := cluster.SplitRun(slot.Task)
 	return run != "" && p[task]

@@ -22,7 +22,7 @@ type World struct {
 	Began    time.Duration // when this leader began to lead
 	// TakeoverDelay is that of the service, coord.OwnTimeout for the lost member's session timeout.
 	TakeoverDelay  time.Duration
-	Timeout        time.Duration // the leader's session timeout, assumed where an assignment does not say another one
+	Timeout        time.Duration // the leader's session timeout, assumed where an assignment contains none
 	MaxAssignments int           // how many assignments one decision may write
 	NextToken      int64         // the least token that this leader has not given yet
 	Memory         Memory        // of the last decision

@@ -78,7 +78,7 @@ func (a *agenda) fireDue(s *schedule.Schedule) {
 	}
 }
 
-// fireAll begins the runs of what is due, or says that they are skipped, or has those wait that find no room.
+// fireAll begins the runs of what is due, or records that they are skipped, or has those wait that find no room.
 func (a *agenda) fireAll(due *schedule.Due) {
 	fire := slices.Concat(due.Late, due.Fire)
 	for n, at := range fire {

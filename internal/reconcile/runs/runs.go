@@ -29,10 +29,10 @@ type stage struct {
 	begun   map[string]bool // runs asked for by operators that there are now
 }
 
-// Advance decides about the tasks that run to their end: it takes in what members say to have ended, ends
+// Advance decides about the tasks that run to their end: it takes in what members report to have ended, ends
 // runs, and begins those whose time has come. An agenda is written in the commit that acts on it, under the
 // term, so that a firing happens once, whichever member leads next; and no slot leaves an assignment before what
-// its member has said of it is in the agenda.
+// its member has reported of it is in the agenda.
 //
 // It returns the world with those agendas, which agendas could not be brought up to date, and which of the runs that
 // operators asked for there are now.
@@ -227,7 +227,7 @@ func (a *agenda) fold(id string, o *schema.Completion) {
 	a.rec.Runs[at] = r
 }
 
-// several says that an error is not the only one.
+// several marks an error as one of several.
 func several(reason string) string {
 	return schema.SeveralReasons + strings.TrimPrefix(reason, schema.SeveralReasons)
 }
@@ -346,7 +346,7 @@ func (a *agenda) begin(r schema.Run, wait bool) {
 	a.draft.AddStep(cluster.Decided{Step: cluster.StepRun, Task: cluster.RunTask(a.task, r.ID)}, whyRun(&r))
 }
 
-// whyRun says why a run begins, or waits to.
+// whyRun returns why a run begins, or waits to.
 func whyRun(r *schema.Run) cluster.Reason {
 	if r.By != "" {
 		return cluster.Reason{Code: cluster.WhyAsked, Detail: r.By}

@@ -189,7 +189,7 @@ func TestALeaderThatLeavesGivesItselfNothing(t *testing.T) {
 	}
 }
 
-// What a leader has settled of members that were lost is no departure: nothing waits for others that leave at the same time.
+// Members that a leader has settled did not leave on purpose: nothing of theirs waits for others that leave at the same time.
 func TestSettledMembersDidNotLeave(t *testing.T) {
 	b := newBoard(spec("a", 2))
 	b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())

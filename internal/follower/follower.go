@@ -108,9 +108,9 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 	defer f.Busy.End()
 	for news := true; ; {
 		f.Busy.Begin(f.Session.Now())
-		wait, gone, err := fl.step(ctx, news)
+		wait, left, err := fl.step(ctx, news)
 		news = true
-		if gone || err != nil {
+		if left || err != nil {
 			return fl.departure(), err
 		}
 		timer.Reset(wait)
@@ -193,13 +193,13 @@ const poll = 250 * time.Millisecond
 // step decides and acts. It returns how long to wait at most, and whether the member has left;
 // a departure that stuck workers delay fails with ErrStuck. Without news, while the lease is valid, there is nothing
 // to decide before it is due.
-func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, gone bool, err error) {
+func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, left bool, err error) {
 	now := fl.Session.Now()
-	phase, left := fl.Lease.Phase()
+	phase, valid := fl.Lease.Phase()
 	same := phase == membership.LeaseValid && fl.leaseValid
 	fl.leaseValid = phase == membership.LeaseValid
 	if !news && same && !fl.leaving && now < fl.due {
-		return max(min(poll, left, fl.due-now), time.Millisecond), false, nil
+		return max(min(poll, valid, fl.due-now), time.Millisecond), false, nil
 	}
 	running := fl.Workers.Reports()
 	maps.DeleteFunc(fl.claims, func(slot cluster.Slot, _ schema.Claim) bool {
@@ -238,8 +238,8 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 	}
 	if fl.leaving && len(running) > 0 && now >= fl.logWaitAt {
 		fl.logWaitAt = now + logWaitEvery
-		slots, left := waitsFor(running)
-		fl.Log.Info("waiting for workers to stop before leaving", "slots", slots, "atMost", left)
+		slots, atMost := waitsFor(running)
+		fl.Log.Info("waiting for workers to stop before leaving", "slots", slots, "atMost", atMost)
 	}
 	if (o.Status != nil || o.Completions != nil) && !fl.busy && now >= fl.notBefore {
 		fl.writeStatus(ctx, o, phase)
@@ -253,7 +253,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, g
 	}
 	wait = min(poll, fl.due-now)
 	if phase == membership.LeaseValid {
-		wait = min(wait, left)
+		wait = min(wait, valid)
 	}
 	return max(wait, time.Millisecond), false, nil
 }

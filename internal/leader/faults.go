@@ -72,8 +72,8 @@ func (f *faults) keep(ctx context.Context, fault, stack string, input any) {
 		Error:  schema.Cut(fault, most),
 		Stack:  schema.Cut(stack, most),
 	}
-	if input, err := json.Marshal(input); err == nil {
-		rec.Input = input
+	if text, err := json.Marshal(input); err == nil {
+		rec.Input = text
 		if schema.Size(rec) > schema.Bound(rec) {
 			rec.Input = nil
 		}

@@ -131,7 +131,7 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 			ops = append(ops, coord.Set(l.Keys.Assignment(memberID), value, at))
 		}
 	}
-	suspects, at := l.suspectsOps(snap, d.Suspects)
+	suspects, suspectsAt := l.suspectsOps(snap, d.Suspects)
 	ops = append(ops, suspects...)
 	if at := snap.Requests.Version; d.Requests != nil { // never deleted: operators write it by its version
 		ops = append(ops, coord.Set(l.Keys.Requests(), schema.Encode(d.Requests, at+1), at))
@@ -159,7 +159,7 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 		l.view.MarkNode(node)
 	}
 	if d.Suspects != nil {
-		l.view.PutSuspects(d.Suspects, at)
+		l.view.PutSuspects(d.Suspects, suspectsAt)
 	}
 	if d.Requests != nil {
 		l.view.PutRequests(d.Requests, snap.Requests.Version+1)

@@ -27,7 +27,8 @@ type sweeper struct {
 func (s *sweeper) runs(ctx context.Context, d round.Decision) (swept bool, err error) {
 	for _, run := range d.DropRuns {
 		dir := schema.Dir(s.Keys.Checkpoint(cluster.Slot{Task: cluster.RunTask(run.Task, run.ID)}))
-		if swept, err := s.dirs(ctx, []string{dir}); swept || err != nil {
+		swept, err = s.dirs(ctx, []string{dir})
+		if swept || err != nil {
 			return swept, err
 		}
 	}

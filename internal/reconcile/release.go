@@ -94,8 +94,8 @@ func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, v
 				picked[h] = true
 			}
 			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.Granted) bool {
-				_, back := asks[slot]
-				return back && picked[h]
+				_, leaves := asks[slot]
+				return leaves && picked[h]
 			})
 		}
 		changed = false

@@ -126,7 +126,7 @@ func (p preview) surplus(slot cluster.Slot) cluster.Reason {
 
 // stalled returns the node that has a slot and cannot give it back at once, and describes that: the worker is lost, stuck or
 // stopping, since when, why, and what to do. It returns "" for a slot that no such node has.
-func (p preview) stalled(slot cluster.Slot, now time.Duration, session coord.Info) (node, text string) {
+func (p preview) stalled(slot cluster.Slot, now time.Duration, session coord.Info) (owner, text string) {
 	for _, memberID := range p.MemberIDs {
 		peer := p.Snapshot.Peers[memberID]
 		if peer.Assignment.Rec == nil {
@@ -142,7 +142,8 @@ func (p preview) stalled(slot cluster.Slot, now time.Duration, session coord.Inf
 		case !peer.Live():
 			return "", "" // it is granted elsewhere at once
 		default:
-			if text := p.stopText(slot, memberID, asked); text != "" {
+			text = p.stopText(slot, memberID, asked)
+			if text != "" {
 				return node, text
 			}
 		}

@@ -156,15 +156,15 @@ func fillUp(in *planner.Input) (full []int) {
 
 // makePlan asks the planner. If that panics it returns a fallback plan and the fault: a fault in the planner must not stop the
 // cluster.
-func makePlan(make func(planner.Input) planner.Plan, in planner.Input) (plan planner.Plan, fault *round.PlanFault) {
+func makePlan(with func(planner.Input) planner.Plan, in planner.Input) (plan planner.Plan, fault *round.PlanFault) {
 	defer func() {
 		if r := recover(); r != nil {
 			fault = &round.PlanFault{Error: fmt.Sprint(r), Stack: string(debug.Stack()), Input: in}
 			plan = planner.Fallback(in)
 		}
 	}()
-	if make != nil {
-		return make(in), nil
+	if with != nil {
+		return with(in), nil
 	}
 	return planner.Make(in), nil
 }

@@ -77,12 +77,12 @@ func (f *Facts) TimeoutOf(memberID string) time.Duration {
 		return time.Duration(p.Member.Rec.SessionTimeout)
 	}
 	longest := f.Timeout
-	for _, p := range f.Snapshot.Peers {
-		if p.Assignment.Rec != nil {
-			longest = max(longest, time.Duration(p.Assignment.Rec.SessionTimeout))
+	for _, other := range f.Snapshot.Peers {
+		if other.Assignment.Rec != nil {
+			longest = max(longest, time.Duration(other.Assignment.Rec.SessionTimeout))
 		}
-		if p.Member.Rec != nil {
-			longest = max(longest, time.Duration(p.Member.Rec.SessionTimeout))
+		if other.Member.Rec != nil {
+			longest = max(longest, time.Duration(other.Member.Rec.SessionTimeout))
 		}
 	}
 	return longest

@@ -71,7 +71,7 @@ func (a *agenda) fireDue(s *schedule.Schedule) {
 		}
 		a.rec.Missed += int64(due.Missed)
 		a.rec.Last, a.changed = due.Last, true
-		a.rec.Decided = slices.DeleteFunc(slices.Clone(a.rec.Decided), func(s schema.Span) bool { return !s.To.After(a.rec.Last) })
+		a.rec.Decided = slices.DeleteFunc(slices.Clone(a.rec.Decided), func(d schema.Span) bool { return !d.To.After(a.rec.Last) })
 	}
 	if !due.Next.IsZero() {
 		a.draft.RequeueAt(a.Now + max(due.Next.Sub(a.WallNow), time.Millisecond))

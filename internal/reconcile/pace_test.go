@@ -198,6 +198,7 @@ func TestWait(t *testing.T) {
 	}{
 		{"crashed", func(b *board) { crashed(b) }, true},
 		{"left on purpose", func(b *board) { crashed(b).Assignment.Rec.Closed.Left = true }, false},
+		{"settled by a former leader", func(b *board) { crashed(b).Assignment.Rec.Closed.Settled = true }, false},
 		{"evicted", func(b *board) {
 			p := crashed(b)
 			p.Assignment.Rec.Evicted = true

@@ -1012,6 +1012,16 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestAgendaKeepsRunsThatAreListed"),
 	},
 	{
+		"delay", "each leader begins the delay of a member that was settled again",
+		one("internal/reconcile/members/delays.go", "		return !assignment.Closed.Left && !assignment.Closed.Settled\n", "		return !assignment.Closed.Left\n"),
+		in("internal/reconcile", "TestWait"),
+	},
+	{
+		"delay", "a member that crashed and was settled counts as one that left",
+		one("internal/reconcile/members/reap.go", "		case assignment.Closed.Left:\n", "		case assignment.Closed.Left || assignment.Closed.Settled:\n"),
+		in("internal/reconcile/members", "TestDepartureOf"),
+	},
+	{
 		"delay", "members that a leader has settled count as departures",
 		one("internal/reconcile/members/departures.go", "	return p.Assignment.Rec != nil && p.Assignment.Rec.Closed != nil && p.Assignment.Rec.Closed.Left\n", "	return p.Assignment.Rec != nil && p.Assignment.Rec.Closed != nil && (p.Assignment.Rec.Closed.Left || p.Assignment.Rec.Closed.Settled)\n"),
 		in("internal/reconcile", "TestSettledMembersDidNotLeave"),

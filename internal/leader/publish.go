@@ -279,7 +279,7 @@ func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 	}
 }
 
-// evict removes a member of which a key is missing. A member without an assignment is given one that lists what its status
+// evict removes a member of which a key is absent. A member without an assignment is given one that lists what its status
 // holds.
 func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()

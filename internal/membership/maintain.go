@@ -107,7 +107,7 @@ func unheard(ctx context.Context, s coord.Session, params LeaseParams) error {
 	}
 }
 
-// present fails if one of the member's own keys has vanished, which is an eviction or an
+// present fails if one of the member's own keys is absent, which is an eviction or an
 // accident; either way others may take its work before long.
 func present(ctx context.Context, s coord.Session, own []string, look func(string, coord.Record)) error {
 	for _, key := range own {

@@ -4,7 +4,7 @@
 // # The model
 //
 // A member is one session's life, identified by a MemberID that is never used twice. Its keys
-// are created in one commit ([Join]) and vanish together: with the session, in the commit
+// are created in one commit ([Join]) and end together: with the session, in the commit
 // that closes the member ([Close]), or when an operator or leader evicts it. Only its
 // assignment stays, until a leader reaps it.
 //

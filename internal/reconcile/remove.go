@@ -32,16 +32,16 @@ func remove(f *round.Facts, draft *round.Draft) {
 	for _, name := range slices.Sorted(maps.Keys(f.Snapshot.Tasks)) {
 		_, runs := f.Snapshot.TaskRuns[name]
 		t := f.Snapshot.Tasks[name]
-		gone := t.Good() && t.Rec.Deleted && !runs && !listed[name]
-		if gone && !f.Unremovable["tasks/"+name] && len(out.Tasks) < round.MaxRemoved {
+		obsolete := t.Good() && t.Rec.Deleted && !runs && !listed[name]
+		if obsolete && !f.Unremovable["tasks/"+name] && len(out.Tasks) < round.MaxRemoved {
 			out.Tasks = append(out.Tasks, name)
 			rec.Add(t.Rec)
 		}
 	}
 	for _, node := range slices.Sorted(maps.Keys(f.Snapshot.Marks)) {
 		m := f.Snapshot.Marks[node]
-		gone := m.Good() && !m.Rec.Wanted() && !nodes[node]
-		if gone && !f.Unremovable["marks/"+node] && len(out.Tasks)+len(out.Marks) < round.MaxRemoved {
+		obsolete := m.Good() && !m.Rec.Wanted() && !nodes[node]
+		if obsolete && !f.Unremovable["marks/"+node] && len(out.Tasks)+len(out.Marks) < round.MaxRemoved {
 			out.Marks = append(out.Marks, node)
 		}
 	}

@@ -162,19 +162,19 @@ type preview struct {
 	owners   map[cluster.Slot]string // node names
 }
 
-// planned returns what the cluster comes to in the end: nothing waits for members that are gone.
+// planned returns what the cluster comes to in the end: nothing waits for lost members.
 func planned(s *view.Snapshot) preview {
 	return newPreview(round.World{Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true}, false)
 }
 
-// present returns what the leader decides now, while it waits for members that are gone.
+// present returns what the leader decides now, while it waits for lost members.
 func present(s *view.Snapshot) preview {
 	return newPreview(round.World{
 		Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true, TakeoverDelay: forEver,
 	}, true)
 }
 
-// forEver is the takeover delay of a dry run in which the leader waits for members that are gone: a reader does not know since
+// forEver is the takeover delay of a dry run in which the leader waits for lost members: a reader does not know since
 // when it does.
 const forEver = time.Duration(1 << 60)
 

@@ -34,8 +34,8 @@ type Constraints struct {
 	Avoids         map[cluster.Slot]round.Avoid
 }
 
-// Make asks the planner for a target, with the members that take work as nodes, and those that are
-// gone and whose slots cannot be given away yet.
+// Make asks the planner for a target, with the members that take work as nodes, and those that are lost or delayed, whose slots
+// cannot be given away yet.
 func Make(f *round.Facts, m members.States, bound Constraints, draft *round.Draft) *Placement {
 	p := &Placement{Facts: f, Members: m, Tasks: slices.Sorted(maps.Keys(f.Specs))}
 	p.In.Leader = p.Snapshot.LeaderPolicy()
@@ -208,10 +208,10 @@ func (p *Placement) node(memberID string, draft *round.Draft) planner.Node {
 
 // addOwners adds the node that has each slot. What a node of the same name had before it came back counts as its own.
 func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cluster.Slot]cluster.Reason) {
-	gone := map[string]int32{}
+	retained := map[string]int32{}
 	for n, memberID := range p.Nodes {
 		if p.In.Nodes[n].Gone {
-			gone[memberID] = int32(n)
+			retained[memberID] = int32(n)
 		}
 	}
 	for _, memberID := range p.MemberIDs {
@@ -220,7 +220,7 @@ func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cl
 			continue
 		}
 		n, known := byName[rec.Node]
-		if g, is := gone[memberID]; is {
+		if g, is := retained[memberID]; is {
 			n, known = g, true
 		}
 		if !known {
@@ -268,7 +268,7 @@ func (p *Placement) addFailed() {
 // pinned, in place of the token of its grant, keeps a slot there that was moved to a node on request: others leave it first.
 const pinned = 0
 
-// own makes slots a node's; those of a member at work outrank those of one that is gone.
+// own makes slots a node's; those of an active member outrank those that a lost or delayed one retains.
 func (p *Placement) own(entry schema.Entry, n int32, outranks bool, invalid map[cluster.Slot]cluster.Reason) {
 	h := entry.Range()
 	t, known := p.Rank[h.Task]

@@ -94,7 +94,7 @@ func (f *Facts) Draining(memberID string) bool {
 	return f.Snapshot.Mark(f.NodeName(memberID)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
 }
 
-// MovesNow reports whether an operator asked not to wait for a member that is gone.
+// MovesNow reports whether an operator asked not to wait for a member that is lost or delayed.
 func (f *Facts) MovesNow(memberID string) bool {
 	rec := f.Snapshot.Requests.Rec
 	return rec != nil && !f.Snapshot.Requests.Absent && slices.Contains(rec.MoveNow, memberID)

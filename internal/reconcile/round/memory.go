@@ -121,7 +121,7 @@ type NodeChanges struct {
 // end. So a leader goes on with its plan until it finds a strictly better one. The next leader knows nothing of it, and makes a plan of
 // its own.
 type Toward struct {
-	Nodes []string // their names, "" for those that are gone
+	Nodes []string // their names, "" for those that are lost or delayed
 	// Places are by task: the node of each slot as an index into Nodes, planner.Nobody for none. It is nil once the plan is
 	// carried out.
 	Places map[string][]int32

@@ -26,7 +26,7 @@ type World struct {
 	MaxAssignments int           // how many assignments one decision may write
 	NextToken      int64         // the least token that this leader has not given yet
 	Memory         Memory        // of the last decision
-	// Reaped are members whose assignments this leader has decided to delete. One that is missing was deleted by a commit
+	// Reaped are members whose assignments this leader has decided to delete. One that is absent was deleted by a commit
 	// whose outcome the leader did not learn.
 	Reaped map[string]bool
 	// FreedWhy are slots that no node has, and why they left their nodes.

@@ -8,7 +8,7 @@
 //
 // # The words
 //
-// Each word is about a member, but for missing, and is used for nothing else. The first five are what was read:
+// Each of these words has one meaning here. The first five are what was read:
 //
 //	absent    a key that was read and is not there.
 //	live      its member and its status keys are there (view.Peer.Live). It answers what it is asked. It is Active or Leaving,
@@ -20,12 +20,14 @@
 //
 // The states are what Classify and ApplyDelays conclude from that:
 //
-//	lost      it cannot be asked, and may still run something: it is gone or evicted and that is not confirmed, or one of its
-//	          records cannot be used. Its slots stay with it. Confirmed, it becomes reapable.
+//	lost      it cannot be asked, and may still run something: it is gone or evicted and that is not confirmed, only one
+//	          of its two keys is there, or one of its records cannot be used. Its slots stay with it. Once it is confirmed to be
+//	          gone, it becomes reapable.
 //	delayed   nothing of it can run, and its slots stay with it nevertheless: a delay or a freeze is under way, other members
 //	          leave too, or the commit is full. It becomes reapable when that is over.
 //	reapable  nothing of it can run: its assignment is closed; or it was seen gone twice, read after its assignment and with
 //	          the takeover delay in between; or it is evicted, and the longest lease that it can have had is over.
+//	awaiting  (AwaitingRuns) nothing of it can run, but its assignment stays: an agenda has not taken in what it reports yet.
 //	vanished  what delays and freezes count: it is gone, or was closed by its parent process, and it neither left nor was evicted,
 //	          and no leader has settled it. Its node may come back.
 //

@@ -286,12 +286,12 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	p := snap.Peers[memberID]
 	ops, epoch := l.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.commits.nextToken))
 	assignment, version, why := &schema.Assignment{}, int64(0), "another of its keys was deleted"
-	node, lost := memberID, false // it is unknown what it holds
+	node, unknown := memberID, false // it is unknown what it holds
 	switch m := p.Member.Rec; {
 	case p.Assignment.Absent:
 		why = "its assignment is missing"
-		lost = m == nil || p.Status.Rec == nil || !p.Live()
-		if !lost {
+		unknown = m == nil || p.Status.Rec == nil || !p.Live()
+		if !unknown {
 			*assignment = schema.Assignment{
 				Node:           m.Node,
 				Host:           m.Host,
@@ -309,7 +309,7 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	assignment.Evicted = true
 	write := schema.Encode(assignment, version)
 	switch {
-	case lost: // the leader waits until nothing of it can run, and forgets it
+	case unknown: // the leader waits until nothing of it can run, and forgets it
 	case p.Assignment.Absent:
 		ops = append(ops, coord.Create(l.Keys.Assignment(memberID), write))
 	default:
@@ -320,7 +320,7 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 		return err
 	}
 	ops = append(ops, bound.DeleteAllOps()...)
-	if !lost {
+	if !unknown {
 		node = assignment.Node
 	}
 	evicted := cluster.Decided{Step: cluster.StepEvict, Node: node}.Because(cluster.Reason{Code: cluster.WhyEdited, Detail: why})
@@ -331,7 +331,7 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	}
 	l.Log.Warn("evicted a member", "node", node, "member", memberID, "reason", why)
 	l.commits.applied(snap, epoch, ring)
-	if !lost {
+	if !unknown {
 		l.view.PutAssignment(memberID, assignment, version, len(write))
 	}
 	l.view.MarkPeer(memberID)

@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -285,44 +286,27 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()
 	p := snap.Peers[memberID]
 	ops, epoch := l.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.commits.nextToken))
-	assignment, version, why := &schema.Assignment{}, int64(0), "another of its keys was deleted"
-	node, unknown := memberID, false // it is unknown what it holds
-	switch m := p.Member.Rec; {
-	case p.Assignment.Absent:
-		why = "its assignment is missing"
-		unknown = m == nil || p.Status.Rec == nil || !p.Live()
-		if !unknown {
-			*assignment = schema.Assignment{
-				Node:           m.Node,
-				Host:           m.Host,
-				SessionTimeout: m.SessionTimeout,
-				Granted:        []schema.Granted{},
-				Releasing:      schema.AskedBack(p.Status.Rec.Holding, 0),
-			}
-		}
-	default:
-		*assignment, version = *p.Assignment.Rec, p.Assignment.Version+1
-		if p.Status.Rec != nil {
-			assignment.Adopt(p.Status.Rec.Holding, version)
+	was, member, status, why := p.Assignment.Rec, p.Member.Rec, p.Status.Rec, "another of its keys was deleted"
+	if p.Assignment.Absent {
+		was, why = nil, "its assignment is missing"
+		if !p.Live() {
+			member = nil // what is remembered of it does not say what it holds
 		}
 	}
-	assignment.Evicted = true
-	write := schema.Encode(assignment, version)
+	node := "" // unknown
 	switch {
-	case unknown: // the leader waits until nothing of it can run, and forgets it
-	case p.Assignment.Absent:
-		ops = append(ops, coord.Create(l.Keys.Assignment(memberID), write))
-	default:
-		ops = append(ops, coord.Set(l.Keys.Assignment(memberID), write, p.Assignment.Version))
+	case was != nil:
+		node = was.Node
+	case member != nil:
+		node = member.Node
 	}
-	bound, err := membership.ReadSessionKeys(ctx, l.Session, l.Keys, memberID, assignment.Node)
+	bound, err := membership.ReadSessionKeys(ctx, l.Session, l.Keys, memberID, node)
 	if err != nil {
 		return err
 	}
-	ops = append(ops, bound.DeleteAllOps()...)
-	if !unknown {
-		node = assignment.Node
-	}
+	eviction := membership.Evict(was, p.Assignment.Version, member, cmp.Or(bound.Status, status))
+	ops = append(ops, eviction.Ops(l.Keys, memberID, bound.DeleteAllOps())...)
+	node = cmp.Or(node, memberID)
 	evicted := cluster.Decided{Step: cluster.StepEvict, Node: node}.Because(cluster.Reason{Code: cluster.WhyEdited, Detail: why})
 	ring := l.commits.ring.record(epoch, []cluster.Decided{evicted})
 	ops = append(ops, ring...)
@@ -331,8 +315,8 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	}
 	l.Log.Warn("evicted a member", "node", node, "member", memberID, "reason", why)
 	l.commits.applied(snap, epoch, ring)
-	if !unknown {
-		l.view.PutAssignment(memberID, assignment, version, len(write))
+	if e := eviction; e.Assignment != nil {
+		l.view.PutAssignment(memberID, e.Assignment, e.Version, len(schema.Encode(e.Assignment, e.Version)))
 	}
 	l.view.MarkPeer(memberID)
 	return nil

@@ -11,7 +11,6 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
-	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -26,8 +25,9 @@ type Stamp struct {
 // said anywhere about what an operation does: a plan is made from the result, and what it has changed in records is what is
 // committed.
 //
-// Operations change the records of tasks and marks, and the requests. The exceptions are those that end a membership, evict
-// and lose: in the result the members are gone, and nobody waits for them.
+// Operations change the records of tasks and marks, and the requests. Evict changes an assignment, as its commit does, and the
+// keys of the member are gone. Lose, which nobody can do, leaves what the death of a machine leaves: the keys are gone, and the
+// assignment is as it was. It requests that nobody wait for the node to come back.
 //
 // The error matches those of package cluster, and names a field of the operation by its place in the list:
 // "operations[0].workers". It is ctx's cause if that ends first: a long list takes time.
@@ -215,38 +215,13 @@ func (e editor) do(op cluster.Operation) error {
 	case cluster.OpStepDown:
 		return e.stepDown()
 	case cluster.OpMoveNow:
-		return e.moveNow()
-	case cluster.OpEvict, cluster.OpLose:
+		return e.moveNow(vanished(e.Snapshot)...)
+	case cluster.OpEvict:
+		return e.evict(op)
+	case cluster.OpLose:
 		return e.lose(op)
 	}
 	return fmt.Errorf("%w: there is no operation %q", cluster.ErrChange, op.Kind)
-}
-
-// lose ends the membership of a node, for whoever looks at what comes of it. Nobody waits for it.
-func (e editor) lose(op cluster.Operation) error {
-	memberID := member(e.Snapshot, op.Node)
-	if memberID == "" {
-		return fmt.Errorf("%w: %q", cluster.ErrNoNode, op.Node)
-	}
-	p := *e.Peers[memberID]
-	if p.Assignment.Rec != nil {
-		assignment := *p.Assignment.Rec
-		assignment.Evicted = assignment.Evicted || op.Kind == cluster.OpEvict
-		assignment.Closed = &schema.Closed{By: "what-if", Cause: schema.CauseLost, Settled: true}
-		p.Assignment.Rec = &assignment
-	}
-	e.Peers[memberID] = &p
-	return nil
-}
-
-// member returns a live member of a name, "" if there is none.
-func member(s *view.Snapshot, node string) string {
-	for _, memberID := range slices.Sorted(maps.Keys(s.Peers)) {
-		if p := s.Peers[memberID]; p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {
-			return memberID
-		}
-	}
-	return ""
 }
 
 // unusable refuses to change a record that cannot be used, and says what replaces it.

@@ -2,8 +2,9 @@ package operation
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -12,52 +13,97 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// evict ends the membership of a node in one commit: its assignment says so, and all its keys that are bound to
-// its session are deleted. Its next heartbeat fails, and that fences it.
-func (o Operator) evict(ctx context.Context, s *view.Snapshot, node string) (revision string, err error) {
-	memberID := ""
-	for g, p := range s.Peers {
-		if p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {
-			memberID = g
-		}
-	}
-	if memberID == "" {
-		return "", fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
+// commitEvict ends the membership of a node in one commit: its assignment is written as Effect has it, and all its keys that
+// are bound to its session are deleted. Its next heartbeat fails, and that fences it.
+func (o Operator) commitEvict(ctx context.Context, s *view.Snapshot, node string) (revision string, err error) {
+	memberID, err := liveMember(s, node)
+	if err != nil {
+		return "", err
 	}
 	return o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
-		ops, version, err := o.evictOps(ctx, memberID, node)
+		ops, version, err := o.evictOps(ctx, memberID, *s.Peers[memberID])
 		return ops, revisionOf(version), err
 	})
 }
 
 // evictOps is the commit that evicts a member. Its keys are read after its assignment.
-func (o Operator) evictOps(ctx context.Context, memberID, node string) (ops []coord.Op, version int64, err error) {
-	stored, err := o.Session.Get(ctx, o.Keys.Assignment(memberID))
-	if errors.Is(err, coord.ErrNotFound) {
-		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
-	}
+func (o Operator) evictOps(ctx context.Context, memberID string, p view.Peer) (ops []coord.Op, version int64, err error) {
+	p.Assignment, _, err = load[schema.Assignment](ctx, o, o.Keys.Assignment(memberID))
 	if err != nil {
 		return nil, 0, err
 	}
-	var assignment schema.Assignment
-	if err := schema.Decode(o.Keys.Assignment(memberID), stored, &assignment); err != nil {
-		return nil, 0, fmt.Errorf("%w: %w; the leader writes the record again", cluster.ErrConflict, err)
-	}
-	if assignment.Evicted || assignment.Closed != nil {
-		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
-	}
-	assignment.Evicted = true
-	version = stored.Version + 1
+	node := p.Member.Rec.Node
 	bound, err := membership.ReadSessionKeys(ctx, o.Session, o.Keys, memberID, node)
 	if err != nil {
 		return nil, 0, err
 	}
-	if bound.Session == "" {
-		return nil, 0, fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
+	p.Status.Rec = bound.Status
+	eviction, err := evictionOf(node, &p)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case bound.Session == "":
+		return nil, 0, noLongerAMember(node)
 	}
-	if bound.Status != nil {
-		assignment.Adopt(bound.Status.Holding, version)
+	return eviction.Ops(o.Keys, memberID, bound.DeleteOps(bound.Session)), eviction.Version, nil
+}
+
+// evict ends the membership of a node.
+func (e editor) evict(op cluster.Operation) error {
+	memberID, err := liveMember(e.Snapshot, op.Node)
+	if err != nil {
+		return err
 	}
-	set := coord.Set(o.Keys.Assignment(memberID), schema.Encode(&assignment, version), stored.Version)
-	return append([]coord.Op{set}, bound.DeleteOps(bound.Session)...), version, nil
+	p := *e.Peers[memberID]
+	eviction, err := evictionOf(op.Node, &p)
+	if err != nil {
+		return err
+	}
+	p.Assignment.Rec, p.Assignment.RecAt, p.Assignment.Version = eviction.Assignment, eviction.Version, eviction.Version
+	e.removeKeys(memberID, p)
+	return nil
+}
+
+// lose takes the keys of a member away, as the end of its session does, and requests that nobody wait for it.
+func (e editor) lose(op cluster.Operation) error {
+	memberID, err := liveMember(e.Snapshot, op.Node)
+	if err != nil {
+		return err
+	}
+	e.removeKeys(memberID, *e.Peers[memberID])
+	return e.moveNow(memberID)
+}
+
+// removeKeys replaces a member by one whose keys have gone, as read after its assignment.
+func (e editor) removeKeys(memberID string, p view.Peer) {
+	p.Member.Absent, p.Member.Read = true, max(p.Member.Read, p.Assignment.Read)
+	p.Status.Absent, p.Status.Read = true, max(p.Status.Read, p.Assignment.Read)
+	e.Peers[memberID] = &p
+}
+
+// evictionOf returns what evicts a member. It refuses one that has been evicted or closed, and one whose assignment cannot be
+// used: what it grants is unknown then.
+func evictionOf(node string, p *view.Peer) (membership.Eviction, error) {
+	switch a := p.Assignment; {
+	case a.Err != nil:
+		return membership.Eviction{}, fmt.Errorf("%w: %w; the leader writes the record again", cluster.ErrConflict, a.Err)
+	case !a.Good() || a.Rec.Evicted || a.Rec.Closed != nil:
+		return membership.Eviction{}, noLongerAMember(node)
+	}
+	return membership.Evict(p.Assignment.Rec, p.Assignment.Version, p.Member.Rec, p.Status.Rec), nil
+}
+
+func noLongerAMember(node string) error {
+	return fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
+}
+
+// liveMember returns the live member of a node. There is one, as long as no hand has made another one of that name: then it is
+// the first by its id.
+func liveMember(s *view.Snapshot, node string) (memberID string, err error) {
+	for _, memberID := range slices.Sorted(maps.Keys(s.Peers)) {
+		if p := s.Peers[memberID]; p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {
+			return memberID, nil
+		}
+	}
+	return "", fmt.Errorf("%w: %q", cluster.ErrNoNode, node)
 }

@@ -286,7 +286,7 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 	case cluster.OpLose:
 		return "", wrong("kind", errors.New("lose can be planned, and not be done"))
 	case cluster.OpEvict:
-		return o.evict(ctx, s, op.Node)
+		return o.commitEvict(ctx, s, op.Node)
 	}
 	revision, err = o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
 		f, err := o.fresh(ctx, s, cluster.Operations{op})

@@ -23,8 +23,7 @@ func (e editor) stepDown() error {
 }
 
 // moveNow requests that nobody wait for members that are gone.
-func (e editor) moveNow() error {
-	members := vanished(e.Snapshot)
+func (e editor) moveNow(members ...string) error {
 	if len(members) == 0 {
 		return nil
 	}

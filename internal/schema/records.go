@@ -180,6 +180,16 @@ func (d *Assignment) Close(closed *Closed) {
 	slices.SortStableFunc(c.StartedLast60s, func(a, b Claimed) int { return strings.Compare(a.Task, b.Task) })
 }
 
+// Evict marks the assignment as one of a member that was evicted; it has that version then. It is not closed: what the member had
+// started runs until it misses its heartbeat, so that leaders wait for its lease. What its status holds and the assignment does
+// not list is listed as asked back, so that it waits for the lease, too. Status is nil if it is unknown what the member holds.
+func (d *Assignment) Evict(status *Status, version int64) {
+	if status != nil {
+		d.Adopt(status.Holding, version)
+	}
+	d.Evicted = true
+}
+
 // maxCause bounds the cause of a death, in bytes.
 const maxCause = 500
 

@@ -1328,8 +1328,13 @@ var mutants = []mutant{
 	},
 	{
 		"management", "slots that an evicted member holds may be granted at once",
-		one("internal/operation/evict.go", "	assignment.Evicted = true\n", "	assignment.Closed = &schema.Closed{By: node}\n"),
+		one("internal/schema/records.go", "	d.Evicted = true\n", "	d.Closed = &Closed{By: d.Node}\n"),
 		simulated("Safety", 300),
+	},
+	{
+		"management", "an eviction does not list what the member holds beyond its assignment",
+		one("internal/schema/records.go", "		d.Adopt(status.Holding, version)\n", "		_ = version\n"),
+		in("internal/operation", "TestEvictionsAreWrittenAsPlanned"),
 	},
 	{
 		"management", "requests are served whatever the caller's role",

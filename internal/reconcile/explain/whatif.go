@@ -164,7 +164,21 @@ type preview struct {
 
 // planned returns what the cluster comes to in the end: nothing waits for lost members.
 func planned(s *view.Snapshot) preview {
-	return newPreview(round.World{Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true}, false)
+	w := round.World{Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true}
+	w.Memory.FirstSeen = leasesOver(w)
+	return newPreview(w, false)
+}
+
+// leasesOver has the members that were evicted seen for so long that their leases are over.
+func leasesOver(w round.World) map[string]round.FirstSeen {
+	f, seen := round.Facts{World: w}, map[string]round.FirstSeen{}
+	for memberID, p := range w.Snapshot.Peers {
+		if p.Assignment.Good() && p.Assignment.Rec.Evicted {
+			delay := f.TimeoutOf(memberID) + f.TakeoverDelayOf(memberID)
+			seen[memberID] = round.FirstSeen{At: w.Now - delay, Assignment: p.Assignment.Version, Delay: delay}
+		}
+	}
+	return seen
 }
 
 // present returns what the leader decides now, while it waits for lost members.
@@ -220,6 +234,12 @@ func (p preview) reasons() func(slot cluster.Slot, from string) cluster.Reason {
 	for n := range p.In.Nodes {
 		live[p.In.Nodes[n].Name] = true
 	}
+	evicted := map[string]bool{}
+	for _, peer := range p.Snapshot.Peers {
+		if rec := peer.Assignment.Rec; rec != nil && rec.Evicted {
+			evicted[rec.Node] = true
+		}
+	}
 	return func(slot cluster.Slot, from string) cluster.Reason {
 		switch r, known := why[slot]; {
 		case known:
@@ -228,6 +248,8 @@ func (p preview) reasons() func(slot cluster.Slot, from string) cluster.Reason {
 			return cluster.Reason{Code: cluster.WhyPaused}
 		case p.Snapshot.Mark(from).Drain != nil:
 			return cluster.Reason{Code: cluster.WhyDraining, Node: from}
+		case !live[from] && evicted[from]:
+			return cluster.Reason{Code: cluster.WhyEvicted, Node: from}
 		case !live[from]:
 			return cluster.Reason{Code: cluster.WhyLost, Node: from}
 		}

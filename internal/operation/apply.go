@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -23,7 +22,7 @@ func (o Operator) Plan(ctx context.Context, s *view.Snapshot, ops cluster.Operat
 		if op.Kind != cluster.OpDeclare || s.Tasks[op.Task].Rec != nil || o.Session == nil {
 			continue
 		}
-		removed, _, err := o.removed(ctx, o.Keys.Task(op.Task))
+		removed, _, err := o.removed(ctx)
 		if err != nil {
 			return cluster.Plan{}, Unanswered(err)
 		}
@@ -64,24 +63,12 @@ func (o Operator) Apply(
 	}
 	o = o.applying(ops, caller)
 	o.planned = true
-	_, err = o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
-		f, err := o.fresh(ctx, s, ops)
-		if err != nil {
-			return nil, "", err
-		}
-		if f.moved(s) {
-			return nil, "", fmt.Errorf("%w: a record that is to change was written since", cluster.ErrMovedOn)
-		}
-		next, err := Effect(ctx, f.snapshot, ops, o.stamp)
-		if err != nil {
-			return nil, "", err
-		}
-		var writes []coord.Op
-		writes, revisions, err = f.writes(next)
-		if err != nil || len(writes) == 0 {
-			return nil, "", err
-		}
-		return append([]coord.Op{coord.Check(o.Keys.Epoch(), s.Epoch.Version)}, writes...), "", nil // a removal sets the epoch
+	targets := make([]target, len(ops))
+	for i, op := range ops {
+		targets[i] = touched(op)
+	}
+	_, revisions, err = o.commit(ctx, s, targets, func(ctx context.Context, s *view.Snapshot) (*view.Snapshot, error) {
+		return Effect(ctx, s, ops, o.stamp)
 	})
 	switch {
 	case errors.Is(err, cluster.ErrTooLarge):

@@ -2,6 +2,8 @@ package operation
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -10,35 +12,68 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// fresh is a snapshot in which the records that operations change are as they were just read.
+// commit makes records what an effect makes of them, as they are read for it. It is the one way in which an operator changes
+// records of tasks, marks, requests and settings. It returns the revisions that they have then, in the order of the targets, ""
+// where there is none. Revision is what write returns: the last one of them, "" of a plan.
+func (o Operator) commit(
+	ctx context.Context,
+	s *view.Snapshot,
+	targets []target,
+	effect func(context.Context, *view.Snapshot) (*view.Snapshot, error),
+) (revision string, revisions []string, err error) {
+	revision, err = o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
+		f, err := o.fresh(ctx, s, targets)
+		if err != nil {
+			return nil, "", err
+		}
+		if o.planned && f.moved(s) {
+			return nil, "", fmt.Errorf("%w: a record that is to change was written since", cluster.ErrMovedOn)
+		}
+		next, err := effect(ctx, f.snapshot)
+		if err != nil {
+			return nil, "", err
+		}
+		var writes []coord.Op
+		writes, revisions, err = f.writes(next)
+		if err != nil {
+			return nil, "", err
+		}
+		if !o.planned {
+			revision = last(revisions)
+		}
+		return f.unlessRemoved(s, writes), revision, nil
+	})
+	return revision, revisions, err
+}
+
+// fresh is a snapshot in which the records that are to change are as they were just read.
 type fresh struct {
 	Operator
 	snapshot  *view.Snapshot
-	ops       cluster.Operations
+	targets   []target
 	unremoved []coord.Op       // fails if a leader removes any of these records after this
 	places    map[string]place // by key
 }
 
-// fresh reads the records that operations change.
-func (o Operator) fresh(ctx context.Context, s *view.Snapshot, ops cluster.Operations) (f fresh, err error) {
+// fresh reads the records that are to change.
+func (o Operator) fresh(ctx context.Context, s *view.Snapshot, targets []target) (f fresh, err error) {
 	base := newEditor(s, o.stamp)
-	f = fresh{Operator: o, snapshot: base.Snapshot, ops: ops, places: map[string]place{}}
-	for _, op := range ops {
-		key := f.key(op)
+	f = fresh{Operator: o, snapshot: base.Snapshot, targets: targets, places: map[string]place{}}
+	for _, t := range targets {
+		key := f.key(t)
 		if _, read := f.places[key]; read || key == "" {
 			continue
 		}
-		if record, name := touched(op); record == markRecord && known(s, name) != nil {
+		if t.record == markRecord && known(s, t.name) != nil {
 			continue // which is refused
 		}
-		if f.unremoved == nil && key != o.Keys.Requests() {
-			removed, guard, err := o.removed(ctx, key)
+		if f.unremoved == nil && (t.record == taskRecord || t.record == markRecord) { // leaders remove no others
+			f.snapshot.Removed.Rec, f.unremoved, err = o.removed(ctx)
 			if err != nil {
 				return f, err
 			}
-			f.unremoved, base.Removed = guard, view.Entry[schema.Removed]{Rec: removed}
 		}
-		f.places[key], err = f.load(ctx, key, op)
+		f.places[key], err = f.load(ctx, key, t)
 		if err != nil {
 			return f, err
 		}
@@ -46,22 +81,34 @@ func (o Operator) fresh(ctx context.Context, s *view.Snapshot, ops cluster.Opera
 	return f, nil
 }
 
-// moved reports whether a task or a mark that operations change is not as it was in an earlier snapshot. Requests are added to
+// unlessRemoved returns writes with a check that fails if a leader has removed anything since the records were read. It is of the
+// record of what was removed; of a plan it is of the epoch, which every removal sets as well.
+func (f *fresh) unlessRemoved(s *view.Snapshot, writes []coord.Op) []coord.Op {
+	switch {
+	case len(writes) == 0:
+		return nil
+	case f.planned:
+		return append([]coord.Op{coord.Check(f.Keys.Epoch(), s.Epoch.Version)}, writes...)
+	}
+	return append(slices.Clip(f.unremoved), writes...)
+}
+
+// moved reports whether a task or a mark that is to change is not as it was in an earlier snapshot. Requests are added to
 // those that are there, whoever has made them.
 func (f *fresh) moved(since *view.Snapshot) bool {
-	for _, op := range f.ops {
-		at, read := f.places[f.key(op)]
+	for _, t := range f.targets {
+		at, read := f.places[f.key(t)]
 		if !read {
 			continue
 		}
 		var there bool
 		var version int64
-		switch record, name := touched(op); record {
+		switch t.record {
 		case taskRecord:
-			entry, known := since.Tasks[name]
+			entry, known := since.Tasks[t.name]
 			there, version = known && !entry.Absent, entry.Version
 		case markRecord:
-			entry, known := since.Marks[name]
+			entry, known := since.Marks[t.name]
 			there, version = known && !entry.Absent, entry.Version
 		default:
 			continue
@@ -73,33 +120,36 @@ func (f *fresh) moved(since *view.Snapshot) bool {
 	return false
 }
 
-// key returns the key of the record that an operation changes, "" if it is none.
-func (f *fresh) key(op cluster.Operation) string {
-	switch record, name := touched(op); record {
+// key returns the key of a record, "" if it is none.
+func (f *fresh) key(t target) string {
+	switch t.record {
 	case taskRecord:
-		return f.Keys.Task(name)
+		return f.Keys.Task(t.name)
 	case markRecord:
-		return f.Keys.Mark(name)
+		return f.Keys.Mark(t.name)
 	case requestsRecord:
 		return f.Keys.Requests()
+	case settingsRecord:
+		return f.Keys.Settings()
 	}
 	return ""
 }
 
-// load reads the record that an operation changes. Of one that cannot be used, or was deleted by hand, what was in it is known
-// from the snapshot.
-func (f *fresh) load(ctx context.Context, key string, op cluster.Operation) (at place, err error) {
-	switch record, _ := touched(op); record {
+// load reads a record. Of a task's that cannot be used, or was deleted by hand, what was in it is known from the snapshot.
+func (f *fresh) load(ctx context.Context, key string, t target) (at place, err error) {
+	switch t.record {
 	case taskRecord:
-		last := f.snapshot.Tasks[op.Task]
+		last := f.snapshot.Tasks[t.name]
 		entry, at, err := load[schema.Task](ctx, f.Operator, key)
-		if entry.Err != nil || entry.Absent && f.snapshot.Unusable(op.Task) != "" {
+		if entry.Err != nil || entry.Absent && f.snapshot.Unusable(t.name) != "" {
 			entry.Rec, entry.RecAt = last.Rec, last.RecAt
 		}
-		f.snapshot.Tasks[op.Task] = entry
+		f.snapshot.Tasks[t.name] = entry
 		return at, err
 	case markRecord:
-		f.snapshot.Marks[op.Node], at, err = load[schema.Mark](ctx, f.Operator, key)
+		f.snapshot.Marks[t.name], at, err = load[schema.Mark](ctx, f.Operator, key)
+	case settingsRecord:
+		f.snapshot.Settings, at, err = load[schema.Settings](ctx, f.Operator, key)
 	default:
 		f.snapshot.Requests, at, err = load[schema.Requests](ctx, f.Operator, key)
 	}
@@ -107,15 +157,15 @@ func (f *fresh) load(ctx context.Context, key string, op cluster.Operation) (at 
 }
 
 // writes returns the writes that make the records those of another snapshot, and the revisions that they have then, by
-// operation.
+// target.
 func (f *fresh) writes(next *view.Snapshot) (writes []coord.Op, revisions []string, err error) {
 	written := map[string]string{}
-	for _, op := range f.ops {
-		key := f.key(op)
+	for _, t := range f.targets {
+		key := f.key(t)
 		revision, known := written[key]
 		if !known {
 			var write coord.Op
-			write, revision, err = f.writeOf(next, key, op)
+			write, revision, err = f.writeOf(next, key, t)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -130,21 +180,26 @@ func (f *fresh) writes(next *view.Snapshot) (writes []coord.Op, revisions []stri
 	return writes, revisions, nil
 }
 
-// writeOf returns the write of the record that an operation changes.
-func (f *fresh) writeOf(next *view.Snapshot, key string, op cluster.Operation) (write coord.Op, revision string, err error) {
+// writeOf returns the write of a record. One that nobody has made is not made.
+func (f *fresh) writeOf(next *view.Snapshot, key string, t target) (write coord.Op, revision string, err error) {
 	at := f.places[key]
 	version := int64(none)
-	switch record, _ := touched(op); record {
+	switch t.record {
 	case taskRecord:
-		rec := next.Tasks[op.Task].Rec
-		write, version, err = at.write(rec, true)
-		return write, rec.Revision(version), err
+		if rec := next.Tasks[t.name].Rec; rec != nil {
+			write, version, err = at.write(rec, true)
+			return write, rec.Revision(version), err
+		}
 	case markRecord:
-		rec := next.Marks[op.Node].Rec
+		rec := next.Marks[t.name].Rec
 		write, version, err = at.write(rec, rec.Wanted())
 	case requestsRecord:
 		if rec := next.Requests.Rec; rec != nil {
 			write, version, err = at.write(rec, !rec.Empty())
+		}
+	case settingsRecord:
+		if rec := next.Settings.Rec; rec != nil {
+			write, version, err = at.write(rec, true)
 		}
 	}
 	return write, revisionOf(version), err

@@ -29,54 +29,40 @@ func (o Operator) Declare(
 ) (unapplied []string, err error) {
 	o.earlier = new(removals)
 	for _, spec := range tasks {
-		reason := ""
-		_, err := edit(ctx, o, o.Keys.Task(spec.Name), func(rec *schema.Task, exists bool, _ int64) (bool, error) {
-			if !exists {
-				removed, _, err := o.removed(ctx, o.Keys.Task(spec.Name))
-				if err != nil {
-					return false, err
-				}
-				reason = ""
-				if removed.Seen.MayContain(hash(spec)) {
-					reason = wasDeleted
-					return false, nil
-				}
-			}
-			reason = declareTask(rec, file, spec)
-			return true, nil
-		})
-		reason, err = orUnusable(reason, err)
+		why, err := o.declare(ctx, target{taskRecord, spec.Name}, func(e editor) (string, error) { return e.declareTask(file, spec) })
 		if err != nil {
-			return unapplied, fmt.Errorf("declare: %w", err)
+			return unapplied, fmt.Errorf("declare task %s: %w", spec.Name, err)
 		}
-		if reason != "" {
-			unapplied = append(unapplied, fmt.Sprintf("task %s: %s", spec.Name, reason))
+		if why != "" {
+			unapplied = append(unapplied, fmt.Sprintf("task %s: %s", spec.Name, why))
 		}
 	}
 	if settings == nil {
 		return unapplied, nil
 	}
-	reason := ""
-	_, err = edit(ctx, o, o.Keys.Settings(), func(rec *schema.Settings, _ bool, _ int64) (bool, error) {
-		reason = declareSettings(rec, file, *settings)
-		return true, nil
-	})
-	reason, err = orUnusable(reason, err)
+	why, err := o.declare(ctx, target{settingsRecord, ""}, func(e editor) (string, error) { return e.declareSettings(file, *settings) })
 	if err != nil {
-		return unapplied, fmt.Errorf("declare: %w", err)
+		return unapplied, fmt.Errorf("declare settings: %w", err)
 	}
-	if reason != "" {
-		unapplied = append(unapplied, "settings: "+reason)
+	if why != "" {
+		unapplied = append(unapplied, "settings: "+why)
 	}
 	return unapplied, nil
 }
 
-// orUnusable returns what of a file is not applied to a record: the reason given, or that a person has to fix the record.
-func orUnusable(reason string, err error) (string, error) {
+// declare makes a record what a file declares, and returns why it is not applied, "" if it is. A record that a person has to fix
+// is such a reason.
+func (o Operator) declare(ctx context.Context, t target, change func(editor) (unapplied string, err error)) (unapplied string, err error) {
+	_, _, err = o.commit(ctx, &view.Snapshot{}, []target{t}, func(_ context.Context, s *view.Snapshot) (*view.Snapshot, error) {
+		e := newEditor(s, o.stamp)
+		var err error
+		unapplied, err = change(e)
+		return e.Snapshot, err
+	})
 	if errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign) {
 		return "not applied: " + err.Error(), nil
 	}
-	return reason, err
+	return unapplied, err
 }
 
 // Why a declaration is not applied.
@@ -159,33 +145,52 @@ var revertWords = map[cluster.Revert]string{
 	cluster.RevertDeleted: "the task was deleted, and this declares it again",
 }
 
-// declareTask brings a task's record up to date, and returns what of the file is not in force.
-func declareTask(rec *schema.Task, file string, spec cluster.TaskSpec) (unapplied string) {
-	h := hash(spec)
+// declareTask declares a task as a file does. It returns why the declaration is not in force then, "" if it is.
+func (e editor) declareTask(file string, spec cluster.TaskSpec) (unapplied string, err error) {
+	h, entry, rec := hash(spec), e.Tasks[spec.Name], schema.Task{}
+	switch removed := e.Removed.Rec; {
+	case entry.Err != nil:
+		return "", unusable(entry.Err, taskRemedy)
+	case entry.Good():
+		rec = *entry.Rec
+	case removed.Seen.MayContain(h):
+		return wasDeleted, nil
+	default:
+		rec.Generation = removed.Generation
+	}
 	fresh, why := news(rec.Origin, h)
 	switch {
 	case fresh:
 		rec.Declare(spec)
 		rec.Origin = rec.Origin.Remember(file, h)
 	case rec.Deleted:
-		return wasDeleted
+		unapplied = wasDeleted
 	case rec.Spec != spec:
-		return why
+		unapplied = why
 	case rec.Effective() != spec:
-		return "an operator's override stays in force until it is reset"
+		unapplied = "an operator's override stays in force until it is reset"
 	}
-	return ""
+	e.Tasks[spec.Name] = view.Entry[schema.Task]{Rec: &rec, Version: entry.Version}
+	return unapplied, nil
 }
 
-func declareSettings(rec *schema.Settings, file string, spec schema.SettingsSpec) (unapplied string) {
-	h := hash(spec)
+// declareSettings is declareTask for the settings.
+func (e editor) declareSettings(file string, spec schema.SettingsSpec) (unapplied string, err error) {
+	h, entry, rec := hash(spec), e.Settings, schema.Settings{}
+	switch {
+	case entry.Err != nil:
+		return "", unusable(entry.Err, otherRemedy)
+	case entry.Good():
+		rec = *entry.Rec
+	}
 	fresh, why := news(rec.Origin, h)
 	switch {
 	case fresh:
 		rec.Spec = spec
 		rec.Origin = rec.Origin.Remember(file, h)
 	case rec.Spec != spec:
-		return why
+		unapplied = why
 	}
-	return ""
+	e.Settings = view.Entry[schema.Settings]{Rec: &rec, Version: entry.Version}
+	return unapplied, nil
 }

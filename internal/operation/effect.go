@@ -105,7 +105,7 @@ func one(s *view.Snapshot, op cluster.Operation, stamp Stamp) (*view.Snapshot, e
 // validate returns every mistake in an operation that can be seen without the cluster, joined.
 func validate(op cluster.Operation) error {
 	refused := func(why string) error { return fmt.Errorf("%w: %s", cluster.ErrChange, why) }
-	changes, _ := touched(op)
+	changes := touched(op).record
 	switch {
 	case !slices.Contains(cluster.OperationKinds(), op.Kind):
 		return wrong("kind", fmt.Errorf("there is no operation %q", op.Kind))
@@ -158,25 +158,35 @@ func validate(op cluster.Operation) error {
 	return nil
 }
 
-// touched returns which kind of record an operation changes, and the name of it.
-func touched(op cluster.Operation) (record, name string) {
-	switch op.Kind {
-	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete:
-		return taskRecord, op.Task
-	case cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain, cluster.OpLabel:
-		return markRecord, op.Node
-	case cluster.OpRestart, cluster.OpMove, cluster.OpRunNow, cluster.OpStepDown, cluster.OpMoveNow:
-		return requestsRecord, ""
-	}
-	return "", ""
+// target is a record that is to change.
+type target struct {
+	record kind
+	name   string // of the task or the node
 }
 
-// The records that operations change.
+// kind is a kind of record, 0 for none.
+type kind int
+
+// The kinds of records that change.
 const (
-	taskRecord     = "task"
-	markRecord     = "mark"
-	requestsRecord = "requests"
+	taskRecord kind = iota + 1
+	markRecord
+	requestsRecord
+	settingsRecord // by the declaration of a file
 )
+
+// touched returns the record that an operation changes. An eviction has a commit of its own.
+func touched(op cluster.Operation) target {
+	switch op.Kind {
+	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpDeclare, cluster.OpPatch, cluster.OpDelete:
+		return target{taskRecord, op.Task}
+	case cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain, cluster.OpLabel:
+		return target{markRecord, op.Node}
+	case cluster.OpRestart, cluster.OpMove, cluster.OpRunNow, cluster.OpStepDown, cluster.OpMoveNow:
+		return target{requestsRecord, ""}
+	}
+	return target{}
+}
 
 // editor changes a snapshot of its own. The records in it are not changed, but replaced.
 type editor struct {
@@ -199,7 +209,7 @@ func clone[K comparable, V any](m map[K]V) map[K]V {
 
 // do does one operation, which is valid.
 func (e editor) do(op cluster.Operation) error {
-	switch record, _ := touched(op); record {
+	switch touched(op).record {
 	case taskRecord:
 		return e.changeTask(op)
 	case markRecord:

@@ -39,7 +39,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -77,40 +76,6 @@ type record[R any] interface {
 	schema.Record
 }
 
-// change makes a record what it should be. It is given the record as it is, with its version, or a new one and
-// false if there is none; it returns false if that need not be made.
-type change[P any] func(rec P, exists bool, version int64) (keep bool, err error)
-
-// edit brings one record up to date and returns the revision that it has then.
-func edit[R any, P record[R]](ctx context.Context, o Operator, key string, change change[P]) (revision string, err error) {
-	revision, err = o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
-		removed, guard, err := o.removed(ctx, key)
-		if err != nil {
-			return nil, "", err
-		}
-		var written P
-		op, version, err := editOp[R](ctx, o, key, removed, func(rec P, exists bool, version int64) (bool, error) {
-			written = rec
-			return change(rec, exists, version)
-		})
-		if err != nil {
-			return nil, "", err
-		}
-		revision := revisionOf(version)
-		if task, ok := any(written).(*schema.Task); ok && version != none {
-			revision = task.Revision(version)
-		}
-		if op.Key == "" {
-			return nil, revision, nil
-		}
-		return append(slices.Clip(guard), op), revision, nil
-	})
-	if err != nil && !refused(err) {
-		err = fmt.Errorf("write %s: %w", key, err)
-	}
-	return revision, err
-}
-
 // refused reports whether an error says what is wrong with what was asked for.
 func refused(err error) bool {
 	for _, of := range []error{
@@ -129,25 +94,21 @@ func wrong(field string, err error) error {
 	return fmt.Errorf("%w: %w", cluster.ErrChange, &cluster.FieldError{Field: field, Err: err})
 }
 
-// removed reads what was removed, and returns the operation that fails if a leader removes anything after that. Of
-// records that nobody removes it is not read.
-func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []coord.Op, error) {
-	rec := new(schema.Removed)
-	if dir := schema.Dir(key); dir != o.Keys.Tasks() && dir != o.Keys.Marks() {
-		return rec, nil, nil
-	}
+// removed reads what was removed, and returns the operations that fail if a leader removes anything after that.
+func (o Operator) removed(ctx context.Context) (rec *schema.Removed, unremoved []coord.Op, err error) {
 	if o.earlier != nil {
 		if o.earlier.rec == nil {
 			read := o
 			read.earlier = nil
-			rec, guard, err := read.removed(ctx, key)
+			rec, unremoved, err := read.removed(ctx)
 			if err != nil {
 				return nil, nil, err
 			}
-			*o.earlier = removals{rec, guard}
+			*o.earlier = removals{rec, unremoved}
 		}
 		return o.earlier.rec, o.earlier.unremoved, nil
 	}
+	rec = new(schema.Removed)
 	stored, err := o.Session.Get(ctx, o.Keys.Removed())
 	switch {
 	case errors.Is(err, coord.ErrNotFound): // no check proves that: it is made
@@ -156,39 +117,9 @@ func (o Operator) removed(ctx context.Context, key string) (*schema.Removed, []c
 		return nil, nil, err
 	}
 	if err := schema.Decode(o.Keys.Removed(), stored, rec); err != nil {
-		return nil, nil, o.unusable(o.Keys.Removed(), err)
+		return nil, nil, unusable(err, otherRemedy)
 	}
 	return rec, []coord.Op{coord.Check(o.Keys.Removed(), stored.Version)}, nil
-}
-
-// editOp returns the write that brings a record up to date, the zero value if it is, and the version that it has
-// then: none if there is no record and none is needed. What was removed was read before. A record that cannot be used is refused.
-func editOp[R any, P record[R]](
-	ctx context.Context,
-	o Operator,
-	key string,
-	removed *schema.Removed,
-	change change[P],
-) (op coord.Op, version int64, err error) {
-	entry, at, err := load[R, P](ctx, o, key)
-	switch {
-	case err != nil:
-		return coord.Op{}, 0, err
-	case entry.Err != nil:
-		return coord.Op{}, 0, o.unusable(key, entry.Err)
-	}
-	rec := P(entry.Rec)
-	if !at.exists {
-		rec = new(R)
-		if task, ok := any(rec).(*schema.Task); ok {
-			task.Generation = removed.Generation
-		}
-	}
-	keep, err := change(rec, at.exists, at.version)
-	if err != nil {
-		return coord.Op{}, 0, err
-	}
-	return at.write(rec, keep)
 }
 
 // place is where a record is stored, as it was read.
@@ -261,18 +192,6 @@ const (
 	otherRemedy = "correct the record in the store, or delete its key there"
 )
 
-// unusable refuses to change a record that cannot be used, and says what replaces it.
-func (o Operator) unusable(key string, err error) error {
-	remedy := otherRemedy
-	switch schema.Dir(key) {
-	case o.Keys.Tasks():
-		remedy = taskRemedy
-	case o.Keys.Marks():
-		remedy = markRemedy
-	}
-	return unusable(err, remedy)
-}
-
 // Do writes what a person asks for who sees the cluster as it is in the snapshot. It returns the revision that
 // the record has which says it, "" if none has to; of a run, its id. With a key that the audit remembers, of the same operation,
 // nothing is written, and it returns what was returned then; of another one, the error matches cluster.ErrKeyReused. Where
@@ -288,20 +207,8 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 	case cluster.OpEvict:
 		return o.commitEvict(ctx, s, op.Node)
 	}
-	revision, err = o.write(ctx, func(ctx context.Context) ([]coord.Op, string, error) {
-		f, err := o.fresh(ctx, s, cluster.Operations{op})
-		if err != nil {
-			return nil, "", err
-		}
-		next, err := one(f.snapshot, op, o.stamp)
-		if err != nil {
-			return nil, "", err
-		}
-		writes, revisions, err := f.writes(next)
-		if err != nil || len(writes) == 0 {
-			return nil, last(revisions), err
-		}
-		return append(f.unremoved, writes...), last(revisions), nil
+	revision, _, err = o.commit(ctx, s, []target{touched(op)}, func(_ context.Context, s *view.Snapshot) (*view.Snapshot, error) {
+		return one(s, op, o.stamp)
 	})
 	if err != nil && !refused(err) {
 		err = fmt.Errorf("write: %w", err)

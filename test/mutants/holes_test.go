@@ -681,7 +681,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a plan is applied over records that were written after its snapshot",
-		one("internal/operation/apply.go", "if f.moved(s) {", "if f.moved(s) && s == nil {"),
+		one("internal/operation/commit.go", "if o.planned && f.moved(s) {", "if o.planned && f.moved(s) && s == nil {"),
 		in("internal/operation", "TestApplyAfterAnotherWrite"),
 	},
 	{
@@ -691,7 +691,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "a write leaves a record as it was, so that it differs from the planned one",
-		one("internal/operation/commit.go", "		rec := next.Marks[op.Node].Rec\n", "		rec := f.snapshot.Marks[op.Node].Rec\n		if rec == nil {\n			rec = next.Marks[op.Node].Rec\n		}\n"),
+		one("internal/operation/commit.go", "		rec := next.Marks[t.name].Rec\n", "		rec := f.snapshot.Marks[t.name].Rec\n		if rec == nil {\n			rec = next.Marks[t.name].Rec\n		}\n"),
 		in("internal/operation", "TestPlansSayWhatIsWritten"),
 	},
 	{
@@ -1706,7 +1706,7 @@ var mutants = []mutant{
 	},
 	{
 		"old files", "a file brings a task back whose record was removed",
-		one("internal/operation/declare.go", "removed.Seen.MayContain(hash(spec)) {", "removed.Seen.MayContain(\"\") {"),
+		one("internal/operation/declare.go", "	case removed.Seen.MayContain(h):\n", "	case removed.Seen.MayContain(\"\"):\n"),
 		in("test/cluster", "TestDeclaredAgainIsAnotherTask"),
 	},
 	{

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,29 +92,27 @@ func noMembers(ctx context.Context, s coord.Session, keys schema.Keys) error {
 
 // DeleteCluster deletes everything of a cluster that has no live members, and returns how many records that were. What
 // it was interrupted in it goes on with when it is called again.
+//
+// No commit can check that there are no members. So meta, which every join checks, is deleted first: then nobody joins any longer.
+// A member that joined in the last moment keeps the cluster, and meta is made again.
 func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (records int, err error) {
 	if _, err := s.Get(ctx, keys.Meta()); errors.Is(err, coord.ErrNotFound) {
 		if entries, err := s.List(ctx, keys.Root()); err == nil && len(entries) == 0 {
 			return 0, ErrNoCluster
 		}
 	}
-	if err := noMembers(ctx, s, keys); err != nil {
-		return 0, fmt.Errorf("delete: %w", err)
-	}
-	meta, err := s.Get(ctx, keys.Meta())
-	if err != nil && !errors.Is(err, coord.ErrNotFound) {
-		return 0, fmt.Errorf("delete: %w", err)
-	}
+	meta, err := deleteMeta(ctx, s, keys)
 	if err == nil {
-		if _, err := s.Commit(ctx, coord.Delete(keys.Meta(), meta.Version)); err != nil {
-			return 0, fmt.Errorf("delete: %w", err)
+		err = noMembers(ctx, s, keys)
+	}
+	if err != nil {
+		if meta != nil {
+			err = errors.Join(err, restoreMeta(ctx, s, keys, meta))
 		}
+		return 0, fmt.Errorf("delete: %w", err)
+	}
+	if meta != nil {
 		records++
-		// No node joins it any longer. One that did in the last moment keeps it.
-		if err := noMembers(ctx, s, keys); err != nil {
-			_, cerr := s.Commit(ctx, coord.Create(keys.Meta(), meta.Value))
-			return 0, fmt.Errorf("delete: %w", errors.Join(err, cerr))
-		}
 	}
 	below, err := coord.DeleteTree(ctx, s, keys.Root())
 	records += below
@@ -121,6 +120,42 @@ func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (reco
 		return records, fmt.Errorf("delete: %w", err)
 	}
 	return records, nil
+}
+
+// deleteMeta deletes meta unless there are members. It returns the record that it has deleted or may have deleted, nil if it has
+// tried nothing.
+func deleteMeta(ctx context.Context, s coord.Session, keys schema.Keys) (meta *coord.Record, err error) {
+	var live error
+	_, err = coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
+		stored, err := s.Get(ctx, keys.Meta())
+		switch {
+		case errors.Is(err, coord.ErrNotFound): // by an earlier try, or an earlier call
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		live = noMembers(ctx, s, keys)
+		switch {
+		case live == nil:
+			meta = &stored
+			return []coord.Op{coord.Delete(keys.Meta(), stored.Version)}, nil
+		case errors.Is(last, coord.ErrUnknown): // it is written, so that a deletion which is still under way fails
+			return []coord.Op{coord.Set(keys.Meta(), stored.Value, stored.Version)}, nil
+		}
+		return nil, live
+	})
+	return meta, cmp.Or(err, live)
+}
+
+// restoreMeta makes meta again as it was, if nobody else has.
+func restoreMeta(ctx context.Context, s coord.Session, keys schema.Keys, meta *coord.Record) error {
+	_, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) {
+		if _, err := s.Get(ctx, keys.Meta()); !errors.Is(err, coord.ErrNotFound) {
+			return nil, err
+		}
+		return []coord.Op{coord.Create(keys.Meta(), meta.Value)}, nil
+	})
+	return err
 }
 
 // Raise says which protocol is the active one, and why there is none to raise it to: there is one so far, and what

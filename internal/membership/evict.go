@@ -5,7 +5,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Eviction is what the commit says that evicts a member.
+// Eviction is what a commit writes that evicts a member.
 type Eviction struct {
 	// Assignment is the member's as the commit writes it, nil if it writes none.
 	Assignment *schema.Assignment
@@ -13,20 +13,19 @@ type Eviction struct {
 	create     bool  // it is missing
 }
 
-// Evict returns what evicts a member: one commit in which its assignment says so, and which deletes the keys of its session. Its
-// next heartbeat fails, and that fences it. Everybody who evicts has the record from here: a leader, an operator, and whoever
-// plans what an eviction would lead to.
+// Evict returns what evicts a member. The commit marks the assignment and deletes the keys of the session. The member's next
+// heartbeat fails, and that fences it. A leader and an operator make this commit, and a plan of an eviction has the same record.
 //
-// The values are as they were read, the assignment before the others. Was is nil if the assignment is missing. It is made
-// again then: it lists what the member's status holds as asked back, since nobody knows what was granted. It can only be made for
-// a member whose record and status are known. Of another one no assignment is written; a leader deletes its keys, waits until
-// nothing of it can run, and forgets it.
+// The values are as they were read, the assignment before the others. Was is nil if the assignment is missing. Then it is made
+// again, and lists what the member's status holds as asked back, since it is unknown what was granted. This needs the member's
+// record and its status. If one of them is unknown, no assignment is written: the leader deletes the keys, waits until nothing of
+// the member can run, and forgets it.
 //
-// Status is the one that is deleted in the commit, so that it is certain what the member held then. If that one cannot be used,
-// a leader gives the last good one: a member has nothing that its leader has granted elsewhere since. Others do not know that,
-// and give nil.
+// Status is the one that the commit deletes, so that it lists what the member held at that moment. If that one cannot be used, a
+// leader gives the last good one: it has granted elsewhere only what a later status no longer held. An operator gives nil, since
+// its view may be older than such a grant.
 //
-// An assignment that cannot be used is nobody's to evict by. Its leader writes it again first.
+// Was must be usable. One that cannot be used is not evicted: the leader writes the assignment again first.
 func Evict(was *schema.Assignment, version int64, member *schema.Member, status *schema.Status) Eviction {
 	switch {
 	case was != nil:
@@ -47,11 +46,12 @@ func Evict(was *schema.Assignment, version int64, member *schema.Member, status 
 	return Eviction{Assignment: assignment, create: true}
 }
 
-// Ops returns the operations of the commit. Deletes are those that delete the member's keys. Which they are depends on who
-// evicts. An operator deletes what is bound to the member's session ([SessionKeys.DeleteOps]): that is what fences it, and a key
-// that a hand has made in the place of another one, with keys below it that keep it from being deleted, must not keep a person
-// from evicting. A leader deletes all ([SessionKeys.DeleteAllOps]): it evicts members whose keys a hand has touched, a key that
-// stayed would be in its way again, and it can delete what is below one.
+// Ops returns the operations of the commit. Deletes are those that delete the member's keys. They differ by who evicts:
+//
+//   - An operator deletes what is bound to the member's session ([SessionKeys.DeleteOps]), which is what fences it. A key that was
+//     made by hand may have keys below it, and then it cannot be deleted. It must not keep a person from evicting.
+//   - A leader deletes all ([SessionKeys.DeleteAllOps]). It evicts members whose keys were touched by hand, and a key that stayed
+//     would make it do so again. It can delete what is below a key first.
 func (e Eviction) Ops(keys schema.Keys, memberID string, deletes []coord.Op) []coord.Op {
 	var ops []coord.Op
 	switch key := keys.Assignment(memberID); {

@@ -15,7 +15,7 @@ import (
 )
 
 // Plan returns what operations would do to a cluster. It is made from their Effect; with the same snapshot and operations it is the
-// same. Without a session it does not say which tasks were deleted before their records were removed.
+// same. Without a session it does not find which tasks were deleted before their records were removed.
 func (o Operator) Plan(ctx context.Context, s *view.Snapshot, ops cluster.Operations) (cluster.Plan, error) {
 	from := *s
 	for _, op := range ops {
@@ -98,8 +98,8 @@ func (o Operator) applying(ops cluster.Operations, caller cluster.Caller) Operat
 	return o
 }
 
-// inAudit says what operations were asked for. The audit cuts what is long: of a long list it says first how many there are of
-// each kind, so that none is hidden behind others.
+// inAudit returns the text of operations in the audit. The audit cuts what is long. So a long list begins with the number of
+// operations of each kind, and none is hidden behind others.
 func inAudit(ops cluster.Operations) string {
 	what := ops.String()
 	if len(what) <= schema.MaxAuditWhat {

@@ -18,8 +18,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// asking returns an operator whose writes go with a line of the audit. What is asked for is told from other things by its
-// JSON; a key is one of whoever asks.
+// asking returns an operator whose writes go with a line of the audit. Operations are distinguished by their JSON, and keys by who
+// gave them.
 func (o Operator) asking(caller cluster.Caller, what string, body any) Operator {
 	line := &cluster.AuditLine{ID: strings.ToLower(rand.Text()[:10]), At: time.Now().UTC().Truncate(time.Millisecond), What: what}
 	if caller.Key != "" {
@@ -30,11 +30,11 @@ func (o Operator) asking(caller cluster.Caller, what string, body any) Operator 
 	return o
 }
 
-// somebody is whoever asks over a node that knows nobody's name.
+// somebody is the name of a caller whose name the node does not know.
 const somebody = "somebody"
 
-// whose says whose operation it is, for records that have one field for it, and what a line of the audit says of that: who
-// asked, and from where, over which node. What comes from nowhere, with no name, is the node's own.
+// whose returns who asked for an operation, for records that have one field for it, and the two fields of a line of the audit: who
+// asked, and from where, over which node. A call without a name and an address is the node's own.
 func whose(node, by, from string) (asker, who, where string) {
 	switch {
 	case from == "":
@@ -62,8 +62,8 @@ type audit struct {
 	absent bool
 }
 
-// readAudit reads the audit, and returns the line of it that says that what is asked for was done: the operator's own, or
-// an earlier one under its key. One that cannot be read is replaced by an empty one.
+// readAudit reads the audit, and returns its line of this operation, nil if it was not done: the operator's own line, or an
+// earlier one under its key. An audit that cannot be read is replaced by an empty one.
 func (o Operator) readAudit(ctx context.Context) (a audit, done *cluster.AuditLine, err error) {
 	a.rec = &schema.Audit{Lines: []cluster.AuditLine{}}
 	if o.line == nil {

@@ -94,7 +94,7 @@ func (f *fresh) unlessRemoved(s *view.Snapshot, writes []coord.Op) []coord.Op {
 }
 
 // moved reports whether a task or a mark that is to change is not as it was in an earlier snapshot. Requests are added to
-// those that are there, whoever has made them.
+// those that are there.
 func (f *fresh) moved(since *view.Snapshot) bool {
 	for _, t := range f.targets {
 		at, read := f.places[f.key(t)]
@@ -180,7 +180,7 @@ func (f *fresh) writes(next *view.Snapshot) (writes []coord.Op, revisions []stri
 	return writes, revisions, nil
 }
 
-// writeOf returns the write of a record. One that nobody has made is not made.
+// writeOf returns the write of a record. A record that does not exist before and after is not made.
 func (f *fresh) writeOf(next *view.Snapshot, key string, t target) (write coord.Op, revision string, err error) {
 	at := f.places[key]
 	version := int64(none)

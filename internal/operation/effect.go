@@ -16,18 +16,17 @@ import (
 
 // Stamp is what records keep of a request besides what it does.
 type Stamp struct {
-	By  string    // who asked for it, for people
+	By  string    // who asked, for people
 	At  time.Time // when
 	Run string    // the id of the run that a run-now begins
 }
 
-// Effect returns a cluster as operations leave it, done in their order. It changes nothing of the snapshot. This is all that is
-// said anywhere about what an operation does: a plan is made from the result, and what it has changed in records is what is
-// committed.
+// Effect returns a cluster as operations leave it, applied in their order. It does not change the snapshot. It is the only
+// definition of what an operation does: a plan is made from its result, and a commit writes the records that it has changed.
 //
 // Operations change the records of tasks and marks, and the requests. Evict changes an assignment, as its commit does, and the
 // keys of the member are gone. Lose, which nobody can do, leaves what the death of a machine leaves: the keys are gone, and the
-// assignment is as it was. It requests that nobody wait for the node to come back.
+// assignment is as it was. It requests that no delay hold the work of the node.
 //
 // The error matches those of package cluster, and names a field of the operation by its place in the list:
 // "operations[0].workers". It is ctx's cause if that ends first: a long list takes time.
@@ -47,7 +46,7 @@ func Effect(ctx context.Context, s *view.Snapshot, ops cluster.Operations, stamp
 	return e.Snapshot, nil
 }
 
-// What a list of operations may have. A move is a plan of its own, and whoever may look may plan.
+// The bounds of a list of operations. Each move costs a plan, and every caller that may read may plan.
 const (
 	maxOperations = 1000
 	maxMoves      = 20
@@ -145,7 +144,7 @@ func validate(op cluster.Operation) error {
 		}
 	case cluster.OpRestart:
 		if op.Task == "" && op.Node == "" {
-			return refused("of what? name a task, a worker or a node")
+			return refused("specify a task, a worker or a node")
 		}
 	case cluster.OpMove:
 		switch {
@@ -234,7 +233,7 @@ func (e editor) do(op cluster.Operation) error {
 	return fmt.Errorf("%w: there is no operation %q", cluster.ErrChange, op.Kind)
 }
 
-// unusable refuses to change a record that cannot be used, and says what replaces it.
+// unusable refuses to change a record that cannot be used. The error names what replaces it.
 func unusable(err error, remedy string) error {
 	return fmt.Errorf("%w: %w; %s", cluster.ErrConflict, err, remedy)
 }

@@ -107,7 +107,7 @@ func recordsOf(s *view.Snapshot) map[string]string {
 // those that there are after the commit, or both refuse it in the same words.
 func TestPlansSayWhatIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		refused, done, mended := 0, 0, 0
+		refused, done, replaced := 0, 0, 0
 		for seed := range uint64(1500) {
 			dice := rand.New(rand.NewPCG(seed, 1))
 			l := newLossy(t)
@@ -144,12 +144,12 @@ func TestPlansSayWhatIsWritten(t *testing.T) {
 			}
 			for key, text := range was {
 				if text == "cannot be used" && got[key] != text {
-					mended++
+					replaced++
 				}
 			}
 		}
-		if refused < 300 || done < 300 || mended < 10 {
-			t.Errorf("%d were refused, %d done, and %d records mended", refused, done, mended)
+		if refused < 300 || done < 300 || replaced < 10 {
+			t.Errorf("%d were refused, %d done, and %d records replaced", refused, done, replaced)
 		}
 	})
 }

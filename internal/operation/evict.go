@@ -64,7 +64,7 @@ func (e editor) evict(op cluster.Operation) error {
 	return nil
 }
 
-// lose takes the keys of a member away, as the end of its session does, and requests that nobody wait for it.
+// lose takes the keys of a member away, as the end of its session does, and requests that no delay hold its work.
 func (e editor) lose(op cluster.Operation) error {
 	memberID, err := liveMember(e.Snapshot, op.Node)
 	if err != nil {
@@ -81,8 +81,8 @@ func (e editor) removeKeys(memberID string, p view.Peer) {
 	e.Peers[memberID] = &p
 }
 
-// evictionOf returns what evicts a member. It refuses one that has been evicted or closed, and one whose assignment cannot be
-// used: what it grants is unknown then.
+// evictionOf returns what evicts a member, for the plan and for the commit. It refuses a member that has been evicted or closed,
+// and one whose assignment cannot be used, since it is unknown what it grants.
 func evictionOf(node string, p *view.Peer) (membership.Eviction, error) {
 	switch a := p.Assignment; {
 	case a.Err != nil:
@@ -97,8 +97,8 @@ func noLongerAMember(node string) error {
 	return fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
 }
 
-// liveMember returns the live member of a node. There is one, as long as no hand has made another one of that name: then it is
-// the first by its id.
+// liveMember returns the live member of a node. The store refuses a second one of the same name, unless it was made by hand. Then
+// the first by its id is returned.
 func liveMember(s *view.Snapshot, node string) (memberID string, err error) {
 	for _, memberID := range slices.Sorted(maps.Keys(s.Peers)) {
 		if p := s.Peers[memberID]; p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {

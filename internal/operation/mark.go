@@ -78,7 +78,7 @@ func validateLabels(changes map[string]*string) error {
 	return nil
 }
 
-// damaged reports whether there is a mark that cannot be used: an operation may mend it.
+// damaged reports whether there is a mark that cannot be used. An operation may replace it.
 func damaged(s *view.Snapshot, node string) bool { return s.Marks[node].Err != nil }
 
 // known refuses a node of which there is neither a member nor a mark.

@@ -1,38 +1,37 @@
-// Package operation writes what people want of a cluster: other numbers of workers, nodes that take
-// no work, slots that start again. It decides nothing; leaders read it and act.
+// Package operation writes what people ask of a cluster: other numbers of workers, nodes that take no work, slots that start
+// again. It decides nothing. Leaders read what it has written, and act.
 //
 // # The model
 //
-// [Effect] says what operations do: a snapshot before and a snapshot after. A plan compares them, and a commit writes the records
-// that differ.
+// [Effect] defines what operations do: a snapshot goes in, and the snapshot after them comes out. A plan compares the two. A
+// commit reads the records afresh, applies the same function, and writes the records that differ.
 //
-// There are three kinds of record. An override of a task and a mark of a node stay until they are taken
-// back. An order is for once, and names what it is about so that it is void when it is done: a
-// term, members that are gone, grants by their tokens. Every write is made at the version that was
-// read; refused ones, and those of which nobody knows the outcome, are decided again from what is
-// read then.
+// There are three kinds of record. The override of a task and the mark of a node stay until they are taken back. A request is
+// served once. It names what it is about, so that it is void when that is gone: a term, members, grants by their tokens. Every write
+// names the version that was read. If it is refused, or if its outcome is unknown, the records are read again and the write is
+// decided again.
 //
 // # Versions that begin again
 //
-// A version proves nothing about a key that was deleted and made again in between: it begins at 0 as before. So nobody
-// deletes a record that others write by its version. Requests, settings and the audit stay for ever; a request that is taken
-// back, a task that is deleted, is written so. Only a leader removes what is of no use any longer: the record of a
-// deleted task of which nothing is left, the mark of a node that is not there and of which nothing is wanted. It does so
-// in a commit that also sets the record of what was removed ([schema.Removed]), and whoever writes a task or a mark
-// reads that one first and checks its version in the commit. Then no pair of writers goes wrong:
+// A version proves nothing about a key that was deleted and made again in between: it begins at 0 as before. So an operator
+// never deletes a record that others write by its version. Requests, settings and the audit stay for ever. A request that is taken
+// back is written so, and so is a task that is deleted. Only a leader removes what is of no use any longer: the record of a
+// deleted task of which nothing is left, or the mark of a node that is gone and of which nothing is asked. It does so in a commit
+// that also sets the record of what was removed ([schema.Removed]). An operator that writes a task or a mark reads that record first,
+// and checks its version in the commit. Then no pair of writers goes wrong:
 //
-//   - Operator and operator: between the read of a record and the write nobody has removed it, or the check fails;
-//     and who does not remove makes its version rise, so that the write fails by that.
+//   - Operator and operator: if the record was removed between the read and the write, the check fails. Any other change in between
+//     has made the record's version rise, and the write fails by that.
 //   - Operator and leader: a removal in between fails the check of the operator's write; a write in between has made the
 //     version rise, and the removal fails. The leader's other writes, a quarantine, are made at versions that it read under
 //     its epoch, within which it alone has removed anything.
 //   - Leader and leader: both set the epoch at the version that they read, so that of two that read the same one writes.
 //
-// A change that is applied in one commit checks the epoch, which every removal sets, instead. What one asks for of
-// a revision is bound to the task's generation as well, which is never used again. A hand that deletes such a record, or
-// an earlier version of this program, which deletes marks and orders, is not held to this.
+// A plan that is applied in one commit checks the epoch instead, which every removal sets. An operation that is bound to a revision
+// is bound to the task's generation as well, which is never used again. A record that is deleted by hand, or by an earlier version
+// of this program, which deletes marks and requests, is not protected by this.
 //
-// Promised when a function returns nil: what was asked for is in the store. Not promised: when it is done.
+// Guaranteed when a function returns nil: what was asked for is in the store. Not guaranteed: when it is done.
 package operation
 
 import (
@@ -51,15 +50,15 @@ import (
 type Operator struct {
 	Session coord.Session
 	Keys    schema.Keys
-	By      string // who wants it, for people
+	By      string // who asks, for people
 	// line is the line of the audit that goes with every write, nil for none.
 	line *cluster.AuditLine
-	// differs names what two operations that are the same in words can differ by.
+	// differs names what two operations can differ in that read the same in the audit.
 	differs string
-	// earlier is what was removed as it was read before, nil for who reads it for every write. It need not be the
-	// latest, only older than what is written.
+	// earlier caches what was removed, for several writes. Nil: it is read for every write. It need not be the latest; it must
+	// have been read before the records that are written.
 	earlier *removals
-	// planned says that what is written was planned from what was read: nothing of it may have changed since.
+	// planned: a plan is applied. The write is refused if what the plan was made from has changed since.
 	planned bool
 	stamp   Stamp // of what is asked for
 }
@@ -76,7 +75,7 @@ type record[R any] interface {
 	schema.Record
 }
 
-// refused reports whether an error says what is wrong with what was asked for.
+// refused reports whether an error is about the operation, and not about the store.
 func refused(err error) bool {
 	for _, of := range []error{
 		cluster.ErrChange, cluster.ErrNoTask, cluster.ErrNoNode, cluster.ErrNoSlot, cluster.ErrExists, cluster.ErrMovedOn,
@@ -89,7 +88,7 @@ func refused(err error) bool {
 	return false
 }
 
-// wrong refuses a field of what was asked for.
+// wrong refuses a field of an operation.
 func wrong(field string, err error) error {
 	return fmt.Errorf("%w: %w", cluster.ErrChange, &cluster.FieldError{Field: field, Err: err})
 }
@@ -128,7 +127,7 @@ type place struct {
 	exists  bool
 	damaged bool // it cannot be used
 	version int64
-	before  []byte // what a record that can be used says
+	before  []byte // the record, if it can be used
 }
 
 // load reads a record.
@@ -145,7 +144,7 @@ func load[R any, P record[R]](ctx context.Context, o Operator, key string) (view
 	entry.Err = decode(key, stored, rec)
 	if entry.Err != nil {
 		at.damaged = true
-		return entry, at, nil //nolint:nilerr // what cannot be read is told by the entry
+		return entry, at, nil //nolint:nilerr // the entry has the error
 	}
 	entry.Rec, entry.RecAt, at.before = rec, stored.Version, schema.Encode(rec, stored.Version)
 	return entry, at, nil
@@ -192,10 +191,12 @@ const (
 	otherRemedy = "correct the record in the store, or delete its key there"
 )
 
-// Do writes what a person asks for who sees the cluster as it is in the snapshot. It returns the revision that
-// the record has which says it, "" if none has to; of a run, its id. With a key that the audit remembers, of the same operation,
-// nothing is written, and it returns what was returned then; of another one, the error matches cluster.ErrKeyReused. Where
-// nobody can know whether it was written the error matches cluster.ErrOutcomeUnknown.
+// Do records an operation, and returns the new revision of the record that it changed: of a run-now the run's id, and "" if nothing
+// had to change. The snapshot is the cluster that the caller saw.
+//
+// If the audit remembers the operation by its key, nothing is written, and Do returns what it returned then. If the key was given
+// with another operation, the error matches cluster.ErrKeyReused. If it is unknown whether the operation was written, the error
+// matches cluster.ErrOutcomeUnknown.
 func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation) (revision string, err error) {
 	if err := validate(op); err != nil {
 		return "", err

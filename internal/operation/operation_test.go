@@ -127,7 +127,7 @@ func TestUnknownOutcome(t *testing.T) {
 }
 
 // An operation that is bound to a revision, and was written although nobody heard so, is not taken for somebody else's.
-func TestUnknownOutcomeOfABoundWish(t *testing.T) {
+func TestUnknownOutcomeOfABoundOperation(t *testing.T) {
 	for _, applied := range []bool{true, false} {
 		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestOperatorsAtTheSameTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]string{"gone0", "gone1", "gone2", "gone3", "gone4"}, rec.MoveNow); diff != "" {
-			t.Errorf("orders (-want +got):\n%s", diff)
+			t.Errorf("requests (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -154,7 +154,7 @@ func everyKind() map[string]func(ctx context.Context, o operation.Operator, s *v
 	return list
 }
 
-func eachWish(t *testing.T, test func(t *testing.T, l *lossy, do func(ctx context.Context, o operation.Operator, key string) (string, error))) {
+func eachOperation(t *testing.T, test func(t *testing.T, l *lossy, do func(ctx context.Context, o operation.Operator, key string) (string, error))) {
 	for name, do := range everyKind() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestLostAnswers(t *testing.T) {
 				continue // see TestOutcomeUnknown
 			}
 			t.Run(fmt.Sprintf("done %v hangs %v", done, hangs), func(t *testing.T) {
-				eachWish(t, func(t *testing.T, l *lossy, do func(context.Context, operation.Operator, string) (string, error)) {
+				eachOperation(t, func(t *testing.T, l *lossy, do func(context.Context, operation.Operator, string) (string, error)) {
 					first := true
 					l.lose = func() (bool, bool, bool) {
 						lost := first
@@ -199,7 +199,7 @@ func TestLostAnswers(t *testing.T) {
 func TestOutcomeUnknown(t *testing.T) {
 	for _, done := range []bool{true, false} {
 		t.Run(fmt.Sprint("done ", done), func(t *testing.T) {
-			eachWish(t, func(t *testing.T, l *lossy, do func(context.Context, operation.Operator, string) (string, error)) {
+			eachOperation(t, func(t *testing.T, l *lossy, do func(context.Context, operation.Operator, string) (string, error)) {
 				l.lose = func() (bool, bool, bool) { l.deaf = true; return done, true, true }
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				defer cancel()

@@ -14,7 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// stepDown requests that the present leader stand behind all others.
+// stepDown requests that the present leader step down.
 func (e editor) stepDown() error {
 	if e.Epoch.Rec == nil || e.Epoch.Rec.Leader == "" {
 		return fmt.Errorf("%w: nobody leads", cluster.ErrConflict)
@@ -22,7 +22,7 @@ func (e editor) stepDown() error {
 	return e.request(func(r *schema.Requests) { r.StepDown = max(r.StepDown, e.Epoch.Rec.Term) })
 }
 
-// moveNow requests that nobody wait for members that are gone.
+// moveNow requests that no delay hold the work of members that are gone.
 func (e editor) moveNow(members ...string) error {
 	if len(members) == 0 {
 		return nil
@@ -76,12 +76,12 @@ func (e editor) restart(op cluster.Operation) error {
 			return err
 		}
 	}
-	orders := grants(s, pick)
-	if op.Node == "" { // what no node has for what it took down is tried again
-		orders = append(orders, kept(s, orders, pick)...)
+	slots := grants(s, pick)
+	if op.Node == "" { // slots that no node has since they took nodes down are tried again
+		slots = append(slots, suspected(s, slots, pick)...)
 	}
 	switch {
-	case len(orders) > 0:
+	case len(slots) > 0:
 	case op.Index != nil:
 		return fmt.Errorf("%w: %s", cluster.ErrNoSlot, cluster.Slot{Task: op.Task, Index: *op.Index})
 	default:
@@ -89,7 +89,7 @@ func (e editor) restart(op cluster.Operation) error {
 	}
 	return e.request(func(r *schema.Requests) {
 		r.Restart = slices.Clone(r.Restart)
-		for _, g := range orders {
+		for _, g := range slots {
 			same := slices.ContainsFunc(r.Restart, func(h schema.SlotRange) bool {
 				return h.Task == g.Task && h.Token == g.Token && slices.Equal(h.Slots, g.Slots)
 			})
@@ -113,7 +113,7 @@ func (e editor) move(op cluster.Operation) error {
 	})
 }
 
-// request changes the requests. What they hold is copied by whoever changes it.
+// request changes the requests. The function that makes the change copies the lists that it changes.
 func (e editor) request(change func(*schema.Requests)) error {
 	entry, rec := e.Requests, schema.Requests{}
 	switch {
@@ -127,9 +127,9 @@ func (e editor) request(change func(*schema.Requests)) error {
 	return nil
 }
 
-// kept returns the slots that are withheld or have failed since they took down nodes, that a filter picks and that are not among
+// suspected returns the slots that are held back or have failed since they took down nodes, that a filter picks and that are not among
 // what is granted, under token 0.
-func kept(s *view.Snapshot, granted []schema.SlotRange, pick func(node string, slot cluster.Slot) bool) (list []schema.SlotRange) {
+func suspected(s *view.Snapshot, granted []schema.SlotRange, pick func(node string, slot cluster.Slot) bool) (list []schema.SlotRange) {
 	against := s.Suspicions()
 	for _, slot := range slices.SortedFunc(maps.Keys(against), cluster.Slot.Compare) {
 		if len(against[slot].TookDown) < schema.CrashesToWithhold || !pick("", slot) || schema.Find(granted, slot) != nil {
@@ -160,7 +160,7 @@ func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []
 	return list
 }
 
-// vanished returns the members that are gone and whose slots are waited with.
+// vanished returns the members that are gone and have assignments still.
 func vanished(s *view.Snapshot) []string {
 	var list []string
 	for memberID, p := range s.Peers {

@@ -11,19 +11,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// lookAgain bounds how long the outcome of a commit is looked for when the time of whoever asks is up.
-const lookAgain = 2 * time.Second
+// outcomeWait is how long the outcome of a commit is searched for in the audit after the caller's time is up.
+const outcomeWait = 2 * time.Second
 
-// draft makes a commit from what it reads, nil if there is nothing to write, and says which revision it leads to.
+// draft makes a commit from what it reads, nil if there is nothing to write, and returns the revision that it leads to.
 type draft func(ctx context.Context) (ops []coord.Op, revision string, err error)
 
 // write commits a draft together with the operator's line of the audit, and returns its revision. It is drafted again when
 // something has changed meanwhile.
 //
-// A commit of which nobody knows the outcome is neither repeated blindly nor reported as failed: the audit is read, and its
-// line, written in the same commit, says that it was made. A draft that is made after that is bound to the audit as it was
-// read, so that of the two commits one applies at most. If the service does not answer, the error matches
-// cluster.ErrOutcomeUnknown.
+// A commit with an unknown outcome is neither repeated blindly nor reported as failed: the audit is read. If it has the line, which
+// was written in the same commit, the commit was made. If it does not, the next draft is bound to the audit as it was read, so that
+// at most one of the two commits applies. If the service does not answer, the error matches cluster.ErrOutcomeUnknown.
 //
 // Without a line drafts have to lead to the same whether they were committed before or not.
 func (o Operator) write(ctx context.Context, d draft) (revision string, err error) {
@@ -49,8 +48,8 @@ type writing struct {
 	what       string // of the line, to which a draft may add
 	revision   string // that the draft leads to
 	committing bool   // the last step was a commit, and not the reading before it
-	sent       bool   // a commit whose outcome nobody knows
-	done       bool   // the audit says that it was made
+	sent       bool   // a commit whose outcome is unknown
+	done       bool   // the audit has its line
 }
 
 // decide returns the next commit, nil if there is none to make. Last is why the one before was not made.
@@ -92,7 +91,7 @@ func (w *writing) outdated(failed *coord.CheckError) bool {
 	return w.planned && failed.Op.Key != w.Keys.Audit() && !errors.Is(failed, coord.ErrUnauthorized)
 }
 
-// commitError says what the last commit failed for in the words of whoever asked.
+// commitError returns why the last commit failed, as an error of package cluster where there is one.
 func (w *writing) commitError(err error) error {
 	failed, checked := coord.FailedCheck(err)
 	switch {
@@ -104,13 +103,13 @@ func (w *writing) commitError(err error) error {
 	return err
 }
 
-// outcome returns what became of what was asked for when there is nothing more to try: the result, or what the audit says
-// if a commit was sent of which nobody knows the outcome.
+// outcome returns what became of an operation when there is nothing more to try: the result, or, after a commit with an unknown
+// outcome, what the audit has of it.
 func (o Operator) outcome(ctx context.Context, sent bool, revision string, err error) (string, error) {
 	if !sent || err == nil && o.line == nil {
 		return revision, Unanswered(err)
 	}
-	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookAgain)
+	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeWait)
 	defer cancel()
 	_, done, lost := o.readAudit(look)
 	switch {
@@ -122,8 +121,7 @@ func (o Operator) outcome(ctx context.Context, sent bool, revision string, err e
 	return "", fmt.Errorf("%w: %w", cluster.ErrOutcomeUnknown, errors.Join(err, lost))
 }
 
-// Unanswered adds cluster.ErrUnanswered to the error of somebody who has sent nothing that changes anything, if it says
-// that nobody answered.
+// Unanswered adds cluster.ErrUnanswered to the error of a call that has sent no commit, if the service did not answer.
 func Unanswered(err error) error {
 	if err == nil || answered(err) || errors.Is(err, cluster.ErrOutcomeUnknown) || errors.Is(err, cluster.ErrUnanswered) {
 		return err
@@ -131,7 +129,7 @@ func Unanswered(err error) error {
 	return fmt.Errorf("%w: %w", cluster.ErrUnanswered, err)
 }
 
-// answered reports whether an error says how the cluster is, and not that nobody answered.
+// answered reports whether an error is an answer of the service, and not the lack of one.
 func answered(err error) bool {
 	for _, unanswered := range []error{coord.ErrUnknown, coord.ErrSessionEnded, context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, unanswered) {

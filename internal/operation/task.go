@@ -28,7 +28,7 @@ func (e editor) changeTask(op cluster.Operation) error {
 	case replaces:
 		rec = e.lastKnown(op.Task)
 		if op.Kind == cluster.OpDelete {
-			rec.Deleted = false // also where that could be read: it is to be said again
+			rec.Deleted = false // also where that could be read: it is written again
 		}
 	}
 	stored := entry.Good() || entry.Err != nil

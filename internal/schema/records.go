@@ -180,9 +180,9 @@ func (d *Assignment) Close(closed *Closed) {
 	slices.SortStableFunc(c.StartedLast60s, func(a, b Claimed) int { return strings.Compare(a.Task, b.Task) })
 }
 
-// Evict marks the assignment as one of a member that was evicted; it has that version then. It is not closed: what the member had
-// started runs until it misses its heartbeat, so that leaders wait for its lease. What its status holds and the assignment does
-// not list is listed as asked back, so that it waits for the lease, too. Status is nil if it is unknown what the member holds.
+// Evict marks the assignment as that of an evicted member. It is written at that version. It is not closed: the member's workers
+// run until its lease has lapsed, and leaders wait for that. What the status holds and the assignment does not list is listed as
+// asked back, so that it waits as well. Status is nil if it is unknown what the member holds.
 func (d *Assignment) Evict(status *Status, version int64) {
 	if status != nil {
 		d.Adopt(status.Holding, version)

@@ -4,7 +4,9 @@
 // # The model
 //
 // [Effect] defines what operations do: a snapshot goes in, and the snapshot after them comes out. A plan compares the two. A
-// commit reads the records afresh, applies the same function, and writes the records that differ.
+// commit reads the records afresh, applies the same function, and writes the records that differ. What a node's file declares
+// ([Operator.Declare]) is a change of a snapshot as well, and is committed in the same way; it is never planned. An eviction has a
+// commit of its own, which also deletes keys; its record is that of Effect.
 //
 // There are three kinds of record. The override of a task and the mark of a node stay until they are taken back. A request is
 // served once. It names what it is about, so that it is void when that is gone: a term, members, grants by their tokens. Every write

@@ -127,7 +127,7 @@ func (e editor) request(change func(*schema.Requests)) error {
 	return nil
 }
 
-// suspected returns the slots that are held back or have failed since they took down nodes, that a filter picks and that are not among
+// suspected returns the slots that are withheld or have failed since they took down nodes, that a filter picks and that are not among
 // what is granted, under token 0.
 func suspected(s *view.Snapshot, granted []schema.SlotRange, pick func(node string, slot cluster.Slot) bool) (list []schema.SlotRange) {
 	against := s.Suspicions()

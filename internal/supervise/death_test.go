@@ -212,3 +212,16 @@ func TestPausesCountOneKindOfDeath(t *testing.T) {
 		t.Errorf("died after a minute: %v", got)
 	}
 }
+
+// A child that dies in both ways in turn, as on a machine without memory, is not started again without a pause.
+func TestPausesOfDeathsInTurn(t *testing.T) {
+	var d deaths
+	for i := range 20 {
+		if got := d.pause(i%2 == 0, time.Second, i); i > 0 && got < 150*time.Millisecond {
+			t.Errorf("death %d: %v", i+1, got)
+		}
+	}
+	if got := d.pause(true, time.Minute); got != 0 {
+		t.Errorf("died after a minute: %v", got)
+	}
+}

@@ -75,15 +75,16 @@ type deaths struct {
 	blamed bool
 }
 
-// pause returns how long to wait after another one. Those of the other kind before it do not count: a child that was killed from
-// outside again and again has shown nothing of its own.
+// pause returns how long to wait after another one. Of those of the other kind before it only the last counts: a child that was
+// killed from outside again and again has shown nothing of its own, but one that dies in turn in both ways is not started again
+// without a pause each time.
 func (d *deaths) pause(blamed bool, lasted time.Duration, who ...any) time.Duration {
 	again := startAgain
 	if !blamed {
 		again.Max = killedMax
 	}
 	if d.blamed != blamed {
-		d.inARow, d.blamed = 0, blamed
+		d.inARow, d.blamed = min(d.inARow, 1), blamed
 	}
 	d.inARow = again.Failed(d.inARow, lasted)
 	return again.Pause(d.inARow, who...)

@@ -722,6 +722,15 @@ func TestGroupOfAnEarlierProcess(t *testing.T) {
 	}
 }
 
+// A process is killed with its group, but never with that of the node, or with everybody, where its own cannot be told.
+func TestVictims(t *testing.T) {
+	for _, c := range []struct{ group, want int }{{5, -5}, {2, -2}, {1, 7}, {0, 7}, {-1, 7}} {
+		if got := victims(proc.Process{PID: 7, Group: c.group}); got != c.want {
+			t.Errorf("of group %d: %d; want %d", c.group, got, c.want)
+		}
+	}
+}
+
 // Programs run as whom they are to.
 func TestUser(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -246,14 +246,23 @@ func (e *execution) sweepOnce() (more bool) {
 	return !proc.Search(func(p proc.Process) proc.Verdict {
 		own, known := e.owns(p)
 		switch {
-		case own: // the program shares it only with its descendants
-			_ = syscall.Kill(-p.Group, syscall.SIGKILL)
+		case own:
+			_ = syscall.Kill(victims(p), syscall.SIGKILL)
 			return proc.Own
 		case known:
 			return proc.Other
 		}
 		return proc.Unknown
 	})
+}
+
+// victims returns whom to kill with a process of the program, as kill takes it: its process group, which the program shares only
+// with its descendants. A group whose number is not known here would be taken for this process's own, or for everybody.
+func victims(p proc.Process) int {
+	if p.Group <= 1 {
+		return p.PID
+	}
+	return -p.Group
 }
 
 // owns reports whether a process belongs to the execution, and whether that is known.

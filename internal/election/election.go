@@ -347,9 +347,12 @@ func (e *candidate) standLast(ctx context.Context) error {
 }
 
 // withdraw deletes the member's candidate keys, at the versions that are there: its own, and those that are left of attempts
-// to stand whose outcome was unknown.
+// to stand whose outcome was unknown. Whatever refuses a commit for a while ends no membership: workers go on meanwhile.
 func (e *candidate) withdraw(ctx context.Context) error {
-	_, err := coord.Update(ctx, e.session, func(error) ([]coord.Op, error) {
+	_, err := coord.Update(ctx, e.session, func(last error) ([]coord.Op, error) {
+		if failed, checked := coord.FailedCheck(last); checked && errors.Is(last, coord.ErrInvalid) { // somebody has made keys below it
+			_, _ = coord.DeleteTree(ctx, e.session, failed.Op.Key) // what is left is tried again
+		}
 		if stands, err := e.stands(ctx); !stands || err != nil {
 			return nil, err
 		}
@@ -365,7 +368,7 @@ func (e *candidate) withdraw(ctx context.Context) error {
 			ops = append(ops, coord.Delete(key, r.Version))
 		}
 		return ops, nil
-	}, coord.ErrRefused)
+	}, coord.ErrRefused, coord.ErrInvalid)
 	return err
 }
 

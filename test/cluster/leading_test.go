@@ -85,6 +85,34 @@ func TestStrayCandidate(t *testing.T) {
 	}
 }
 
+// A node for which a hand has made another candidate key, with a key below it, gives that up when its turn comes, stands again
+// and goes on with its workers, as one does whose own key was written.
+func TestCandidateOfAHandWithAKeyBelow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 4))
+		w.asZooKeeper()
+		n1, n2 := w.start("n1"), w.start("n2")
+		time.Sleep(time.Second)
+		h, started := w.hand(), w.floor.started()
+		prefix, _, _ := strings.Cut(w.candidate(n2), "_")
+		made, err := h.s.Commit(t.Context(), coord.CreateSequenced(root+prefix+"_", []byte("{}")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.make(strings.TrimPrefix(made[0].Key, root) + "/note")
+		w.leave(n1)
+		time.Sleep(time.Minute)
+		w.wantShare(map[string]int{"n2": 4})
+		if n := w.floor.started() - started; n != 2 {
+			t.Errorf("%d workers were started; want the 2 of the node that left", n)
+		}
+		if s := w.state(n2); s.Leader != "n2" {
+			t.Errorf("%q leads", s.Leader)
+		}
+		w.leave(n2)
+	})
+}
+
 // A decision whose number is taken is made under the next free one; so are those of an epoch that was put back.
 func TestDecisionsThatExist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

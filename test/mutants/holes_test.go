@@ -357,6 +357,11 @@ var mutants = []mutant{
 		in("test/cluster", "TestStrayCandidate"),
 	},
 	{
+		"leader", "a member whose candidate key has a key below it leaves the cluster",
+		one("internal/election/election.go", "	}, coord.ErrRefused, coord.ErrInvalid)\n", "	}, coord.ErrRefused)\n"),
+		in("test/cluster", "TestCandidateOfAHandWithAKeyBelow"),
+	},
+	{
 		"leader", "a member that gave up leading leaves it to others although there are none",
 		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end && now-alone < standAgain.Max"),
 		in("test/cluster", "TestAllHaveGivenUp"),
@@ -1075,6 +1080,11 @@ var mutants = []mutant{
 		"names", "a rule for new names also refuses the names in use",
 		one("internal/schema/records.go", "	return t.Spec.ValidateStored()\n", "	return t.Spec.Validate()\n"),
 		in("internal/schema", "TestUnusableRecords"),
+	},
+	{
+		"programs", "a process whose group cannot be told has the node's group killed",
+		one("internal/command/keeper_linux.go", "	if p.Group <= 1 {\n", "	if p.Group < -1 {\n"),
+		in("internal/command", "TestVictims"),
 	},
 	{
 		"programs", "nobody cleans up after a shim that was killed",

@@ -35,6 +35,7 @@ verify: deps cross ## Everything: both services, the race detector, the browser,
 	cd examples && $(GO) vet ./... && ../tools/test.sh examples -count=1 ./...
 	cd bench && $(GO) vet ./...
 	cd deploy/check && $(GO) vet ./... && ../../tools/test.sh deploy ./...
+	cd tools && $(GO) test ./pictures
 
 .PHONY: cross
 cross: ## Compiles for the systems on which the tests do not run
@@ -102,6 +103,10 @@ bench-scale: deps ## Measures whole fleets (minutes); SYSTEM= STORE= NODES= SLOT
 .PHONY: bench-planner
 bench-planner: ## Compares planners in one run (minutes); PEERS=a,b narrows, JSON=FILE writes lines, DOC=1 docs/internals/benchmarks.md
 	cd bench && $(GO) run ./planner $(if $(PEERS),-peers $(PEERS)) $(if $(JSON),-json $(abspath $(JSON))) $(if $(DOC),-doc ../docs/internals/benchmarks.md)
+
+.PHONY: pictures
+pictures: ## Draws the diagrams of the documents
+	cd tools && $(GO) run ./pictures ../docs/images
 
 .PHONY: build
 build: ## Builds bin/xconsumer

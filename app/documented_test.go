@@ -154,9 +154,9 @@ func TestConfigurationInDocumentation(t *testing.T) {
 				content += "\n[zookeeper]\nhost = \"127.0.0.1:2181\"\n"
 			}
 			dir := t.TempDir()
-			content = strings.ReplaceAll(content, "/etc/xconsumer/", dir+"/")
+			content = strings.NewReplacer("/etc/xconsumer/", dir+"/", "/run/credentials/xconsumer.service/", dir+"/").Replace(content)
 			certificate, key := selfSigned(t)
-			for name, text := range map[string]string{"tokens": "ada admin sha256:" + strings.Repeat("0", 64) + "\n", "password": "a-password\n", "tls.crt": certificate, "ca.crt": certificate, "tls.key": key} {
+			for name, text := range map[string]string{"tokens": "ada admin sha256:" + strings.Repeat("0", 64) + "\n", "password": "a-password\n", "secret": strings.Repeat("0", 64) + "\n", "tls.crt": certificate, "ca.crt": certificate, "tls.key": key} {
 				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}

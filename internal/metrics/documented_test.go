@@ -34,10 +34,20 @@ func TestDocumented(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Metrics
 
-Every node exports Prometheus metrics at ` + "`/metrics`" + `. Where the API requires a token, scrape with one of role view.
-Metrics of the whole cluster (` + "`xconsumer_cluster_…`" + `) are exported only by the leader, so summing across nodes does not
-double-count. Go's own metrics (` + "`go_…`, `process_…`" + `) are exported as well. Example alerting rules are in
-[deploy/prometheus](../../deploy/prometheus), a dashboard is in [deploy/grafana](../../deploy/grafana).
+Every node exports metrics for Prometheus at ` + "`/metrics`" + `. Where callers of the API must identify themselves, a request needs a token with
+the role ` + "`view`" + `: see [secure a cluster](../guides/security.md).
+
+` + "```sh" + `
+curl -H "Authorization: Bearer $XCONSUMER_API_TOKEN" http://127.0.0.1:8800/metrics
+` + "```" + `
+
+- Metrics that begin with ` + "`xconsumer_cluster_`" + ` describe the whole cluster. Only the leader exports them, so a sum over all nodes counts nothing twice.
+- All other metrics describe the node that exports them.
+- Metrics that begin with ` + "`go_`" + ` and ` + "`process_`" + ` come from the Go runtime and the process.
+
+[deploy/prometheus](../../deploy/prometheus/alerts.yml) has alerting rules, each with what to do, and [deploy/grafana](../../deploy/grafana) has a dashboard.
+
+## Names
 
 | name | kind | labels | |
 |---|---|---|---|

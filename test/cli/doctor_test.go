@@ -68,7 +68,7 @@ func TestDoctorOnZooKeeper(t *testing.T) {
 			ensemble.Kill(i)
 		}
 	}
-	doctor(ensemble.Addresses[leader], 1, `it sees no quorum`, `start the other servers`, `wrong +session`)
+	doctor(ensemble.Addresses[leader], 1, `it has no quorum`, `start the other servers`, `wrong +session`)
 }
 
 // Where run may not create the cluster doctor does not say that the first node would.

@@ -207,8 +207,9 @@ type goBuild struct {
 	std       map[string]string // the standard library: names of packages and their paths
 }
 
-// module is where the packages of a page are, as others import them: "example.com/mail/work/mail" is work/mail/mail.go.
-var module = regexp.MustCompile(`"example\.com/[a-z0-9]+(/[a-z0-9/]+)?"`)
+// module is where the packages of a page are, as others import them: "example.com/mail/work/mail" is work/mail/mail.go, and
+// "mail/work" is what is in work, as `xconsumer init mail` has it.
+var module = regexp.MustCompile(`"(example\.com/[a-z0-9]+(/[a-z0-9/]+)?|mail/[a-z0-9/]+)"`)
 
 func (g *goBuild) add(b docs.Block, number int) error {
 	folder := "pages/" + strings.NewReplacer("/", "_", ".", "_", "-", "_").Replace(strings.TrimSuffix(b.Page, ".md"))

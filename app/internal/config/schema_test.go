@@ -40,7 +40,13 @@ func schemaOf() (*jsonschema.Schema, map[string]*jsonschema.Schema) {
 var (
 	row  = regexp.MustCompile("^\\| (`[^|]+) \\|([^|]*(?:\\\\\\|[^|]*)*)\\|([^|]*)\\|([^|]*)\\|(.*)\\|$")
 	cell = regexp.MustCompile("`([^`]+)`")
+	link = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 )
+
+// plain returns a description as editors show it: without links, which lead nowhere from there, and without emphasis.
+func plain(text string) string {
+	return strings.ReplaceAll(link.ReplaceAllString(text, "$1"), "**", "")
+}
 
 // documented are the keys that docs/reference/configuration.md describes: "`a.b`, `.c`" are a.b and a.c, and what follows [[task]]
 // is of that.
@@ -88,7 +94,7 @@ func TestSchema(t *testing.T) {
 		if !known {
 			t.Errorf("docs/reference/configuration.md does not know %s", name)
 		}
-		s.Description = text
+		s.Description = plain(text)
 	}
 	for name := range told {
 		if keys[name] == nil {

@@ -1675,7 +1675,7 @@ var mutants = []mutant{
 		"versions", "a leader removes records without recording that",
 		[]change{
 			{"internal/leader/remove.go", "		ops = append(ops, coord.Create(l.Keys.Removed(), schema.Encode(r.Record, 0)))\n", ""},
-			{"internal/leader/remove.go", "		ops = append(ops, coord.Set(l.Keys.Removed(), schema.Encode(r.Record, version), old.Version))\n", ""},
+			{"internal/leader/remove.go", "		ops = append(ops, coord.Set(l.Keys.Removed(), schema.Encode(r.Record, version), old.Version))\n", "\t\t_ = schema.Encode(r.Record, version)\n"},
 		},
 		in("test/cluster", "TestDeclaredAgainIsAnotherTask"),
 	},

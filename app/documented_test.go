@@ -19,6 +19,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/app/internal/cli"
+	"gitee.com/ken.yang/xconsumer/test/docs"
 )
 
 // documents are all that show commands and configuration.
@@ -46,7 +47,6 @@ func documents(t *testing.T) map[string]string {
 }
 
 var (
-	inCode  = regexp.MustCompile("(?s)```(?:sh|console)?\n(.*?)```")
 	inLine  = regexp.MustCompile("`(xconsumer [^`]+)`")
 	indent  = regexp.MustCompile(`(?m)^    ((?:xconsumer|go run ./cmd/xconsumer) .*)$`)
 	shown   = regexp.MustCompile(`^(?:\$ )?(?:xconsumer|go run ./cmd/xconsumer) (.*)$`)
@@ -59,8 +59,10 @@ var (
 // commandsIn returns the commands of xconsumer that a text shows.
 func commandsIn(text string) (out []string) {
 	var lines []string
-	for _, m := range inCode.FindAllStringSubmatch(text, -1) {
-		lines = append(lines, strings.Split(m[1], "\n")...)
+	for _, b := range docs.Blocks("", text) {
+		if b.Language == "sh" || b.Language == "console" || b.Language == "" {
+			lines = append(lines, strings.Split(b.Text, "\n")...)
+		}
 	}
 	for _, list := range [][][]string{inLine.FindAllStringSubmatch(text, -1), indent.FindAllStringSubmatch(text, -1)} {
 		for _, m := range list {
@@ -70,6 +72,7 @@ func commandsIn(text string) (out []string) {
 	for _, line := range lines {
 		for one := range strings.SplitSeq(line, "&&") {
 			one, _, _ = strings.Cut(one, "  #")
+			one, _, _ = strings.Cut(one, " | ")
 			one, _, _ = strings.Cut(one, ">")
 			one, _, _ = strings.Cut(one, ";")
 			if m := shown.FindStringSubmatch(strings.TrimSpace(one)); m != nil {

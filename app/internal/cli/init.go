@@ -12,11 +12,11 @@ import (
 
 func initCommand(build client.Build, streams Streams) *cobra.Command {
 	c := &cobra.Command{
-		Use: "init NAME", Short: "Write a small Go project with a work of its own into the directory NAME",
-		Long: `Write a small Go project with a work of its own into the directory NAME, find the modules that it needs, and build it.
-NAME is the name of the directory, the module, the task and the work: a small letter, and then letters and digits. The
-project requires this program's version of xconsumer. If the program was built from a checkout, go.mod replaces xconsumer
-by that checkout. Exit 1 if the project does not build, with what to do.`,
+		Use: "init NAME", Short: "Write a small Go project with a work of its own",
+		Long: `Write a small Go project with a work and its test into a new directory, find the modules that it needs, and build it.
+The letters and digits of NAME, in lower case, name the directory, the module, the task and the work: "My-Mailer 2" becomes
+mymailer2. go.mod requires the release that this program is. A program that was built from a checkout is not a release: go.mod
+then replaces xconsumer by the checkout. If the project does not build, init exits with 1, says what to do, and leaves the files.`,
 		Example: "  xconsumer init mywork && cd mywork && go run . dev",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -34,18 +34,14 @@ by that checkout. Exit 1 if the project does not build, with what to do.`,
 		if err := p.Write(); err != nil {
 			return err
 		}
-		fmt.Fprintf(streams.Out, "%[1]s: main.go, work/%[1]s.go, app.toml and go.mod are written\n", p.Name)
-		if p.Source != "" {
-			fmt.Fprintf(
-				streams.Out,
-				"go.mod replaces xconsumer by %s, which this program was built from; other machines need a version there\n",
-				p.Source,
-			)
+		if p.Name != args[0] {
+			fmt.Fprintf(streams.Out, "%q becomes %s: one name for the directory, the module, the task and the work\n", args[0], p.Name)
 		}
-		if tidied, err := p.Build(c.Context(), streams.Err); err != nil {
-			return fmt.Errorf("%s does not build yet: %w\n%s", p.Name, err, p.Remedy(tidied, p.Workspace(c.Context())))
+		fmt.Fprintf(streams.Out, "Wrote %[1]s: main.go, work/%[1]s.go, work/%[1]s_test.go, app.toml and go.mod\n%s", p.Name, p.Origin())
+		if stage, err := p.Build(c.Context(), streams.Err); err != nil {
+			return fmt.Errorf("%s does not build: %w\n%s", p.Name, err, p.Remedy(stage, p.Workspace(c.Context())))
 		}
-		_, err = fmt.Fprintf(streams.Out, "Try it:\n  cd %s\n  go run . dev\n", p.Name)
+		_, err = fmt.Fprintf(streams.Out, "Run it:\n  cd %s\n  go run . dev\nTest it:\n  go test ./...\n", p.Name)
 		return err
 	}
 	return c

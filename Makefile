@@ -77,6 +77,10 @@ lint: ## Runs the linters, and checks the console's types where Node is there (t
 vuln: ## Looks for known vulnerabilities in what is built; says so where the database is not reached (VULN=required fails then)
 	@tools/vuln.sh
 
+.PHONY: release-check
+release-check: ## Builds what a release has from the last commit, and tries each part on a clean root (minutes; VERSION= names it, RELEASE=required fails for what cannot be tried)
+	@tools/release-check.sh
+
 .PHONY: docker-test
 docker-test: ## Builds the image and runs docker-compose.yml on a real engine, as root (minutes)
 	test/docker/run.sh

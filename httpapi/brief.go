@@ -7,16 +7,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// maxWaiting bounds what is told of what there is to do.
+// maxWaiting bounds the lines in Waiting and Unplaced of an answer.
 const maxWaiting = 20
 
-// brief is a list of what there is to do: its first lines, and how many more there are.
+// brief is a bounded list: its first lines, and the number of those left out.
 type brief struct {
 	lines []string
 	more  int
 }
 
-// add adds a line.
+// add appends a line, or counts it once the list is full.
 func (b *brief) add(format string, args ...any) {
 	if len(b.lines) == maxWaiting {
 		b.more++
@@ -25,7 +25,7 @@ func (b *brief) add(format string, args ...any) {
 	b.lines = append(b.lines, fmt.Sprintf(format, args...))
 }
 
-// list returns the lines, the last of which says how many were left out.
+// list returns the lines. If some were left out, the last line states how many.
 func (b *brief) list() []string {
 	if b.more == 0 {
 		return b.lines
@@ -33,7 +33,7 @@ func (b *brief) list() []string {
 	return append(b.lines[:maxWaiting:maxWaiting], fmt.Sprintf("and %d more", b.more))
 }
 
-// unplaced says which workers have no place though they are to run, of the tasks that the goal is about.
+// unplaced lists the workers that should run but have no place, for the tasks of the goal.
 func (g *goal) unplaced(s *cluster.Snapshot) []string {
 	var out brief
 	for i := range s.State.Tasks {
@@ -50,7 +50,7 @@ func (g *goal) unplaced(s *cluster.Snapshot) []string {
 	return out.list()
 }
 
-// toMove says what a plan moves of what the goal is about.
+// toMove lists what a plan would still change for the tasks of the goal.
 func (g *goal) toMove(plan *cluster.Plan) []string {
 	var out brief
 	has := func(of string) bool {

@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// history serves what has happened.
+// history serves decisions, events and the bug report.
 type history struct {
 	*routes
 	build client.Build
@@ -21,19 +21,20 @@ type history struct {
 func (api *history) serve() {
 	tags := []string{"history"}
 	type decisions struct {
-		Since int64  `query:"since" minimum:"0" doc:"From this decision on."`
-		Task  string `query:"task" doc:"Steps of this task or one of its runs alone, decisions that have any, and what was asked for it."`
-		Node  string `query:"node" doc:"Steps of this node alone, decisions that have any, and what was asked for it."`
+		Since int64  `query:"since" minimum:"0" doc:"Number of the first decision to list, 0 for all that are kept."`
+		Task  string `query:"task" doc:"Name of a task; lists only its steps and those of its runs, the decisions that have any, and the operations on it."`
+		Node  string `query:"node" doc:"Name of a node; lists only its steps, the decisions that have any, and the operations on it."`
 	}
 	handle(api.routes, huma.Operation{
 		OperationID: "list-decisions", Method: http.MethodGet, Path: "/api/v1/decisions", Tags: tags, Metadata: as(RoleView),
-		Summary:     "What leaders decided lately, and why, and what people asked for",
-		Description: "Each oldest first. The last 128 decisions are kept.",
+		Summary: "List decisions and operations",
+		Description: "Decisions of the leaders with their reasons, and the audit of operations, each oldest first. The last 128 decisions " +
+			"and the last 200 operations are kept. Refused with 422 if no task or node of that name is known.",
 	}, func(ctx context.Context, in *decisions) (*body[cluster.Decisions], error) {
 		if err := api.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
 		}
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 		list, err := api.node.Decisions(ctx)
 		if err != nil {
@@ -42,13 +43,13 @@ func (api *history) serve() {
 		return &body[cluster.Decisions]{decisionsAbout(list, in.Since, in.Task, in.Node)}, nil
 	})
 	type events struct {
-		Since time.Time `query:"since" doc:"At this time or later, by the clock of the node that emitted the event."`
-		Kind  kindParam `query:"kind" doc:"Of this kind."`
-		Task  string    `query:"task" doc:"About this task, or one of its workers or runs."`
-		Node  string    `query:"node" doc:"About this node."`
+		Since time.Time `query:"since" doc:"Earliest time of an event, by the clock of the node that emitted it (RFC 3339)."`
+		Kind  kindParam `query:"kind" doc:"Kind of the events."`
+		Task  string    `query:"task" doc:"Name of a task; includes events of its workers and runs."`
+		Node  string    `query:"node" doc:"Name of a node."`
 	}
 	type answer struct {
-		ETag string `header:"ETag" doc:"The id of the stream that goes on where these events end."`
+		ETag string `header:"ETag" doc:"Id of the stream, which continues where these events end."`
 		Body client.Events
 	}
 	handle(api.routes, huma.Operation{
@@ -57,11 +58,11 @@ func (api *history) serve() {
 		Path:        "/api/v1/events",
 		Tags:        tags,
 		Metadata:    as(RoleView),
-		Summary:     "What this node knows to have happened",
-		Description: "Events of the node itself are always listed. Those of others are listed while the node leads, or if the cluster " +
-			"was read through it within the last minute. The next read after that adds what has changed since, unless that " +
-			"is more than 250 events. One change adds 1000 events at most. At least the last 500 events of the node itself, " +
-			"and as many of others, are kept in memory.",
+		Summary:     "List events",
+		Description: "Events that this node has seen, oldest first. Its own events are always listed. Events of other nodes are listed " +
+			"while this node leads, or if the cluster was read through it within the last minute. The next read after that adds the " +
+			"changes since, unless they are more than 250 events. One change adds 1000 events at most. At least the last 500 " +
+			"events of the node itself, and as many of others, are kept in memory.",
 	}, func(ctx context.Context, in *events) (*answer, error) {
 		if err := api.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
@@ -78,10 +79,11 @@ func (api *history) serve() {
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "get-report", Method: http.MethodGet, Path: "/api/v1/report", Tags: tags, Metadata: as(RoleAdmin),
-		Summary:     "All records of the cluster, for a bug report",
-		Description: "The simulator can run on from it. It holds the params of tasks: look through it before you send it to anybody.",
+		Summary: "Get all records of the cluster for a bug report",
+		Description: "The simulator can continue from the report. The report contains the params of tasks: review it before you share " +
+			"it.",
 	}, func(ctx context.Context, _ *struct{}) (*body[cluster.BugReport], error) {
-		ctx, cancel := context.WithTimeout(ctx, 4*patience)
+		ctx, cancel := context.WithTimeout(ctx, 4*storeTimeout)
 		defer cancel()
 		report, err := api.node.Report(ctx)
 		report.Build = api.build.String()
@@ -89,8 +91,8 @@ func (api *history) serve() {
 	})
 }
 
-// decisionsAbout returns of decisions those from a number on, with the steps of a task and a node, and of what people
-// asked for what is about these and came after the decision before that number.
+// decisionsAbout filters decisions and the audit. It keeps the decisions from a number on with their steps that concern
+// the task and the node, and the operations that concern these and came after the decision before that number.
 func decisionsAbout(list cluster.Decisions, since int64, task, node string) cluster.Decisions {
 	out := cluster.Decisions{Decisions: []cluster.Decision{}, Audit: []cluster.AuditLine{}}
 	var before time.Time

@@ -147,7 +147,7 @@ func remember(next http.Handler) http.Handler {
 func patient(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Has("wait") {
-			until := time.Now().Add(maxWait + patience)
+			until := time.Now().Add(maxWait + storeTimeout)
 			rc := http.NewResponseController(w)
 			_, _ = rc.SetReadDeadline(until), rc.SetWriteDeadline(until)
 		}

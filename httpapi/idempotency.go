@@ -12,10 +12,10 @@ import (
 // maxKey bounds a key, in bytes.
 const maxKey = 255
 
-// isKeyed says of an operation that it takes a key.
+// isKeyed is the metadata of an operation that takes a key.
 const isKeyed = "keyed"
 
-// keyed lets an operation that writes take a key.
+// keyed lets an operation take an idempotency key, and describes the header.
 func keyed(op *huma.Operation) {
 	op.Metadata[isKeyed] = true
 	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusGatewayTimeout)
@@ -24,13 +24,13 @@ func keyed(op *huma.Operation) {
 		Name:   client.KeyHeader,
 		In:     "header",
 		Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
-		Description: "A unique key for the request. Repeating the request with the same key, on any node, has no further effect and returns " +
-			"the first answer; using the key for another request is refused. The keys of the last 200 operations that changed " +
-			"something are remembered.",
+		Description: "Unique key of the request, 255 bytes at most. Repeating the request with the same key, on any node, has no further " +
+			"effect and returns the first answer. Using the key for another request is refused with 422. The keys of the last 200 " +
+			"operations that changed something are remembered.",
 	})
 }
 
-// handleKeyed is handle for an operation that writes.
+// handleKeyed is handle for an operation that takes an idempotency key.
 func handleKeyed[I, O any](r *routes, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	keyed(&op)
 	handle(r, op, h)
@@ -44,7 +44,8 @@ func keyOf(ctx context.Context) string {
 	return key
 }
 
-// idempotent notes the key of a request, and refuses one that means nothing: who sends it relies on it.
+// idempotent returns the middleware that stores the key of a request in its context. It refuses a key that would have no
+// effect, because the caller relies on it.
 func idempotent(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		key, wrong := ctx.Header(client.KeyHeader), ""
@@ -52,11 +53,11 @@ func idempotent(api huma.API) func(huma.Context, func(huma.Context)) {
 		switch {
 		case key == "":
 		case takes && len(key) > maxKey:
-			wrong = "it is longer than 255 bytes"
+			wrong = "the key is longer than 255 bytes"
 		case takes:
 			ctx = huma.WithValue(ctx, keyOfRequest{}, key)
 		case ctx.Method() != http.MethodGet:
-			wrong = ctx.Method() + " " + ctx.Operation().Path + " takes none: leave it out"
+			wrong = ctx.Method() + " " + ctx.Operation().Path + " takes no key: leave the header out"
 		}
 		if wrong == "" {
 			next(ctx)

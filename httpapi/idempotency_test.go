@@ -41,7 +41,7 @@ func TestKeys(t *testing.T) {
 					t.Fatalf("takes a key: %v", takes)
 				}
 				if !takes {
-					if resp.StatusCode != http.StatusBadRequest || len(*n.did) > 0 || !strings.Contains(string(text), "takes none") {
+					if resp.StatusCode != http.StatusBadRequest || len(*n.did) > 0 || !strings.Contains(string(text), "takes no key") {
 						t.Errorf("status %d, did %q: %s", resp.StatusCode, *n.did, text)
 					}
 					return

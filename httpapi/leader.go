@@ -10,13 +10,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// leadership serves who leads.
+// leadership serves the leader and its step-down.
 type leadership struct{ *routes }
 
 func (api *leadership) serve() {
 	tags := []string{"cluster"}
 	handle(api.routes, huma.Operation{
-		OperationID: "get-leader", Method: http.MethodGet, Path: "/api/v1/leader", Tags: tags, Metadata: as(RoleView), Summary: "Who leads",
+		OperationID: "get-leader", Method: http.MethodGet, Path: "/api/v1/leader", Tags: tags, Metadata: as(RoleView),
+		Summary: "Get the leader",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Leader], error) {
 		m, err := api.current(ctx)
 		if err != nil {
@@ -33,6 +34,8 @@ func (api *leadership) serve() {
 	})
 	accept(api.routes, huma.Operation{
 		OperationID: "step-down", Method: http.MethodPost, Path: "/api/v1/leader/step-down", Tags: tags, Metadata: as(RoleAdmin),
-		Summary: "Makes the current leader step down",
+		Summary: "Make the leader step down",
+		Description: "Another member leads next, if there is one; workers stay. Each call makes the current leader step down. Refused " +
+			"with 409 while no node leads.",
 	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.StepDown(), in.Wait })
 }

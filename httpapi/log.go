@@ -80,7 +80,7 @@ func (api *workerLogs) serveLog(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	allowed, end := context.WithCancel(r.Context())
 	defer api.followers.auth.EndUnlessAllowed(allowed, end, r, api.followers.closing)()
-	ctx, cancel := context.WithTimeout(allowed, patience)
+	ctx, cancel := context.WithTimeout(allowed, storeTimeout)
 	defer cancel()
 	m, serr := api.hub.Current(ctx)
 	_, here := api.node.Log(q.slot, 0)
@@ -296,7 +296,7 @@ func (api *workerLogs) serveStack(w http.ResponseWriter, r *http.Request) {
 		api.fail(w, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
 	m, err := api.hub.Current(ctx)
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 )
 
-// Login is who somebody is.
+// Login is the identity of a caller.
 type Login struct {
-	Name string `json:"name" doc:"Whose token it is."`
-	Role Role   `json:"role" enum:",view,operate,admin" doc:"What they may do."`
-	Open bool   `json:"open" doc:"The node asks nobody for a token."`
+	Name string `json:"name" doc:"Name of the caller's token or certificate, empty for an unauthenticated caller."`
+	Role Role   `json:"role" enum:",view,operate,admin" doc:"Role of the caller, empty for an unauthenticated caller."`
+	Open bool   `json:"open" doc:"True if the node requires no token."`
 }
 
 type loginAnswer struct {
@@ -36,7 +36,7 @@ func (api *sessions) serve() {
 	tags := []string{"session"}
 	type login struct {
 		Body struct {
-			Token string `json:"token" maxLength:"1000" doc:"The token."`
+			Token string `json:"token" maxLength:"1000" doc:"Secret of the token."`
 		}
 	}
 	handle(api.routes, huma.Operation{
@@ -45,7 +45,9 @@ func (api *sessions) serve() {
 		Path:        access.LoginPath,
 		Tags:        tags,
 		Errors:      []int{http.StatusUnauthorized, http.StatusTooManyRequests},
-		Summary:     "Logs a browser in, with a cookie that no script can read",
+		Summary:     "Log a browser in",
+		Description: "Sets a session cookie that scripts cannot read. Refused with 401 if the token is not valid, and with 429 after too many " +
+			"wrong ones.",
 	}, func(ctx context.Context, in *login) (*loginAnswer, error) {
 		t, cookie, wrong := api.auth.LogIn(requestOf(ctx), in.Body.Token)
 		if wrong != nil {
@@ -54,7 +56,8 @@ func (api *sessions) serve() {
 		return &loginAnswer{cookie, Login{Name: t.Name, Role: t.Role}}, nil
 	})
 	handle(api.routes, huma.Operation{
-		OperationID: "logout", Method: http.MethodPost, Path: access.LogoutPath, Tags: tags, Summary: "Ends a login",
+		OperationID: "logout", Method: http.MethodPost, Path: access.LogoutPath, Tags: tags, Summary: "End a login",
+		Description: "Ends the session of the cookie and deletes the cookie. Has no effect without a session.",
 	}, func(ctx context.Context, _ *struct{}) (*loginAnswer, error) {
 		return &loginAnswer{api.auth.LogOut(requestOf(ctx)), Login{Open: api.auth.Open()}}, nil
 	})
@@ -63,7 +66,8 @@ func (api *sessions) serve() {
 		Method:      http.MethodGet,
 		Path:        "/api/v1/session",
 		Tags:        tags,
-		Summary:     "The caller's identity; the role is empty for an unauthenticated caller",
+		Summary:     "Get the caller's identity",
+		Description: "Answers unauthenticated callers, too.",
 	}, func(ctx context.Context, _ *struct{}) (*body[Login], error) {
 		c := access.CallerOf(ctx)
 		return &body[Login]{Login{Name: c.Name, Role: c.Role, Open: api.auth.Open()}}, nil

@@ -20,13 +20,13 @@ type NodePath struct {
 	Node string `path:"node" maxLength:"128" doc:"The node's name."`
 }
 
-// nodeOperation names a node that something is to be done with.
+// nodeOperation names the node of an operation.
 type nodeOperation struct {
 	NodePath
 	Wait
 }
 
-// nodes serves nodes, of which each alone knows its lease.
+// nodes serves nodes and their leases. Only a node itself has its lease.
 type nodes struct {
 	*routes
 	elsewhere *elsewhere
@@ -38,13 +38,23 @@ func (api *nodes) serve() {
 	api.mux.HandleFunc("GET /peer/v3/lease", api.elsewhere.peers.Signed(api.node, api.sendLease))
 	path := func(rest string) string { return "/api/v1/nodes/{node}/" + rest }
 	tags := []string{"nodes"}
-	for kind, summary := range map[cluster.OperationKind]string{
-		cluster.OpCordon:   "Gives a node nothing new; what it has stays",
-		cluster.OpUncordon: "Lets a node take work again; ends a drain or a quarantine, too",
-		cluster.OpRestart:  "Restarts all workers of a node, as many at a time as the budgets allow",
+	for kind, text := range map[cluster.OperationKind]struct{ summary, description string }{
+		cluster.OpCordon: {
+			"Cordon a node",
+			"The node gets no new workers and keeps those that it has. The cordon stays over restarts of the node, until it is uncordoned.",
+		},
+		cluster.OpUncordon: {
+			"Uncordon a node",
+			"The node gets workers again. Ends a cordon, a drain or a quarantine. Has no effect on a node without one.",
+		},
+		cluster.OpRestart: {
+			"Restart all workers of a node",
+			"As many at a time as the budgets allow. Repeated without an Idempotency-Key, it restarts them again.",
+		},
 	} {
 		accept(api.routes, huma.Operation{
-			OperationID: string(kind) + "-node", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Summary: summary,
+			OperationID: string(kind) + "-node", Method: http.MethodPost, Path: path(string(kind)), Tags: tags,
+			Summary: text.summary, Description: text.description,
 		}, func(in *nodeOperation) (cluster.Operation, Wait) {
 			return cluster.Operation{Kind: kind, Node: in.Node}, in.Wait
 		})
@@ -55,21 +65,22 @@ func (api *nodes) serve() {
 		Path:        path("evict"),
 		Tags:        tags,
 		Metadata:    as(RoleAdmin),
-		Summary:     "Ends the membership of a node",
-		Description: "Its workers stop, and restart elsewhere once its lease has expired. The node joins again as a new member. " +
-			"To empty a healthy node, drain it.",
+		Summary:     "Evict a node",
+		Description: "Ends the membership of the node. Its workers stop, and restart elsewhere once its lease has expired. The node joins " +
+			"again as a new member. To empty a healthy node, drain it.",
 	}, func(in *nodeOperation) (cluster.Operation, Wait) { return cluster.Evict(in.Node), in.Wait })
 	type drain struct {
 		NodePath
 		Wait
 		Body *struct {
-			Deadline cluster.Duration `json:"deadline,omitempty" doc:"How long what no other node can take may stay, as in \"5m\"; for ever without it."`
+			Deadline cluster.Duration `json:"deadline,omitempty" doc:"Time after which workers that no other node can take are stopped, as in \"5m\"; without it they stay."`
 		}
 	}
 	accept(api.routes, huma.Operation{
 		OperationID: "drain-node", Method: http.MethodPost, Path: path("drain"), Tags: tags,
-		Summary:     "Moves away what a node has, and gives it nothing new until it is uncordoned",
-		Description: "As fast as the budgets allow. It holds over restarts of the node.",
+		Summary: "Drain a node",
+		Description: "Moves all workers of the node to other nodes, as fast as the budgets allow. The node gets no new workers. The drain " +
+			"stays over restarts of the node, until it is uncordoned.",
 	}, func(in *drain) (cluster.Operation, Wait) {
 		op := cluster.Operation{Kind: cluster.OpDrain, Node: in.Node}
 		if in.Body != nil {
@@ -81,20 +92,21 @@ func (api *nodes) serve() {
 		NodePath
 		Wait
 		Body struct {
-			Labels map[string]*string `json:"labels" doc:"Those that change: \"\" hides one that the node has, null puts its own in force again."`
+			Labels map[string]*string `json:"labels" doc:"Labels to change: \"\" hides a label of the node's configuration, null restores it."`
 		}
 	}
 	accept(api.routes, huma.Operation{
 		OperationID: "label-node", Method: http.MethodPost, Path: path("label"), Tags: tags, Metadata: as(RoleAdmin),
-		Summary:     "Changes the labels of a node, whatever its configuration says",
-		Description: "It holds over restarts of the node.",
+		Summary:     "Change the labels of a node",
+		Description: "These labels override those of the node's configuration, and stay over restarts of the node.",
 	}, func(in *label) (cluster.Operation, Wait) { return cluster.Label(in.Node, in.Body.Labels), in.Wait })
 }
 
 func (api *nodes) serveNodeReads() {
 	tags := []string{"nodes"}
 	handle(api.routes, huma.Operation{
-		OperationID: "list-nodes", Method: http.MethodGet, Path: "/api/v1/nodes", Tags: tags, Metadata: as(RoleView), Summary: "All nodes",
+		OperationID: "list-nodes", Method: http.MethodGet, Path: "/api/v1/nodes", Tags: tags, Metadata: as(RoleView),
+		Summary: "List nodes",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Nodes], error) {
 		m, err := api.current(ctx)
 		if err != nil {
@@ -104,7 +116,7 @@ func (api *nodes) serveNodeReads() {
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "get-node", Method: http.MethodGet, Path: "/api/v1/nodes/{node}", Tags: tags, Metadata: as(RoleView),
-		Errors: []int{http.StatusNotFound}, Summary: "A node",
+		Errors: []int{http.StatusNotFound}, Summary: "Get a node",
 	}, func(ctx context.Context, in *NodePath) (*body[cluster.NodeInfo], error) {
 		m, err := api.current(ctx)
 		if err != nil {
@@ -119,11 +131,11 @@ func (api *nodes) serveNodeReads() {
 	})
 }
 
-// lease answers with the lease of a node: only that node itself knows it.
+// lease answers with the lease of a node. For another node it asks that node.
 func (api *nodes) lease(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("node")
 	m, err := api.current(r.Context())
-	if name == api.node.Name() { // also while it sees nothing
+	if name == api.node.Name() { // even while the node cannot read the cluster
 		api.sendLease(w, r)
 		return
 	}
@@ -145,12 +157,14 @@ func (api *nodes) sendLease(w http.ResponseWriter, _ *http.Request) {
 	answer.JSON(w, http.StatusOK, api.node.Lease())
 }
 
-// leaseOperation describes the lease, which another node is asked for.
+// leaseOperation describes lease, which huma cannot serve because it relays the answer of another node.
 func (api *nodes) leaseOperation() *huma.Operation {
 	return &huma.Operation{
 		OperationID: "get-node-lease", Method: http.MethodGet, Path: "/api/v1/nodes/{node}/lease", Tags: []string{"nodes"},
-		Summary:    "How long a node may go on without a word from the coordination service",
-		Parameters: []*huma.Param{{Name: "node", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}}},
+		Summary: "Get the lease of a node",
+		Description: "The lease states until when the node may run workers without an answer of the coordination service. Only the node " +
+			"itself has it; any other node asks that node, and answers with 502 if it cannot be reached.",
+		Parameters: []*huma.Param{{Name: "node", In: "path", Required: true, Description: "The node's name.", Schema: &huma.Schema{Type: huma.TypeString}}},
 		Responses: map[string]*huma.Response{
 			"200": {
 				Description: "OK",
@@ -163,9 +177,9 @@ func (api *nodes) leaseOperation() *huma.Operation {
 	}
 }
 
-// current returns the cluster as it is.
+// current returns the present state of the cluster.
 func (c *reader) current(ctx context.Context) (*hub.Snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	return c.hub.Current(ctx)
 }

@@ -15,8 +15,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
-// patience bounds how long a request waits for the coordination service.
-const patience = 5 * time.Second
+// storeTimeout bounds how long a request waits for the coordination service.
+const storeTimeout = 5 * time.Second
 
 // reader reads the cluster as the node sees it.
 type reader struct {
@@ -25,29 +25,30 @@ type reader struct {
 	runs hub.Cache[string, []cluster.RunInfo]
 }
 
-// writer stores operations in the name of who asks, and waits for them.
+// writer stores operations in the name of the caller, and waits until they have settled.
 type writer struct {
 	*reader
 	auth *access.Middleware
 	log  *slog.Logger
 }
 
-// routes are where the resources put what they serve: operations that read and write the cluster, and whose errors become
-// problems.
+// routes is where the resources register their operations. Operations read and write the cluster through it, and their
+// errors become problems.
 type routes struct {
 	*writer
 	mux  *http.ServeMux
 	huma huma.API
 }
 
-// followers are callers who have something open that goes on: no more than their share, and no longer than they may look.
+// followers bounds the open streams and logs of callers: in number by their shares, and in time by their permission to
+// read.
 type followers struct {
 	auth    *access.Middleware
 	shares  *access.Shares
-	closing <-chan struct{} // once the API ends
+	closing <-chan struct{} // closed when the API ends
 }
 
-// handle serves an operation: what it takes and gives are types, and its errors become problems.
+// handle registers an operation with typed input and output. Errors of h become problems.
 func handle[I, O any](r *routes, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	op.Errors = append(op.Errors, http.StatusServiceUnavailable)
 	if op.Metadata != nil {
@@ -62,18 +63,18 @@ func handle[I, O any](r *routes, op huma.Operation, h func(context.Context, *I) 
 	})
 }
 
-// body is an answer of nothing but a body.
+// body is an answer that has only a body.
 type body[T any] struct{ Body T }
 
-// accepted is that answer, with the revision as a header, too.
+// accepted is the answer to a write, with the revision also as a header.
 type accepted struct {
 	ETag string `header:"ETag"`
 	Body client.Accepted
 }
 
-// Condition binds a write to the revision that somebody has looked at.
+// Condition makes a write depend on the revision that the caller has read.
 type Condition struct {
-	IfMatch string `header:"If-Match" doc:"The ETag of the task that the change is based on; refused with 412 if it is another one now."`
+	IfMatch string `header:"If-Match" doc:"ETag of the task that the change is based on; refused with 412 if the task has changed since. Without it, the change applies to any revision."`
 }
 
 // revision returns the revision that a condition names, "" for any.
@@ -87,7 +88,7 @@ func (c *Condition) revision() string {
 
 func etag(revision string) string { return `"` + revision + `"` }
 
-// accept serves what people ask for: an operation that is stored.
+// accept registers a write: a request that becomes an operation in the store.
 func accept[I any](r *routes, op huma.Operation, asked func(*I) (cluster.Operation, Wait)) {
 	op.DefaultStatus = http.StatusAccepted
 	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests)
@@ -101,14 +102,14 @@ func accept[I any](r *routes, op huma.Operation, asked func(*I) (cluster.Operati
 	})
 }
 
-// do stores an operation in the name of who asks, and waits for as long as they want to.
+// do stores an operation in the name of the caller, and waits as long as the caller asked.
 func (o *writer) do(ctx context.Context, op cluster.Operation, wait Wait) (*accepted, error) {
 	c := access.CallerOf(ctx)
 	op.By, op.From, op.Key = c.Name, c.From, keyOf(ctx)
 	if o.auth.Open() {
-		op.By = "" // nobody's name is known
+		op.By = "" // on an open node the name of the caller is not authenticated
 	}
-	writing, cancel := context.WithTimeout(ctx, patience)
+	writing, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	out := client.Accepted{Accepted: op.String()}
 	var before *hub.Snapshot

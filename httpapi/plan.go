@@ -12,28 +12,31 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 )
 
-// plans serves plans.
+// plans serves plans and their application.
 type plans struct{ *routes }
 
-// serve serves what moves, and what operations would do.
+// serve registers the operations.
 func (api *plans) serve() {
 	tags := []string{"moves"}
 	accept(api.routes, huma.Operation{
 		OperationID: "move-now", Method: http.MethodPost, Path: "/api/v1/moves/now", Tags: tags,
-		Summary: "Moves the work of lost nodes now, without their delays and freezes",
+		Summary: "Move the work of lost nodes now",
+		Description: "Skips leave delays and freezes for the nodes that are lost now. No worker starts elsewhere before the lease of its " +
+			"node has expired. Has no effect if no node is lost.",
 	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.MoveNow(), in.Wait })
 	type operations struct {
 		Body struct {
-			Operations cluster.Operations `json:"operations,omitempty" doc:"In their order; without any, the plan is what is to move by itself."`
+			Operations cluster.Operations `json:"operations,omitempty" doc:"Operations to plan, in order; without any, the plan lists the pending moves."`
 		}
 	}
 	handle(api.routes, huma.Operation{
 		OperationID: "plan", Method: http.MethodPost, Path: "/api/v1/plan", Tags: tags, Metadata: as(RoleView),
-		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
-		Summary:     "What operations would do, without doing them",
-		Description: "Operations are applied in order, each to the result of the previous one. run-now cannot be planned.",
+		Errors:  []int{http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity},
+		Summary: "Plan operations",
+		Description: "Calculates what the operations would do and changes nothing. Operations are applied in order, each to the result " +
+			"of the previous one. run-now cannot be planned.",
 	}, func(ctx context.Context, in *operations) (*body[cluster.Plan], error) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 		plan, err := api.node.Plan(ctx, in.Body.Operations)
 		return &body[cluster.Plan]{plan}, err
@@ -41,8 +44,8 @@ func (api *plans) serve() {
 	type planned struct {
 		Wait
 		Body struct {
-			Revision   string             `json:"revision" doc:"Of the plan that it was."`
-			Operations cluster.Operations `json:"operations" doc:"Those that were planned."`
+			Revision   string             `json:"revision" doc:"Revision of the plan."`
+			Operations cluster.Operations `json:"operations" doc:"Operations of the plan, in the same order."`
 		}
 	}
 	handleKeyed(api.routes, huma.Operation{
@@ -53,15 +56,15 @@ func (api *plans) serve() {
 		Metadata:      as(RoleOperate),
 		DefaultStatus: http.StatusAccepted,
 		Errors:        []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
-		Summary:       "Does operations that were planned, in one commit",
-		Description: "Refused if the cluster or a record that is to change is not as it was when the plan was made. " +
-			"evict and lose can only be planned.",
+		Summary:       "Apply a plan",
+		Description: "Does all operations of the plan in one commit, or none. Refused with 412 if the cluster or a record to change has " +
+			"changed since the plan was made. Needs the role of each operation. evict and lose can only be planned.",
 	}, func(ctx context.Context, in *planned) (*body[client.Accepted], error) {
 		return api.apply(ctx, in.Body.Operations, in.Body.Revision, in.Wait)
 	})
 }
 
-// apply does operations that were planned, in the name of who asks, and waits for as long as they want to.
+// apply does operations that were planned, in the name of the caller, and waits as long as the caller asked.
 func (o *writer) apply(ctx context.Context, ops cluster.Operations, revision string, wait Wait) (*body[client.Accepted], error) {
 	c := access.CallerOf(ctx)
 	for i := range ops {
@@ -70,10 +73,10 @@ func (o *writer) apply(ctx context.Context, ops cluster.Operations, revision str
 		}
 	}
 	caller := cluster.Caller{From: c.From, Key: keyOf(ctx)}
-	if !o.auth.Open() { // else nobody's name is known
+	if !o.auth.Open() { // on an open node the name of the caller is not authenticated
 		caller.By = c.Name
 	}
-	writing, cancel := context.WithTimeout(ctx, patience)
+	writing, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	var before *hub.Snapshot
 	var err error
@@ -95,7 +98,7 @@ func (o *writer) apply(ctx context.Context, ops cluster.Operations, revision str
 	return &body[client.Accepted]{out}, nil
 }
 
-// roleFor returns who may do an operation.
+// roleFor returns the role that an operation needs.
 func roleFor(kind cluster.OperationKind) Role {
 	switch kind {
 	case cluster.OpScale, cluster.OpPause, cluster.OpResume, cluster.OpReset, cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain,

@@ -11,13 +11,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 )
 
-// process serves what is of this node's process alone.
+// process serves the version, configuration, log level and health of this node's process.
 type process struct {
 	*routes
 	options Options
 }
 
-// serve serves what this node's process says of itself.
+// serve registers the operations.
 func (api *process) serve() {
 	api.serveHealth()
 	tags := []string{"cluster"}
@@ -27,7 +27,7 @@ func (api *process) serve() {
 		Path:        "/api/v1/version",
 		Tags:        tags,
 		Metadata:    as(RoleView),
-		Summary:     "The version of this node's program",
+		Summary:     "Get the version of this node's program",
 	}, func(context.Context, *struct{}) (*body[client.Build], error) {
 		return &body[client.Build]{api.options.Build}, nil
 	})
@@ -37,14 +37,15 @@ func (api *process) serve() {
 		Path:        "/api/v1/config",
 		Tags:        tags,
 		Metadata:    as(RoleView),
-		Summary:     "The configuration of this node",
+		Summary:     "Get the configuration of this node",
+		Description: "The configuration in force, without secrets.",
 	}, func(context.Context, *struct{}) (*body[client.Config], error) {
 		return &body[client.Config]{client.Config{Node: api.node.Name(), Config: api.options.Config}}, nil
 	})
 	api.serveLevel(tags)
 }
 
-// serveLevel lets the level of the log be changed, until the process ends.
+// serveLevel registers the operations that read and change the log level of the process.
 func (api *process) serveLevel(tags []string) {
 	now := func() *body[client.Level] {
 		return &body[client.Level]{client.Level{Level: strings.ToLower(api.options.Level.Level().String())}}
@@ -55,7 +56,7 @@ func (api *process) serveLevel(tags []string) {
 		Path:        "/api/v1/log-level",
 		Tags:        tags,
 		Metadata:    as(RoleView),
-		Summary:     "How much this node logs",
+		Summary:     "Get the log level of this node",
 	}, func(context.Context, *struct{}) (*body[client.Level], error) { return now(), nil })
 	handle(api.routes, huma.Operation{
 		OperationID: "set-log-level",
@@ -64,7 +65,8 @@ func (api *process) serveLevel(tags []string) {
 		Tags:        tags,
 		Metadata:    as(RoleAdmin),
 		Errors:      []int{http.StatusUnprocessableEntity},
-		Summary:     "Changes how much this node logs, until it ends",
+		Summary:     "Set the log level of this node",
+		Description: "The level is in force at once, until the process ends.",
 	}, func(ctx context.Context, in *struct{ Body client.Level }) (*body[client.Level], error) {
 		if err := api.options.Level.UnmarshalText([]byte(in.Body.Level)); err != nil {
 			return nil, wrongValue("body.level", in.Body.Level, err.Error())
@@ -89,13 +91,15 @@ func healthOf(node Node) client.Health {
 func (api *process) serveHealth() {
 	handle(api.routes, huma.Operation{
 		OperationID: "get-healthz", Method: http.MethodGet, Path: "/healthz", Tags: []string{"health"},
-		Summary: "200 while the process is alive, whatever the coordination service does",
+		Summary:     "Report whether the process is alive",
+		Description: "Answers 200 while the process is alive, even while the coordination service does not answer.",
 	}, func(context.Context, *struct{}) (*body[client.Health], error) {
 		return &body[client.Health]{client.Health{Node: api.node.Name(), Status: "ok"}}, nil
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "get-readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"health"},
-		Summary: "200 while the node is a member at work, else 503 with the reasons",
+		Summary:     "Report whether the node is ready",
+		Description: "Answers 200 while the node is a member at work, else 503 with the reasons.",
 	}, func(context.Context, *struct{}) (*healthAnswer, error) {
 		status, health := http.StatusOK, healthOf(api.node)
 		if len(health.Reasons) > 0 {

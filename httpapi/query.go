@@ -213,7 +213,7 @@ func (c *reader) heardOf(ctx context.Context, task, node string) (now, ever name
 	if ever.has(task, node) {
 		return now, ever, nil
 	}
-	reading, cancel := context.WithTimeout(ctx, patience)
+	reading, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	list, err := c.node.Decisions(reading)
 	if err != nil {

@@ -10,26 +10,26 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// version is that of the API: fields are added to it, and none are taken away or change what they mean.
+// version is the version of the API. Within it fields may be added; none is removed or changes its meaning.
 const version = "1"
 
-// newHuma makes what reads requests, checks them against their types, and describes all of them.
+// newHuma returns the layer that decodes requests, checks them against their types, and describes all operations.
 func newHuma(mux *http.ServeMux) huma.API {
 	config := huma.DefaultConfig("xconsumer", version)
-	config.Info.Description = "Keeps N workers of every task running across a fleet of machines. Every node serves this API for its whole " +
-		"cluster."
+	config.Info.Description = "xconsumer keeps N workers of every task running across a fleet of machines. Every node serves this API for " +
+		"its whole cluster."
 	config.OpenAPIPath = "/api/v1/openapi"
-	config.DocsPath, config.SchemasPath = "", "" // its pages load scripts from elsewhere
+	config.DocsPath, config.SchemasPath = "", "" // huma's pages load scripts from other sites
 	config.CreateHooks = nil                     // no links to schemas in every answer
 	config.Tags = []*huma.Tag{
 		{Name: "cluster", Description: "The whole cluster."},
-		{Name: "tasks", Description: "What is to run, and how often."},
+		{Name: "tasks", Description: "Tasks: their declarations, overrides and runs."},
 		{Name: "workers", Description: "The slots of tasks, each on one node at a time."},
-		{Name: "nodes", Description: "Where it runs."},
-		{Name: "history", Description: "What has happened, and why."},
-		{Name: "session", Description: "Who asks: with tokens, by \"Authorization: Bearer …\" or by a login."},
-		{Name: "moves", Description: "What moves, and what a change would move."},
-		{Name: "health", Description: "For whatever watches the process."},
+		{Name: "nodes", Description: "The nodes that run workers."},
+		{Name: "history", Description: "Past decisions, operations and events, with their reasons."},
+		{Name: "session", Description: "The caller's identity: a token, sent as \"Authorization: Bearer TOKEN\" or by a login."},
+		{Name: "moves", Description: "Pending moves of workers, and plans of operations."},
+		{Name: "health", Description: "Probes for process supervisors and load balancers."},
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token": {Type: "http", Scheme: "bearer", Description: "A token of this node, if it requires one."},
@@ -43,7 +43,7 @@ func newHuma(mux *http.ServeMux) huma.API {
 	return humago.New(mux, config)
 }
 
-// durationText describes durations, so that one that is none is refused where it stands.
+// durationText describes durations, so that an invalid one is refused with its location.
 type durationText string
 
 // Schema implements huma.SchemaProvider.
@@ -62,8 +62,8 @@ type operationKind string
 // Schema implements huma.SchemaProvider.
 func (operationKind) Schema(huma.Registry) *huma.Schema { return oneOf(cluster.OperationKinds()) }
 
-// openAnswers lets answers have fields that the description does not name yet: later versions add some. What
-// requests are made of stays closed, so that a mistyped field is refused.
+// openAnswers lets answers have fields that the description does not name yet, because later versions add some. The
+// types of requests stay closed, so that a mistyped field is refused.
 func openAnswers(api *huma.OpenAPI) {
 	closed := map[string]bool{}
 	var walk func(s *huma.Schema)

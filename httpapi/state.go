@@ -15,7 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
-// states serves the whole cluster, and what changes in it.
+// states serves the state of the cluster and the stream of its changes.
 type states struct {
 	*routes
 	followers followers
@@ -29,28 +29,29 @@ func (api *states) serve() {
 		Method:      http.MethodGet,
 		Path:        "/api/v1/state",
 		Tags:        []string{"cluster"},
-		Summary:     "The whole cluster as this node sees it",
-		Description: "Its ETag is an id of the stream, which goes on from there. With at, where everything was after a decision that " +
-			"is kept: with what is known of it, and nodes that are gone by their names.",
+		Summary:     "Get the state of the cluster",
+		Description: "The whole cluster as this node sees it. The ETag is an id of the stream, which continues from there. With at, the " +
+			"answer is a Past: the placement after an earlier decision, as far as it is recorded; it lists nodes that are gone by " +
+			"their names. 404 if that decision is not kept.",
 		Parameters: []*huma.Param{
-			{Name: "at", In: "query", Description: "The number of a decision, or a time, for the last decision before it.", Schema: text},
-			{Name: "If-None-Match", In: "header", Description: "The ETag of a state that is known: 304 if it is the same.", Schema: text},
+			{Name: "at", In: "query", Description: "Number of a decision, or a time (RFC 3339) for the last decision before it.", Schema: text},
+			{Name: "If-None-Match", In: "header", Description: "ETag of the state that the client has; 304 if it has not changed.", Schema: text},
 		},
 		Responses: map[string]*huma.Response{
 			"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{OneOf: []*huma.Schema{
 				registry.Schema(reflect.TypeFor[cluster.State](), true, "State"), registry.Schema(reflect.TypeFor[cluster.Past](), true, "Past"),
 			}}}}},
-			"304":     {Description: "It is the same"},
+			"304":     {Description: "The state has not changed"},
 			"default": problemResponse(),
 		},
 	}, api.state)
 	api.handleRaw(api.streamOperation(), api.stream)
 }
 
-// state sends the state as it was encoded, once for everybody.
+// state sends the state, which is encoded once for all clients.
 func (api *states) state(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
 	if query.Has("at") {
 		api.past(ctx, w, query.Get("at"))
@@ -81,7 +82,7 @@ func (api *states) state(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(text) // the client has gone
 }
 
-// past sends where everything was.
+// past sends the placement after an earlier decision.
 func (api *states) past(ctx context.Context, w http.ResponseWriter, at string) {
 	n, err := api.decisionAt(ctx, at)
 	if err == nil {
@@ -95,7 +96,7 @@ func (api *states) past(ctx context.Context, w http.ResponseWriter, at string) {
 	api.fail(w, err)
 }
 
-// decisionAt returns the number of a decision that is named by it, or by a time.
+// decisionAt returns the number of the decision that a text names: its number, or a time at or after it.
 func (api *states) decisionAt(ctx context.Context, text string) (int64, error) {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return n, nil

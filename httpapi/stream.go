@@ -16,12 +16,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
-// writePatience is how long a stream is waited for that nobody reads.
-const writePatience = 10 * time.Second
+// writeTimeout bounds a write to a client that does not read.
+const writeTimeout = 10 * time.Second
 
-// stream sends what happens, as server-sent events: the whole state first, or what has happened since the message
-// that the reader has seen last, and then every change. Whoever reads too slowly is let go, and goes on from
-// where it was when it comes back.
+// stream sends server-sent events: first the whole state, or the messages since the last one that the client has seen,
+// and then every change. A client that reads too slowly is disconnected. It continues where it was when it reconnects.
 func (api *states) stream(w http.ResponseWriter, r *http.Request) {
 	since := r.Header.Get("Last-Event-ID")
 	if since == "" {
@@ -35,7 +34,7 @@ func (api *states) stream(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	allowed, cancel := context.WithCancel(r.Context())
 	defer api.followers.auth.EndUnlessAllowed(allowed, cancel, r, api.followers.closing)()
-	opening, opened := context.WithTimeout(allowed, patience)
+	opening, opened := context.WithTimeout(allowed, storeTimeout)
 	m, err := api.hub.State(opening)
 	opened()
 	if err != nil {
@@ -47,12 +46,12 @@ func (api *states) stream(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Accel-Buffering", "no") // of a proxy
+	h.Set("X-Accel-Buffering", "no") // for nginx as a proxy
 	w.WriteHeader(http.StatusOK)
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Time{})
 	send := func(text []byte) bool {
-		_ = rc.SetWriteDeadline(time.Now().Add(writePatience))
+		_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout))
 		_, err := w.Write(text) //nolint:gosec // an event stream is never read as a page
 		return err == nil
 	}
@@ -72,7 +71,7 @@ func (api *states) stream(w http.ResponseWriter, r *http.Request) {
 	for {
 		messages, changed, complete := api.hub.After(cursor)
 		if !complete {
-			return // too slow: it comes back for a snapshot
+			return // the client is too slow; it reconnects and gets a snapshot
 		}
 		for i := range messages {
 			cursor = messages[i].Seq
@@ -96,7 +95,7 @@ func (api *states) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// streamOperation describes the stream, which has no end.
+// streamOperation describes stream, which huma cannot serve because the answer has no end.
 func (api *states) streamOperation() *huma.Operation {
 	registry := api.huma.OpenAPI().Components.Schemas
 	data := func(kind string, of reflect.Type) *huma.Schema {
@@ -108,13 +107,14 @@ func (api *states) streamOperation() *huma.Operation {
 	}
 	return &huma.Operation{
 		OperationID: "follow", Method: http.MethodGet, Path: "/api/v1/stream", Tags: []string{"cluster"},
-		Summary: "Everything that happens, as server-sent events",
-		Description: "A snapshot of the state, and then every change, event and change of the node's own health. " +
-			"Last-Event-ID, or since, goes on from an earlier event, or from the ETag of a state, without a gap; " +
-			"where that is too long ago it begins with a snapshot again.",
+		Summary: "Follow the cluster",
+		Description: "Sends server-sent events: a snapshot of the state, and then every change, event and change of the node's own " +
+			"health. With Last-Event-ID or since, the stream continues after an earlier message, or after the ETag of a state, " +
+			"without a gap. If that id is too old, the stream begins with a snapshot again. A client that does not read for 10 " +
+			"seconds is disconnected.",
 		Parameters: []*huma.Param{
-			{Name: "since", In: "query", Description: "An id that was seen, or the ETag of a state.", Schema: &huma.Schema{Type: huma.TypeString}},
-			{Name: "Last-Event-ID", In: "header", Description: "The same, as browsers send it.", Schema: &huma.Schema{Type: huma.TypeString}},
+			{Name: "since", In: "query", Description: "Id of the last message received, or the ETag of a state.", Schema: &huma.Schema{Type: huma.TypeString}},
+			{Name: "Last-Event-ID", In: "header", Description: "As since; browsers send it when they reconnect.", Schema: &huma.Schema{Type: huma.TypeString}},
 		},
 		Responses: map[string]*huma.Response{
 			strconv.Itoa(http.StatusOK): {Description: "Events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{

@@ -19,14 +19,14 @@ type TaskPath struct {
 	Task string `path:"task" maxLength:"128" doc:"The task's name."`
 }
 
-// taskWrite names a task that is to change, as it is known.
+// taskWrite names the task of a write, and the revision that the write is based on.
 type taskWrite struct {
 	TaskPath
 	Condition
 	Wait
 }
 
-// taskOperation names a task that something is to be done with.
+// taskOperation names the task of an operation.
 type taskOperation struct {
 	TaskPath
 	Wait
@@ -50,44 +50,49 @@ func (api *tasks) serve() {
 		Condition
 		Wait
 		Body struct {
-			Workers int `json:"workers" minimum:"0" maximum:"100000" doc:"How many workers the task is to have, over all nodes."`
+			Workers int `json:"workers" minimum:"0" maximum:"100000" doc:"Number of workers of the task, over all nodes."`
 		}
 	}
 	accept(api.routes, huma.Operation{
 		OperationID: "scale-task", Method: http.MethodPost, Path: path("scale"), Tags: tags, Errors: stale,
-		Summary:     "Sets the number of a task's workers",
-		Description: "Stays in force over what the task declares, until it is reset.",
+		Summary:     "Scale a task",
+		Description: "Overrides the number of workers that the task declares, until the task is reset.",
 	}, func(in *scale) (cluster.Operation, Wait) {
 		op := cluster.Scale(in.Task, in.Body.Workers)
 		op.If = in.revision()
 		return op, in.Wait
 	})
-	for kind, summary := range map[cluster.OperationKind]string{
-		cluster.OpPause:  "Stops the workers of a task until it is resumed",
-		cluster.OpResume: "Lets the workers of a task run, also if it is declared as paused",
-		cluster.OpReset:  "Takes back what scale, pause and resume did to a task",
+	for kind, text := range map[cluster.OperationKind]struct{ summary, description string }{
+		cluster.OpPause:  {"Pause a task", "Stops the workers of the task until it is resumed or reset. Has no effect on a paused task."},
+		cluster.OpResume: {"Resume a task", "Runs the workers of the task, even if it is declared as paused. Has no effect on a running task."},
+		cluster.OpReset:  {"Reset a task", "Removes what scale, pause and resume set, so that the declaration of the task is in force again."},
 	} {
 		accept(api.routes, huma.Operation{
-			OperationID: string(kind) + "-task", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Errors: stale, Summary: summary,
+			OperationID: string(kind) + "-task", Method: http.MethodPost, Path: path(string(kind)), Tags: tags, Errors: stale,
+			Summary: text.summary, Description: text.description,
 		}, func(in *taskWrite) (cluster.Operation, Wait) {
 			return cluster.Operation{Kind: kind, Task: in.Task, If: in.revision()}, in.Wait
 		})
 	}
 	accept(api.routes, huma.Operation{
 		OperationID: "restart-task", Method: http.MethodPost, Path: path("restart"), Tags: tags,
-		Summary: "Restarts all workers of a task, as many at a time as the budgets allow",
+		Summary: "Restart all workers of a task",
+		Description: "As many at a time as the budgets allow. Failed and withheld workers are tried again. Repeated without an " +
+			"Idempotency-Key, it restarts them again.",
 	}, func(in *taskOperation) (cluster.Operation, Wait) { return cluster.RestartTask(in.Task), in.Wait })
 	type runNow struct {
 		TaskPath
 		Wait
 		Body *struct {
-			Params cluster.Params `json:"params,omitempty" doc:"In place of the task's params."`
+			Params cluster.Params `json:"params,omitempty" doc:"Params of this run; the task's params by default."`
 		}
 	}
 	accept(api.routes, huma.Operation{
 		OperationID: "run-task-now", Method: http.MethodPost, Path: path("run-now"), Tags: tags,
-		Summary:     "Begins a run of a task that runs to its end",
-		Description: "While another one goes on it waits for that, unless the task's runs may overlap.",
+		Summary: "Begin a run of a task",
+		Description: "The revision of the answer is the id of the run. While another run of the task is under way the new one waits, unless " +
+			"the task's runs may overlap. Refused with 409 if the task is neither once nor scheduled. Repeated without an " +
+			"Idempotency-Key, it begins another run.",
 	}, func(in *runNow) (cluster.Operation, Wait) {
 		var params cluster.Params
 		if in.Body != nil {
@@ -102,9 +107,10 @@ func (api *tasks) serve() {
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Errors:      []int{http.StatusNotFound},
-		Summary:     "The runs of a task and the firings that were skipped, by the instants of their firings, the last one last",
+		Summary:     "List the runs of a task",
+		Description: "Runs and skipped firings, in the order of their firing times, the latest one last.",
 	}, func(ctx context.Context, in *TaskPath) (*body[client.Runs], error) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 		m, err := api.hub.Current(ctx)
 		if err != nil {
@@ -115,7 +121,7 @@ func (api *tasks) serve() {
 	})
 }
 
-// serveDeclarations serves what tasks declare.
+// serveDeclarations registers the operations that read declarations, and those that change them.
 func (api *tasks) serveDeclarations() {
 	const all, one = "/api/v1/tasks", "/api/v1/tasks/{task}"
 	tags := []string{"tasks"}
@@ -125,10 +131,10 @@ func (api *tasks) serveDeclarations() {
 		Path:        all,
 		Tags:        tags,
 		Metadata:    as(RoleView),
-		Summary:     "All tasks, with what they declare",
+		Summary:     "List tasks with their declarations",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Tasks], error) {
 		list, err := api.tasks(ctx)
-		return &body[client.Tasks]{client.Tasks{Tasks: append([]cluster.TaskDetail{}, list...)}}, err // none is a list, too
+		return &body[client.Tasks]{client.Tasks{Tasks: append([]cluster.TaskDetail{}, list...)}}, err // an empty list, not null
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "get-task",
@@ -137,7 +143,7 @@ func (api *tasks) serveDeclarations() {
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Errors:      []int{http.StatusNotFound},
-		Summary:     "A task, with what it declares",
+		Summary:     "Get a task with its declaration",
 	}, func(ctx context.Context, in *TaskPath) (*taskAnswer, error) {
 		task, err := api.task(ctx, in.Task)
 		return &taskAnswer{etag(task.Revision), task}, err
@@ -145,7 +151,7 @@ func (api *tasks) serveDeclarations() {
 	api.serveChanges(all, one)
 }
 
-// serveChanges serves changes of what tasks declare.
+// serveChanges registers the operations that change declarations.
 func (api *tasks) serveChanges(all, one string) {
 	tags := []string{"tasks"}
 	type create struct {
@@ -154,8 +160,9 @@ func (api *tasks) serveChanges(all, one string) {
 	}
 	handleKeyed(api.routes, huma.Operation{
 		OperationID: "create-task", Method: http.MethodPost, Path: all, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
-		Errors:  []int{http.StatusConflict, http.StatusUnprocessableEntity},
-		Summary: "Creates a task",
+		Errors:      []int{http.StatusConflict, http.StatusUnprocessableEntity},
+		Summary:     "Create a task",
+		Description: "Refused with 409 if the task exists, and with 422 if the declaration is not valid.",
 	}, func(ctx context.Context, in *create) (*accepted, error) {
 		op := cluster.Declare(in.Body)
 		op.If = cluster.IfAbsent
@@ -165,7 +172,7 @@ func (api *tasks) serveChanges(all, one string) {
 		TaskPath
 		Condition
 		Wait
-		IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"* for a task that must not exist."`
+		IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"* to create the task only; refused with 409 if it exists."`
 		Body        cluster.TaskSpec
 	}
 	accept(api.routes, huma.Operation{
@@ -175,8 +182,8 @@ func (api *tasks) serveChanges(all, one string) {
 		Tags:        tags,
 		Metadata:    as(RoleAdmin),
 		Errors:      []int{http.StatusPreconditionFailed},
-		Summary:     "Puts a declaration in force, in place of the one that the task has",
-		Description: "The task is created if it does not exist. What scale and pause did to it stays.",
+		Summary:     "Replace the declaration of a task",
+		Description: "Creates the task if it does not exist. The overrides of scale, pause and resume stay in force.",
 	}, func(in *replace) (cluster.Operation, Wait) {
 		op := cluster.Operation{Kind: cluster.OpDeclare, Task: in.Task, Spec: &in.Body, If: in.revision()}
 		if in.IfNoneMatch != "" {
@@ -188,13 +195,13 @@ func (api *tasks) serveChanges(all, one string) {
 		TaskPath
 		Condition
 		Wait
-		Body map[string]any `doc:"The fields that change; null takes one back."`
+		Body map[string]any `doc:"Fields to change; null resets a field to its default."`
 	}
 	handleKeyed(api.routes, huma.Operation{
 		OperationID: "patch-task", Method: http.MethodPatch, Path: one, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
-		Summary:     "Changes parts of what a task declares",
-		Description: "A merge patch (RFC 7396) of the declaration.",
+		Summary:     "Change parts of the declaration of a task",
+		Description: "The body is a JSON merge patch (RFC 7396) of the declaration.",
 	}, func(ctx context.Context, in *patch) (*accepted, error) {
 		text, err := json.Marshal(in.Body)
 		if err != nil {
@@ -211,8 +218,8 @@ func (api *tasks) serveChanges(all, one string) {
 		Tags:        tags,
 		Metadata:    as(RoleAdmin),
 		Errors:      []int{http.StatusPreconditionFailed},
-		Summary:     "Deletes a task, and what is known of its runs",
-		Description: "Its workers are stopped. A file that declares it the same way as before does not bring it back.",
+		Summary:     "Delete a task and its runs",
+		Description: "Stops the workers of the task. A file that declares the task in the same way as before does not create it again.",
 	}, func(in *taskWrite) (cluster.Operation, Wait) {
 		op := cluster.Delete(in.Task)
 		op.If = in.revision()
@@ -222,7 +229,7 @@ func (api *tasks) serveChanges(all, one string) {
 
 // tasks returns all tasks.
 func (c *reader) tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	m, err := c.hub.Current(ctx)
 	if err != nil {
@@ -244,7 +251,7 @@ func (c *reader) task(ctx context.Context, name string) (cluster.TaskDetail, err
 	return list[at], nil
 }
 
-// runsOf returns the runs of a task, read once for everybody while nothing changes.
+// runsOf returns the runs of a task. While the cluster does not change they are read once for all callers.
 func (c *reader) runsOf(ctx context.Context, m *hub.Snapshot, task string) ([]cluster.RunInfo, error) {
 	return c.runs.Get(ctx, m, task, func(ctx context.Context) ([]cluster.RunInfo, error) { return c.node.Runs(ctx, task) })
 }

@@ -17,7 +17,7 @@ import (
 // WorkerPath names a worker.
 type WorkerPath struct {
 	TaskPath
-	Index int `path:"index" minimum:"0" maximum:"99999" doc:"Which of the task's workers, from 0."`
+	Index int `path:"index" minimum:"0" maximum:"99999" doc:"Index of the worker in its task, from 0."`
 }
 
 func (w *WorkerPath) slot(run string) cluster.Slot {
@@ -27,21 +27,20 @@ func (w *WorkerPath) slot(run string) cluster.Slot {
 	return cluster.Slot{Task: w.Task, Index: w.Index}
 }
 
-// workerQuery picks workers.
+// workerQuery selects workers.
 type workerQuery struct {
-	Task  string     `query:"task" doc:"Of this task."`
-	Node  string     `query:"node" doc:"On this node."`
-	State stateParam `query:"state" doc:"In this state."`
+	Task  string     `query:"task" doc:"Name of the task."`
+	Node  string     `query:"node" doc:"Name of the node."`
+	State stateParam `query:"state" doc:"State of the workers."`
 }
 
-// workerRun names a worker, of a run if its task has runs.
+// workerRun names a worker, and the run if its task has runs.
 type workerRun struct {
 	WorkerPath
-	Run string `query:"run" doc:"Of this run, of a task that runs to its end; of the one under way that began last unless it is said."`
+	Run string `query:"run" doc:"Id of the run, for a task with runs; by default the run under way that began last."`
 }
 
-// underWay returns the slot that is meant where a task has runs, and none is named: that of the run under way that began
-// last.
+// underWay adds the run to a slot that names none although its task has runs: the run under way that began last.
 func underWay(m *hub.Snapshot, slot cluster.Slot) (cluster.Slot, error) {
 	tasks := m.State.Tasks
 	at := slices.IndexFunc(tasks, func(t cluster.TaskInfo) bool { return t.Name == slot.Task && t.Runs })
@@ -84,7 +83,8 @@ func (api *workers) serve() {
 		Path:        "/api/v1/workers",
 		Tags:        tags,
 		Metadata:    as(RoleView),
-		Summary:     "Workers, all or some",
+		Summary:     "List workers",
+		Description: "All workers, or those that match every filter. Refused with 422 if no task or node of that name is known.",
 	}, func(ctx context.Context, in *workerQuery) (*body[client.Workers], error) {
 		if err := api.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
@@ -104,7 +104,7 @@ func (api *workers) serve() {
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "get-worker", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView),
-		Errors: []int{http.StatusNotFound}, Summary: "A worker",
+		Errors: []int{http.StatusNotFound}, Summary: "Get a worker",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.WorkerInfo], error) {
 		m, slot, err := api.locate(ctx, in)
 		if err != nil {
@@ -118,13 +118,15 @@ func (api *workers) serve() {
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "explain-worker", Method: http.MethodGet, Path: one + "/explain", Tags: tags, Metadata: as(RoleView),
-		Errors: []int{http.StatusNotFound}, Summary: "Why a worker is where it is, why not elsewhere, and how it got there",
+		Errors:      []int{http.StatusNotFound},
+		Summary:     "Explain the placement of a worker",
+		Description: "Why the worker is where it is, why it is not on other nodes, and how it got there.",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.Explanation], error) {
 		_, slot, err := api.locate(ctx, in)
 		if err != nil {
 			return nil, err
 		}
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 		out, err := api.node.Explain(ctx, slot)
 		return &body[cluster.Explanation]{out}, err
@@ -133,7 +135,7 @@ func (api *workers) serve() {
 	api.serveLogs()
 }
 
-// serveOperations serves what is done with one worker.
+// serveOperations registers the operations on one worker.
 func (api *workers) serveOperations(one string) {
 	tags := []string{"workers"}
 	type restart struct {
@@ -142,23 +144,26 @@ func (api *workers) serveOperations(one string) {
 	}
 	accept(api.routes, huma.Operation{
 		OperationID: "restart-worker", Method: http.MethodPost, Path: one + "/restart", Tags: tags,
-		Summary: "Restarts a worker under a new token, not necessarily on the same node",
+		Summary: "Restart a worker",
+		Description: "The worker runs again under a new token, not necessarily on the same node. Repeated without an Idempotency-Key, it " +
+			"restarts again.",
 	}, func(in *restart) (cluster.Operation, Wait) { return cluster.RestartWorker(in.slot("")), in.Wait })
 	type move struct {
 		WorkerPath
 		Wait
 		Body struct {
-			To string `json:"to" minLength:"1" maxLength:"128" doc:"The node that is to have it."`
+			To string `json:"to" minLength:"1" maxLength:"128" doc:"Name of the node to move the worker to."`
 		}
 	}
 	accept(api.routes, huma.Operation{
 		OperationID: "move-worker", Method: http.MethodPost, Path: one + "/move", Tags: tags,
-		Summary:     "Moves a worker to a node",
-		Description: "Another one makes room for it where that keeps the placement even. Refused if the plan would not leave it there.",
+		Summary: "Move a worker",
+		Description: "Another worker of the node moves away where that keeps the placement even. Refused with 409 if the worker is " +
+			"there already, runs on no node, or would be moved back by the scheduler.",
 	}, func(in *move) (cluster.Operation, Wait) { return cluster.Move(in.slot(""), in.Body.To), in.Wait })
 }
 
-// serveLogs serves logs and stacks, to callers and to other nodes.
+// serveLogs registers logs and stacks, for callers and for other nodes.
 func (api *workers) serveLogs() {
 	api.handleRaw(logOperation(), api.logs.serveLog)
 	api.handleRaw(stackOperation(), api.logs.serveStack)
@@ -173,7 +178,7 @@ func (api *workers) serveLogs() {
 		})
 	}
 	api.mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/log", asked(func(w http.ResponseWriter, r *http.Request, q logQuery) {
-		// The other node looks after who reads it.
+		// The other node checks its caller.
 		if err := api.logs.sendLog(r.Context(), w, localLog{api.node, q.slot}, api.node.Name(), q); err != nil {
 			api.fail(w, err)
 		}
@@ -184,7 +189,7 @@ func (api *workers) serveLogs() {
 	)
 }
 
-// locate returns the cluster as it is, and the slot in it that a request means.
+// locate returns the present state of the cluster, and the slot that a request names.
 func (c *reader) locate(ctx context.Context, in *workerRun) (*hub.Snapshot, cluster.Slot, error) {
 	m, err := c.current(ctx)
 	if err != nil {
@@ -194,7 +199,7 @@ func (c *reader) locate(ctx context.Context, in *workerRun) (*hub.Snapshot, clus
 	return m, slot, err
 }
 
-// workerOf returns a worker, and false if there is none.
+// workerOf returns the worker of a slot, and false if there is none.
 func workerOf(m *hub.Snapshot, slot cluster.Slot) (cluster.WorkerInfo, bool) {
 	list := m.State.Workers
 	task, run := cluster.SplitRun(slot.Task)
@@ -209,7 +214,7 @@ func workerOf(m *hub.Snapshot, slot cluster.Slot) (cluster.WorkerInfo, bool) {
 	return list[at], true
 }
 
-// logOperation describes the log, which may have no end.
+// logOperation describes serveLog, which huma cannot serve because the answer may have no end.
 func logOperation() *huma.Operation {
 	integer, text, truth := &huma.Schema{Type: huma.TypeInteger}, &huma.Schema{Type: huma.TypeString}, &huma.Schema{Type: huma.TypeBoolean}
 	return &huma.Operation{
@@ -217,49 +222,50 @@ func logOperation() *huma.Operation {
 		Method:      http.MethodGet,
 		Path:        "/api/v1/workers/{task}/{index}/log",
 		Tags:        []string{"workers"},
-		Summary:     "What a worker has written, from whichever node has it",
-		Description: "A JSON object a line. With follow it goes on for as long as the node has the worker and the client stays; the " +
-			"stream says where a worker is.",
+		Summary:     "Get the log of a worker",
+		Description: "The output of the worker, one JSON object per line, from the node that has the worker. With follow, the answer " +
+			"continues as long as that node has the worker; the stream reports where a worker is.",
 		Parameters: []*huma.Param{
-			{Name: "task", In: "path", Required: true, Schema: text},
-			{Name: "index", In: "path", Required: true, Schema: integer},
+			{Name: "task", In: "path", Required: true, Description: "The task's name.", Schema: text},
+			{Name: "index", In: "path", Required: true, Description: "Index of the worker in its task, from 0.", Schema: integer},
 			{Name: "lines", In: "query", Description: "Number of most recent lines; 200 by default.", Schema: integer},
-			{Name: "follow", In: "query", Description: "Keep the stream open and send new lines as they are written.", Schema: truth},
-			{Name: "run", In: "query", Description: "ID of the run, for a task with runs.", Schema: text},
+			{Name: "follow", In: "query", Description: "Whether to keep the answer open and send new lines as they are written; false by default.", Schema: truth},
+			{Name: "run", In: "query", Description: "Id of the run, for a task with runs.", Schema: text},
 			{
 				Name: "node",
 				In:   "query",
-				Description: "What this node keeps of it, also of a worker that has left it, or of a run that is over; the node that has the " +
-					"worker unless it is said.",
+				Description: "Name of the node whose lines to return, even of a worker that has left the node or of a run that is over; by " +
+					"default the node that has the worker.",
 				Schema: text,
 			},
 		},
 		Responses: map[string]*huma.Response{
 			"200": {Description: "Lines", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: text}}},
 			"204": {
-				Description: "The node that was named keeps nothing of it: the worker has not begun there, or left long ago, or the node is " +
-					"not up. A node that nothing names, now or in what is kept of the past, is refused, and a task like it is not " +
-					"found. If no node is named, a worker without a log is not found.",
+				Description: "The named node has no lines of the worker: the worker has not begun there, it left long ago, or the node is not " +
+					"up. For an unknown node the answer is 422, for an unknown task 404. If the request names no node, the answer for a " +
+					"worker without a log is 404.",
 			},
 			"default": problemResponse(),
 		},
 	}
 }
 
-// stackOperation describes the stack, which is text.
+// stackOperation describes serveStack, whose answer is text.
 func stackOperation() *huma.Operation {
 	integer, text := &huma.Schema{Type: huma.TypeInteger}, &huma.Schema{Type: huma.TypeString}
 	return &huma.Operation{
 		OperationID: "get-worker-stack", Method: http.MethodGet, Path: "/api/v1/workers/{task}/{index}/stack", Tags: []string{"workers"},
-		Summary:     "What the goroutines of a worker are doing, from whichever node has it",
-		Description: "For one that does not stop. Programs have none: of these it says which processes they are, and in which state.",
+		Summary: "Get the stacks of a worker",
+		Description: "The stacks of the worker's goroutines, from the node that has the worker. Use it for a worker that does not stop. " +
+			"For a program the answer lists its processes and their states. 404 if the worker does not run.",
 		Parameters: []*huma.Param{
-			{Name: "task", In: "path", Required: true, Schema: text},
-			{Name: "index", In: "path", Required: true, Schema: integer},
+			{Name: "task", In: "path", Required: true, Description: "The task's name.", Schema: text},
+			{Name: "index", In: "path", Required: true, Description: "Index of the worker in its task, from 0.", Schema: integer},
 			{
 				Name:        "run",
 				In:          "query",
-				Description: "Of this run, of a task that runs to its end; of the one under way that began last unless it is said.",
+				Description: "Id of the run, for a task with runs; by default the run under way that began last.",
 				Schema:      text,
 			},
 		},

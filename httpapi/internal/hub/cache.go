@@ -25,9 +25,9 @@ type reading[V any] struct {
 }
 
 const (
-	patience = 5 * time.Second // how long a read may take
-	cacheFor = 5 * time.Second
-	maxKept  = 1000
+	readTimeout = 5 * time.Second // how long a read may take
+	cacheFor    = 5 * time.Second
+	maxKept     = 1000
 )
 
 // Get returns what is kept for a key, or reads it. A read goes on for others when the context of the first who wants it ends.
@@ -60,7 +60,7 @@ func (c *Cache[K, V]) reading(ctx context.Context, m *Snapshot, key K, read func
 
 // read reads a key. An error is given to those who wait, and not kept.
 func (c *Cache[K, V]) read(ctx context.Context, key K, r *reading[V], read func(context.Context) (V, error)) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	value, err := read(ctx)
 	c.mu.Lock()

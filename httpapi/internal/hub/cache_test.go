@@ -86,7 +86,7 @@ func TestCacheGivesUpAReadThatDoesNotEnd(t *testing.T) {
 			<-ctx.Done()
 			return 0, ctx.Err()
 		})
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != patience {
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != readTimeout {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})

@@ -8,31 +8,31 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Accepted is the answer to an operation that is in the store.
+// Accepted is the answer to an operation that is committed to the store.
 type Accepted struct {
 	Accepted string `json:"accepted" doc:"The operation, in words."`
-	Repeated bool   `json:"repeated,omitempty" doc:"An earlier request with the same Idempotency-Key has done it already."`
-	Revision string `json:"revision" doc:"The revision of the changed record: of a task, what If-Match takes; for run-now, the id of the run; empty if no record changed."`
+	Repeated bool   `json:"repeated,omitempty" doc:"True if an earlier request with the same Idempotency-Key did the operation."`
+	Revision string `json:"revision" doc:"Revision of the changed record, for a task usable in If-Match; for run-now, the id of the run; empty if no record changed."`
 	Settled  *bool  `json:"settled,omitempty" doc:"With wait: true once all affected workers have settled, those without a place included."`
-	// Waiting says what is not settled.
-	Waiting []string `json:"waiting,omitempty" doc:"With wait, if not settled: what is still to be done."`
-	// Unplaced says which workers have no place, and why.
-	Unplaced []string `json:"unplaced,omitempty" doc:"With wait, once it is settled: how many workers of which tasks have no place, and why. Tasks that are paused or run to their end are left out."`
+	// Waiting lists the steps that are not done yet.
+	Waiting []string `json:"waiting,omitempty" doc:"With wait, if not settled: the steps that are still to be done, 20 at most."`
+	// Unplaced lists the workers without a place, and why.
+	Unplaced []string `json:"unplaced,omitempty" doc:"With wait, if settled: the number of workers without a place for each task, and why. Tasks that are paused or run to their end are left out."`
 }
 
 // Tasks are all tasks of a cluster.
 type Tasks struct {
-	Tasks []cluster.TaskDetail `json:"tasks"`
+	Tasks []cluster.TaskDetail `json:"tasks" doc:"All tasks with their declarations."`
 }
 
 // Runs are the runs of a task.
 type Runs struct {
-	Runs []cluster.RunInfo `json:"runs"`
+	Runs []cluster.RunInfo `json:"runs" doc:"Runs and skipped firings of the task, the latest one last."`
 }
 
-// Workers are workers of a cluster.
+// Workers are the workers that a query selects.
 type Workers struct {
-	Workers []cluster.WorkerInfo `json:"workers"`
+	Workers []cluster.WorkerInfo `json:"workers" doc:"Workers by task, run and index."`
 }
 
 // Nodes are all nodes of a cluster.
@@ -41,33 +41,33 @@ type Nodes struct {
 	Lost  []cluster.NodeInfo `json:"lost" doc:"Lost members that are not reaped yet."`
 }
 
-// Leader is who leads.
+// Leader is the leader of a cluster.
 type Leader struct {
-	Node string            `json:"node" doc:"Its name, \"\" while nobody leads."`
-	Term int64             `json:"term"`
-	Info *cluster.NodeInfo `json:"info,omitempty"`
+	Node string            `json:"node" doc:"Name of the leader, \"\" while no node leads."`
+	Term int64             `json:"term" doc:"Number of the leader's term; each leader has a greater one than the last."`
+	Info *cluster.NodeInfo `json:"info,omitempty" doc:"The leader as a node, if it is live."`
 }
 
-// Events are what a node knows to have happened.
+// Events are the events that a node has seen.
 type Events struct {
 	Events []cluster.Event `json:"events" doc:"Oldest first."`
 }
 
-// EventFilter says which events are wanted; what is empty leaves none out.
+// EventFilter selects events. An empty field selects all.
 type EventFilter struct {
-	Since time.Time // at this time or later, by the clock of the node that tells of it
+	Since time.Time // the earliest time, by the clock of the node that emitted the event
 	Kind  cluster.EventKind
 	Task  string // or one of its workers or runs
 	Node  string
 }
 
-// Has reports whether an event is wanted.
+// Has reports whether the filter selects an event.
 func (f *EventFilter) Has(e *cluster.Event) bool {
 	return !e.Time.Before(f.Since) && (f.Kind == "" || e.Kind == f.Kind) && (f.Task == "" || cluster.IsOf(e.TaskName(), f.Task)) &&
 		(f.Node == "" || e.Node == f.Node)
 }
 
-// query returns the filter as a node is asked with it.
+// query returns the filter as query parameters.
 func (f *EventFilter) query() url.Values {
 	q := url.Values{}
 	for name, value := range map[string]string{"kind": string(f.Kind), "task": f.Task, "node": f.Node} {
@@ -83,21 +83,21 @@ func (f *EventFilter) query() url.Values {
 
 // Health is the answer of /healthz and /readyz.
 type Health struct {
-	Node    string   `json:"node"`
-	Status  string   `json:"status" enum:"ok,not ready"`
-	Reasons []string `json:"reasons,omitempty" doc:"Why it is not ready."`
+	Node    string   `json:"node" doc:"Name of the node."`
+	Status  string   `json:"status" enum:"ok,not ready" doc:"Whether the process is alive, or for /readyz whether the node is a member at work."`
+	Reasons []string `json:"reasons,omitempty" doc:"Why the node is not ready; the first reason is the cause of the others."`
 }
 
-// Build is what a program knows of itself; what it does not is empty.
+// Build describes how a program was built. Unknown fields are empty.
 type Build struct {
-	Version  string `json:"version"`
-	Revision string `json:"revision,omitempty" doc:"Of its source."`
-	Time     string `json:"time,omitempty" doc:"Of that revision."`
-	Modified bool   `json:"modified,omitempty" doc:"The source was changed since."`
-	Go       string `json:"go"`
+	Version  string `json:"version" doc:"Version of the program."`
+	Revision string `json:"revision,omitempty" doc:"Revision of the source."`
+	Time     string `json:"time,omitempty" doc:"Time of that revision."`
+	Modified bool   `json:"modified,omitempty" doc:"True if the source was changed after that revision."`
+	Go       string `json:"go" doc:"Version of Go that built the program."`
 }
 
-// String describes it.
+// String returns the version, the revision and the version of Go, for people.
 func (b Build) String() string {
 	parts := []string{b.Version}
 	if b.Revision != "" {
@@ -108,11 +108,11 @@ func (b Build) String() string {
 
 // Config is the configuration of a node.
 type Config struct {
-	Node   string         `json:"node"`
-	Config map[string]any `json:"config" doc:"As it is in force. Secrets are left out."`
+	Node   string         `json:"node" doc:"Name of the node."`
+	Config map[string]any `json:"config" doc:"Configuration in force, without secrets."`
 }
 
 // Level is how much a node logs.
 type Level struct {
-	Level string `json:"level" enum:"debug,info,warn,error"`
+	Level string `json:"level" enum:"debug,info,warn,error" doc:"Lowest level that is logged; info by default."`
 }

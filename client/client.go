@@ -1,14 +1,14 @@
-// Package client asks the nodes of a cluster over HTTP, and has the types of what they answer.
+// Package client calls the HTTP API of a cluster's nodes, and defines the types of its answers.
 //
 // # The model
 //
-//	Client ── Get, State, Plan, Events, Log ──▶ any node: what it sees of the whole cluster
-//	       ── Do ─────────────────────────────▶ any node: a request is accepted, and done once, however often it is sent
-//	       ◀─ Follow, FollowEvents ─────────── the cluster as it is, and then every change, without a gap
+//	Client ── Get, State, Plan, Events, Log ──▶ any node: the whole cluster as the node sees it
+//	       ── Do ─────────────────────────────▶ any node: a request is accepted, and done once even if it is sent again
+//	       ◀─ Follow, FollowEvents ─────────── the state of the cluster, and then every change, without a gap
 //
-// Every node answers for its whole cluster, so that it does not matter which of them is asked. The nouns are those of
-// package cluster. An error that a node answers with is a [RefusedError]; [ErrUnreachable] is that none does, and
-// [ErrOutcomeUnknown] that a request was sent and may have been done.
+// Every node answers for its whole cluster, so a client may call any of them. The nouns are those of package cluster. An
+// error answer of a node is a [RefusedError]. [ErrUnreachable] means that no node answered, and [ErrOutcomeUnknown] that
+// a request was sent and may have been done.
 //
 // A program that uses this package links the standard library alone, and neither the server nor the console.
 package client
@@ -36,26 +36,26 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
-// KeyHeader is the header with a key that makes requests the same one: what was done for a key is done once.
+// KeyHeader is the header with the key of a request. Requests with the same key are done once.
 const KeyHeader = "Idempotency-Key"
 
-// Options say how a client asks.
+// Options configure a client.
 type Options struct {
 	Token string      // "" for none
-	TLS   *tls.Config // nil for the system's roots
+	TLS   *tls.Config // nil for the system's root certificates
 }
 
-// Client asks a node. Its methods may be called from any goroutine.
+// Client calls one node. Its methods may be called from any goroutine.
 type Client struct {
 	base  string
 	token string
 	http  *http.Client
 }
 
-// patience is how long an answer may take that is not waited with.
-const patience = 15 * time.Second
+// answerTimeout bounds how long an answer may take, besides the Wait of a request.
+const answerTimeout = 15 * time.Second
 
-// New returns a client of the node at a URL such as "http://127.0.0.1:8800".
+// New returns a client of the node at a URL such as "http://127.0.0.1:8800". It does not connect.
 func New(server string, options Options) (*Client, error) {
 	if !strings.Contains(server, "://") {
 		server = "http://" + server
@@ -74,7 +74,7 @@ func New(server string, options Options) (*Client, error) {
 	return &Client{base: strings.TrimSuffix(u.String(), "/"), token: options.Token, http: &http.Client{Transport: transport}}, nil
 }
 
-// validateServer refuses a URL with an address that cannot be reached as it stands.
+// validateServer refuses a URL with an address that is not valid.
 func validateServer(server string) error {
 	_, rest, _ := strings.Cut(server, "://")
 	if err := address.RefuseUserinfo(rest); err != nil {
@@ -83,7 +83,7 @@ func validateServer(server string) error {
 	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
 		rest = rest[:end]
 	}
-	const anyPort = 80 // what the scheme says; only the form counts
+	const anyPort = 80 // in place of the scheme's port; only the form is checked
 	_, err := address.Parse(rest, anyPort)
 	return err
 }
@@ -91,22 +91,22 @@ func validateServer(server string) error {
 // Server returns the URL of the node.
 func (c *Client) Server() string { return c.base }
 
-// State returns the cluster as the node sees it, and the answer as it came.
+// State returns the cluster as the node sees it, and the unparsed answer.
 func (c *Client) State(ctx context.Context) (state cluster.State, raw []byte, err error) {
 	raw, err = c.Get(ctx, "/api/v1/state", nil, &state)
 	return state, raw, err
 }
 
-// Get asks for something, and returns the answer as it came, too.
+// Get reads a path of the API into answer, and returns the unparsed answer, too.
 func (c *Client) Get(ctx context.Context, path string, query url.Values, answer any) (raw []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	return c.exchange(ctx, call{path: path, query: query}, answer, http.StatusOK)
 }
 
-// Health asks whether the node answers, or with ready whether it is a member at work.
+// Health returns the health of the process, or with ready whether the node is a member at work.
 func (c *Client) Health(ctx context.Context, ready bool) (health Health, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	path := "/healthz"
 	if ready {
@@ -120,25 +120,25 @@ func (c *Client) Health(ctx context.Context, ready bool) (health Health, err err
 	return health, err
 }
 
-// Request asks for a change.
+// Request is a write.
 type Request struct {
 	Method string // "" for POST
 	Path   string
 	Body   any           // nil for none
-	Match  string        // the revision that it is based on, "" for any
-	Key    string        // makes requests that are the same one; "" for one of its own
-	Wait   time.Duration // how long to wait until it has settled; 0 not to
+	Match  string        // the revision that the write is based on, "" for any
+	Key    string        // the idempotency key; "" for a new random one
+	Wait   time.Duration // how long to wait until the write has settled; 0 not to wait
 }
 
-// A request whose answer was lost is sent again, so often at most, with such a pause before.
+// A request whose answer was lost is sent again after a pause, a bounded number of times.
 const (
 	repeats     = 3
 	repeatPause = time.Second
 )
 
-// Do asks for a change. It is done when leaders see to it, and within Wait if the answer says that it has
-// settled. Where the answer is lost it is asked for again, with the same key, so that it is done once; if that does not help
-// the error matches ErrOutcomeUnknown.
+// Do sends a write. It returns once the operation is committed; the leader carries it out afterwards. With Wait, Do
+// waits until the operation has settled or the time is over; Settled reports which. If an answer is lost, Do sends the
+// request again with the same key, so that it is done once. If no answer comes, the error matches ErrOutcomeUnknown.
 func (c *Client) Do(ctx context.Context, r Request) (accepted Accepted, err error) {
 	if r.Key == "" {
 		r.Key = rand.Text()
@@ -163,12 +163,12 @@ func (c *Client) Do(ctx context.Context, r Request) (accepted Accepted, err erro
 	}
 }
 
-// lostAnswer is an error of a request that was sent and may have been done.
+// lostAnswer is the error of a request that was sent and may have been done.
 type lostAnswer struct{ error }
 
 func (e *lostAnswer) Unwrap() error { return e.error }
 
-// noAnswerError is why there is no answer, in words for people.
+// noAnswerError states for people why there is no answer. It unwraps to its causes.
 type noAnswerError struct {
 	text string
 	errs []error
@@ -177,13 +177,13 @@ type noAnswerError struct {
 func (e *noAnswerError) Error() string   { return e.text }
 func (e *noAnswerError) Unwrap() []error { return e.errs }
 
-// isLost reports whether what was sent may have been done although the answer is an error.
+// isLost reports whether a request may have been done although its answer is an error.
 func isLost(err error) bool {
 	_, lost := errors.AsType[*lostAnswer](err)
 	return lost || errors.Is(err, ErrOutcomeUnknown)
 }
 
-// isAbsent reports whether an error says that nobody is there to answer at this moment.
+// isAbsent reports whether an error means that no node can answer at this moment.
 func isAbsent(err error) bool {
 	refused, answered := errors.AsType[*RefusedError](err)
 	return errors.Is(err, ErrUnreachable) ||
@@ -199,9 +199,9 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// try asks once.
+// try sends a request once.
 func (c *Client) try(ctx context.Context, r Request) (accepted Accepted, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience+r.Wait)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout+r.Wait)
 	defer cancel()
 	query, header := url.Values{}, http.Header{KeyHeader: {r.Key}}
 	if r.Wait > 0 {
@@ -218,9 +218,9 @@ func (c *Client) try(ctx context.Context, r Request) (accepted Accepted, err err
 	return accepted, err
 }
 
-// Plan asks what operations would do.
+// Plan returns what operations would do, without doing them, and the unparsed answer.
 func (c *Client) Plan(ctx context.Context, ops cluster.Operations) (plan cluster.Plan, raw []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	raw, err = c.exchange(ctx, call{method: http.MethodPost, path: "/api/v1/plan", body: struct {
 		Operations cluster.Operations `json:"operations,omitempty"`
@@ -228,15 +228,15 @@ func (c *Client) Plan(ctx context.Context, ops cluster.Operations) (plan cluster
 	return plan, raw, err
 }
 
-// LogQuery is what is asked of a worker's log.
+// LogQuery selects a part of a worker's log.
 type LogQuery struct {
-	Lines  int    // the last ones
-	Follow bool   // and what comes then, until the context ends
-	Node   string // what this node keeps of it, wherever the worker is; "" for the node that has the worker
+	Lines  int    // the number of most recent lines
+	Follow bool   // whether to continue with new lines until the context ends
+	Node   string // the node whose lines to read, even if the worker has left it; "" for the node that has the worker
 }
 
-// Log reads a worker's log and gives its lines one by one to a function, whose error ends it. The error matches
-// ErrNotFound if there is no such log.
+// Log reads the log of a worker and calls each for every line. An error of each ends it and is returned. The error
+// matches ErrNotFound if there is no such log.
 func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each func(cluster.LogLine) error) error {
 	task, run := cluster.SplitRun(slot.Task)
 	query := url.Values{"lines": {strconv.Itoa(q.Lines)}, "follow": {strconv.FormatBool(q.Follow)}}
@@ -255,7 +255,7 @@ func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each fu
 	case http.StatusOK:
 	case http.StatusNoContent:
 		return &RefusedError{
-			Problem{Status: http.StatusNotFound, Title: "no such log", Detail: fmt.Sprintf("%s keeps nothing of the log of %s", q.Node, slot)},
+			Problem{Status: http.StatusNotFound, Title: "no such log", Detail: fmt.Sprintf("%s has no log of %s", q.Node, slot)},
 		}
 	default:
 		_, err = c.read(resp, nil, http.StatusOK)
@@ -275,7 +275,7 @@ func (c *Client) Log(ctx context.Context, slot cluster.Slot, q LogQuery, each fu
 	}
 }
 
-// call is what is sent.
+// call is one HTTP request.
 type call struct {
 	method, path string // "" for GET
 	query        url.Values
@@ -283,7 +283,7 @@ type call struct {
 	header       http.Header
 }
 
-// exchange sends a request and reads the answer.
+// exchange sends a request and reads its answer, whose status must be one of want.
 func (c *Client) exchange(ctx context.Context, r call, answer any, want ...int) ([]byte, error) {
 	resp, err := c.ask(ctx, r)
 	if err != nil {
@@ -293,7 +293,7 @@ func (c *Client) exchange(ctx context.Context, r call, answer any, want ...int) 
 	return c.read(resp, answer, want...)
 }
 
-// ask sends a request.
+// ask sends a request. The caller closes the body of the response.
 func (c *Client) ask(ctx context.Context, r call) (*http.Response, error) {
 	target := c.base + r.path
 	if len(r.query) > 0 {
@@ -330,7 +330,8 @@ func (c *Client) ask(ctx context.Context, r call) (*http.Response, error) {
 	return resp, nil
 }
 
-// noAnswer says that there is no answer, or not all of it. A caller that gave up is not told that the node failed to answer.
+// noAnswer returns the error of an answer that did not come, or not as a whole. If the caller canceled the request, the
+// error does not blame the node.
 func (c *Client) noAnswer(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return &noAnswerError{"interrupted before " + c.base + " answered", []error{err}}
@@ -338,7 +339,7 @@ func (c *Client) noAnswer(err error) error {
 	return &noAnswerError{fmt.Sprintf("%v at %s: %s", ErrUnreachable, c.base, address.Reason(unwrapURL(err))), []error{ErrUnreachable, err}}
 }
 
-// unwrapURL takes the request out of an error, which says the same again.
+// unwrapURL removes the request from an error, because the caller names it.
 func unwrapURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err
@@ -346,7 +347,7 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// read reads an answer with a status that is wanted, or the problem that came in its place.
+// read reads an answer. If its status is none of want, the error is the problem in the answer.
 func (c *Client) read(resp *http.Response, answer any, want ...int) ([]byte, error) {
 	const most = 256 << 20
 	text, err := io.ReadAll(io.LimitReader(resp.Body, most))
@@ -356,8 +357,8 @@ func (c *Client) read(resp *http.Response, answer any, want ...int) ([]byte, err
 	if !slices.Contains(want, resp.StatusCode) {
 		e := &RefusedError{}
 		if json.Unmarshal(text, &e.Problem) != nil || e.Title == "" {
-			err := fmt.Errorf("%w: what answers at %s is not a node: %s", ErrUnreachable, c.base, resp.Status)
-			if resp.StatusCode >= http.StatusInternalServerError { // of a proxy
+			err := fmt.Errorf("%w: the service at %s is not a node: %s", ErrUnreachable, c.base, resp.Status)
+			if resp.StatusCode >= http.StatusInternalServerError { // from a proxy
 				err = &lostAnswer{err}
 			}
 			return nil, err
@@ -367,7 +368,7 @@ func (c *Client) read(resp *http.Response, answer any, want ...int) ([]byte, err
 	}
 	if answer != nil {
 		if err := json.Unmarshal(text, answer); err != nil {
-			return nil, fmt.Errorf("%w: what answers at %s is not a node: %w", ErrUnreachable, c.base, err)
+			return nil, fmt.Errorf("%w: the service at %s is not a node: %w", ErrUnreachable, c.base, err)
 		}
 	}
 	return text, nil

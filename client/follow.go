@@ -13,37 +13,36 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// News is what a follower hears of: the state as it is now, what is different in it if it is not all new, and an
-// event if that is what it was.
+// News is one message to a follower: the present state, and what has changed.
 type News struct {
-	State  *cluster.State // never nil; the follower's own until the function returns
-	Update *Update        // nil after a snapshot, or for an event
-	Event  *cluster.Event
-	Health *Health
-	// Resumed: a node answers again, after Lost was called. The state is the one that was told last.
+	State  *cluster.State // never nil; valid until the function returns
+	Update *Update        // the difference to the last state; nil for a snapshot, an event or health
+	Event  *cluster.Event // nil for other messages
+	Health *Health        // nil for other messages
+	// Resumed reports that a node answers again, after lost was called. The state is the last one that was reported.
 	Resumed bool
 }
 
-// KeepAlive is how long a node leaves a stream without a sign of life at most.
+// KeepAlive is the longest time between two signs of life that a node sends in a stream.
 const KeepAlive = 15 * time.Second
 
-// How a follower goes on when it was cut off.
+// How a follower reconnects.
 const (
-	followAgain = time.Second
-	followQuiet = 3 * KeepAlive // without a sign of life
+	followAgain = time.Second   // the pause before it connects again
+	followQuiet = 3 * KeepAlive // without a sign of life for so long, the stream is taken for lost
 )
 
-// Follow tells a function of everything that happens, beginning with the state as it is, until it returns an
-// error or ctx ends. Cut off, it goes on without a gap; Lost is called then, with the reason, if it is set, and the
-// function is told the state once more, as Resumed, when a node answers again.
+// Follow calls each with the state of the cluster, and then with every change, until each returns an error or ctx ends.
+// If the stream is interrupted, Follow calls lost with the reason, unless lost is nil, and continues without a gap. When
+// a node answers again, Follow calls each with the last state, as Resumed. It returns nil if ctx ends.
 func (c *Client) Follow(ctx context.Context, lost func(error), each func(News) error) error {
 	return c.follow(ctx, "", lost, each)
 }
 
-// Events returns the events that a node knows of, as they came, too, and the id of the stream that goes on where they
-// end.
+// Events returns the events that a node has seen, the unparsed answer, and the id of the stream that continues where
+// they end.
 func (c *Client) Events(ctx context.Context, filter EventFilter) (list []cluster.Event, raw []byte, id string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	resp, err := c.ask(ctx, call{path: "/api/v1/events", query: filter.query()})
 	if err != nil {
@@ -55,9 +54,9 @@ func (c *Client) Events(ctx context.Context, filter EventFilter) (list []cluster
 	return answer.Events, raw, resp.Header.Get("ETag"), err
 }
 
-// FollowEvents tells a function of each event after an id of the stream that a filter wants, until the function returns
-// an error or ctx ends. Cut off, it calls lost, and goes on without a gap, if the same node answers again before it has
-// forgotten what came meanwhile.
+// FollowEvents calls each with the events after an id of the stream that the filter selects, until each returns an error
+// or ctx ends. If the stream is interrupted, FollowEvents calls lost and connects again. It continues without a gap if
+// the same node answers while it still keeps the events since.
 func (c *Client) FollowEvents(ctx context.Context, filter EventFilter, id string, lost func(error), each func(*cluster.Event) error) error {
 	return c.follow(ctx, id, lost, func(n News) error {
 		if n.Event == nil || !filter.Has(n.Event) {
@@ -67,7 +66,7 @@ func (c *Client) FollowEvents(ctx context.Context, filter EventFilter, id string
 	})
 }
 
-// follow goes on after an id of the stream, "" for the state as it is.
+// follow follows the stream after an id, or from a snapshot of the state for "".
 func (c *Client) follow(ctx context.Context, last string, lost func(error), each func(News) error) error {
 	var state cluster.State
 	for {
@@ -75,7 +74,7 @@ func (c *Client) follow(ctx context.Context, last string, lost func(error), each
 		var own *callerError
 		switch refused, ok := errors.AsType[*RefusedError](err); {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // that is how it is ended
+			return nil //nolint:nilerr // the caller ends it in this way
 		case errors.As(err, &own):
 			return own.error
 		case ok && refused.Status != http.StatusServiceUnavailable && refused.Status != http.StatusTooManyRequests:
@@ -94,7 +93,7 @@ func (c *Client) follow(ctx context.Context, last string, lost func(error), each
 	}
 }
 
-// callerError is an error of the function that is told.
+// callerError is an error that the caller's function returned.
 type callerError struct{ error }
 
 func (c *Client) followOnce(ctx context.Context, state *cluster.State, last *string, each func(News) error) error {
@@ -153,7 +152,7 @@ func (c *Client) followOnce(ctx context.Context, state *cluster.State, last *str
 	}
 }
 
-// take takes in one message.
+// take decodes one message and applies it to the state.
 func take(kind, data string, state *cluster.State) (news News, err error) {
 	news.State = state
 	switch kind {

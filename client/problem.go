@@ -14,25 +14,26 @@ var (
 	ErrUnreachable = errors.New("no node answers")
 	// ErrRefused: a node answered with an error; it is a *RefusedError.
 	ErrRefused = errors.New("the node refused")
-	// ErrConflict: it exists already, it is no longer as it was when it was looked at, or the cluster is not so that it can
-	// be done.
+	// ErrConflict: the record exists already, it has changed since it was read, or the state of the cluster does not allow
+	// the operation.
 	ErrConflict = errors.New("conflict")
-	// ErrOutcomeUnknown: it was sent, and nobody said whether it was done. Asked for again with the same key it is done once.
+	// ErrOutcomeUnknown: the request was sent, and no answer reported whether it was done. Sent again with the same key, it
+	// is done once.
 	ErrOutcomeUnknown = errors.New("it is not known whether it was done")
-	// ErrNotFound: it does not exist.
+	// ErrNotFound: the object of the request does not exist.
 	ErrNotFound = errors.New("not found")
 )
 
-// RefusedError is an error that a node answered with. It matches ErrRefused, and ErrConflict, ErrNotFound or
-// ErrOutcomeUnknown if it is one.
+// RefusedError is an error answer of a node. It matches ErrRefused, and one of ErrConflict, ErrNotFound and
+// ErrOutcomeUnknown if its status or type is that of the error.
 type RefusedError struct {
 	Problem
 }
 
-// Error says what is wrong, in the node's words.
+// Error returns the detail of the problem and its reasons.
 func (e *RefusedError) Error() string { return words(&e.Problem) }
 
-// Is reports whether target is ErrRefused, or the kind of error that it is.
+// Is reports whether target is ErrRefused, or the error that the status or type stands for.
 func (e *RefusedError) Is(target error) bool {
 	switch target {
 	case ErrRefused:
@@ -47,10 +48,10 @@ func (e *RefusedError) Is(target error) bool {
 	return false
 }
 
-// OutcomeUnknown is the type of a problem that may have happened after what was asked for was done.
+// OutcomeUnknown is the type of a problem whose operation may have been done.
 const OutcomeUnknown = "outcome-unknown"
 
-// Problem is an error answer (RFC 9457): what is wrong, and in Errors each bad field, or each reason.
+// Problem is an error answer (RFC 9457). Errors has each bad field, or each reason.
 type Problem struct {
 	Type     string   `json:"type,omitempty"`
 	Title    string   `json:"title,omitempty"`
@@ -64,10 +65,10 @@ type Problem struct {
 type Reason struct {
 	Message  string `json:"message,omitempty"`
 	Location string `json:"location,omitempty"` // where in the request, as in "body.workers"; "" for a reason
-	Value    any    `json:"value,omitempty"`    // what stands there
+	Value    any    `json:"value,omitempty"`    // the value at the location
 }
 
-// words is a problem as a person reads it.
+// words returns the text of a problem for people.
 func words(p *Problem) string {
 	text := p.Detail
 	if text == "" {
@@ -75,7 +76,7 @@ func words(p *Problem) string {
 	}
 	parts := []string{text}
 	reasons := p.Errors
-	if p.Status == http.StatusServiceUnavailable { // the reasons follow from one another: the first is the cause
+	if p.Status == http.StatusServiceUnavailable { // the first reason is the cause of the others
 		reasons = reasons[:min(len(reasons), 1)]
 		if text == cluster.ErrUnanswered.Error() {
 			reasons = nil

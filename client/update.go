@@ -7,23 +7,23 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Update is what is different in a cluster. What is not in it has not changed.
+// Update is the difference between two states of a cluster. An absent field has not changed.
 type Update struct {
-	Leader      *string                `json:"leader,omitempty" doc:"The leader's node, \"\" for none."`
-	Term        *int64                 `json:"term,omitempty"`
-	Nodes       []cluster.NodeInfo     `json:"nodes,omitempty" doc:"Live members that are new or different."`
-	NodesGone   []string               `json:"nodesGone,omitempty" doc:"Members that live no more."`
-	Lost        *[]cluster.NodeInfo    `json:"lost,omitempty" doc:"All that are gone and not reaped, if that is different."`
-	Tasks       []cluster.TaskInfo     `json:"tasks,omitempty"`
-	TasksGone   []string               `json:"tasksGone,omitempty"`
-	Workers     []cluster.WorkerInfo   `json:"workers,omitempty"`
-	WorkersGone []cluster.Slot         `json:"workersGone,omitempty"`
-	Runs        *[]cluster.RunInfo     `json:"runs,omitempty" doc:"All that are under way, if that is different."`
-	Errors      *[]cluster.RecordError `json:"errors,omitempty" doc:"All records that cannot be used, if that is different."`
-	Warnings    *[]string              `json:"warnings,omitempty" doc:"All warnings, if that is different."`
+	Leader      *string                `json:"leader,omitempty" doc:"Name of the leader, \"\" for none."`
+	Term        *int64                 `json:"term,omitempty" doc:"Number of the leader's term."`
+	Nodes       []cluster.NodeInfo     `json:"nodes,omitempty" doc:"Live members that are new or have changed."`
+	NodesGone   []string               `json:"nodesGone,omitempty" doc:"Ids of members that are no longer live."`
+	Lost        *[]cluster.NodeInfo    `json:"lost,omitempty" doc:"All lost members that are not reaped yet, if the list has changed."`
+	Tasks       []cluster.TaskInfo     `json:"tasks,omitempty" doc:"Tasks that are new or have changed."`
+	TasksGone   []string               `json:"tasksGone,omitempty" doc:"Names of tasks that no longer exist."`
+	Workers     []cluster.WorkerInfo   `json:"workers,omitempty" doc:"Workers that are new or have changed."`
+	WorkersGone []cluster.Slot         `json:"workersGone,omitempty" doc:"Slots of workers that no longer exist."`
+	Runs        *[]cluster.RunInfo     `json:"runs,omitempty" doc:"All runs under way, if the list has changed."`
+	Errors      *[]cluster.RecordError `json:"errors,omitempty" doc:"All records that cannot be used, if the list has changed."`
+	Warnings    *[]string              `json:"warnings,omitempty" doc:"All warnings, if the list has changed."`
 }
 
-// Apply brings a state up to date.
+// Apply changes a state by the update.
 func (u *Update) Apply(s *cluster.State) {
 	if u.Leader != nil {
 		s.Leader = *u.Leader
@@ -82,7 +82,8 @@ func merge[T any, K comparable](list, fresh []T, gone []K, key func(*T) K, order
 	return out
 }
 
-// replace puts values in the place of those that they follow, and reports whether all of them had one.
+// replace replaces values by fresh ones with the same key, and reports whether all of them were present. Else it changes
+// nothing.
 func replace[T any](list, fresh []T, order func(a, b *T) int) bool {
 	at := make([]int, len(fresh))
 	for i := range fresh {

@@ -20,15 +20,15 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
-// usualLines is how many lines of a log are shown unless it is said.
+// usualLines is the default number of lines of a log.
 const usualLines = 200
 
-// logQuery is what is asked of a worker's log.
+// logQuery is the query of a request for a worker's log.
 type logQuery struct {
 	slot   cluster.Slot
 	lines  int
 	follow bool
-	node   string // what this node keeps, "" for the one that has the worker
+	node   string // the node whose lines to read, "" for the node that has the worker
 }
 
 func readLogQuery(r *http.Request) (q logQuery, err error) {
@@ -57,7 +57,7 @@ func readLogQuery(r *http.Request) (q logQuery, err error) {
 	return q, nil
 }
 
-// workerLogs answers with what workers write and do, from whichever node has them.
+// workerLogs serves the logs and stacks of workers of all nodes.
 type workerLogs struct {
 	*routes
 	elsewhere *elsewhere
@@ -65,7 +65,7 @@ type workerLogs struct {
 	tails     peers.Tails
 }
 
-// serveLog answers with the log of a worker, from whichever node has it: a JSON object a line.
+// serveLog answers with the log of a worker of any node: one JSON object per line.
 func (api *workerLogs) serveLog(w http.ResponseWriter, r *http.Request) {
 	q, err := readLogQuery(r)
 	if err != nil {
@@ -98,7 +98,7 @@ func (api *workerLogs) serveLog(w http.ResponseWriter, r *http.Request) {
 	case serr != nil:
 		err = serr
 	case at.Node == "":
-		err = fmt.Errorf("%w: %s runs on no node; what a node that had it keeps of its log is there with node=NAME", cluster.ErrNoSlot, q.slot)
+		err = fmt.Errorf("%w: %s runs on no node; use node=NAME for the lines that an earlier node keeps", cluster.ErrNoSlot, q.slot)
 	case q.follow:
 		err = api.followElsewhere(allowed, w, m, at, q)
 	default:
@@ -109,9 +109,9 @@ func (api *workerLogs) serveLog(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// failLog answers why a log is not shown. That the node that is asked for keeps nothing of it is not an error: a worker may
-// have left before it was begun there, or the node has gone, and whoever follows it cannot know before. A task or a node
-// that nobody has heard of is one.
+// failLog answers a request for a log that cannot be shown. If the named node has no lines of it, the answer is 204 and
+// not an error: the worker may have left before it began there, or the node may have gone, and a follower cannot know that
+// before it asks. An unknown task or node is an error.
 func (api *workerLogs) failLog(ctx context.Context, w http.ResponseWriter, q logQuery, err error) {
 	if p := api.problem(err); q.node == "" || p.Status != http.StatusNotFound {
 		answer.Send(w, p)
@@ -125,7 +125,7 @@ func (api *workerLogs) failLog(ctx context.Context, w http.ResponseWriter, q log
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// checkLogNames refuses the log of a task, or at a node, that there is not and that nothing which is kept of the past names.
+// checkLogNames refuses the log of a task or at a node that does not exist and that nothing in the kept past names.
 func (api *workerLogs) checkLogNames(ctx context.Context, q logQuery) error {
 	now, ever, err := api.heardOf(ctx, q.slot.Task, q.node)
 	switch task, _ := cluster.SplitRun(q.slot.Task); {
@@ -139,7 +139,7 @@ func (api *workerLogs) checkLogNames(ctx context.Context, q logQuery) error {
 	return nil
 }
 
-// place returns the worker where its log is read: at the node that is asked for, or where it is.
+// place returns the worker at the node whose lines to read: the named node, or the one that has the worker.
 func (q logQuery) place(m *hub.Snapshot) (cluster.WorkerInfo, error) {
 	at, _ := workerOf(m, q.slot)
 	if q.node == "" {
@@ -153,10 +153,11 @@ func (q logQuery) place(m *hub.Snapshot) (cluster.WorkerInfo, error) {
 			return at, nil
 		}
 	}
-	return at, fmt.Errorf("%w: %s is not up, and what it kept of the log of %s is lost", cluster.ErrNoNode, q.node, q.slot)
+	return at, fmt.Errorf("%w: %s is not up, and its lines of the log of %s are lost", cluster.ErrNoNode, q.node, q.slot)
 }
 
-// followElsewhere answers with the log of a worker of another node, and what comes. After an error nothing is answered.
+// followElsewhere answers with the log of a worker of another node, and then with its new lines. If it returns an error, it
+// has written nothing.
 func (api *workerLogs) followElsewhere(
 	ctx context.Context, w http.ResponseWriter, m *hub.Snapshot, at cluster.WorkerInfo, q logQuery,
 ) error {
@@ -179,13 +180,13 @@ func (api *workerLogs) followElsewhere(
 
 // logSource is the log of one worker.
 type logSource interface {
-	// Last returns the last lines, n at most.
+	// Last returns the most recent lines, n at most.
 	Last(ctx context.Context, n int) ([]cluster.LogLine, error)
 	// Since waits until there are lines from a number on, and returns them; none when the log or ctx ends.
 	Since(ctx context.Context, first int64) ([]cluster.LogLine, error)
 }
 
-// localLog is that of a worker of this node.
+// localLog is the log of a worker of this node.
 type localLog struct {
 	node Node
 	slot cluster.Slot
@@ -199,9 +200,9 @@ func (l localLog) Since(ctx context.Context, first int64) ([]cluster.LogLine, er
 	return l.node.FollowLog(ctx, l.slot, first)
 }
 
-// sendLog answers with a log, until ctx ends if it is followed. After an error nothing is answered.
+// sendLog answers with a log, until ctx ends if it is followed. If it returns an error, it has written nothing.
 func (api *workerLogs) sendLog(ctx context.Context, w http.ResponseWriter, log logSource, node string, q logQuery) error {
-	lines, err := log.Last(ctx, max(q.lines, 1)) // one tells where it goes on
+	lines, err := log.Last(ctx, max(q.lines, 1)) // at least one line, which shows where new lines begin
 	if err != nil {
 		return err
 	}
@@ -227,12 +228,12 @@ func (api *workerLogs) sendLog(ctx context.Context, w http.ResponseWriter, log l
 		}
 		lines, err = log.Since(ctx, next)
 		if err != nil || len(lines) == 0 {
-			return nil //nolint:nilerr // it has ended, and what there was is answered
+			return nil //nolint:nilerr // the log has ended, and all its lines are sent
 		}
 	}
 }
 
-// start begins an answer that comes bit by bit.
+// start writes the header of an answer whose body comes in parts.
 func start(w http.ResponseWriter, node, kind string) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-store")
@@ -241,7 +242,7 @@ func start(w http.ResponseWriter, node, kind string) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// forward fetches what is asked of a worker from the node that has it. After an error nothing is answered.
+// forward relays a request about a worker to the node that has it. If it returns an error, it has written nothing.
 func (e *elsewhere) forward(w http.ResponseWriter, r *http.Request, m *hub.Snapshot, at cluster.WorkerInfo, what, kind string) error {
 	query := r.URL.Query()
 	if at.Run != "" {
@@ -254,7 +255,7 @@ func peerPath(at cluster.WorkerInfo, what string) string {
 	return "/peer/v3/workers/" + at.Task + "/" + strconv.Itoa(at.Index) + "/" + what
 }
 
-// relay answers with what another node answers. After an error nothing is answered.
+// relay answers with the answer of another node. If it returns an error, it has written nothing.
 func (e *elsewhere) relay(
 	w http.ResponseWriter, r *http.Request, m *hub.Snapshot, member, path string, query url.Values, kind string,
 ) error {
@@ -284,7 +285,7 @@ func (e *elsewhere) relay(
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			panic(http.ErrAbortHandler) // so that nobody takes the beginning for all of it
+			panic(http.ErrAbortHandler) // the client must not take the first part for the whole
 		}
 	}
 }
@@ -328,7 +329,7 @@ func (api *workerLogs) sendStack(w http.ResponseWriter, q logQuery) {
 		return
 	}
 	if text == "" {
-		text = fmt.Sprintf("no goroutine of %s works for %s: it is between two executions, or has left", api.node.Name(), q.slot)
+		text = fmt.Sprintf("no goroutine of %s runs %s: the worker is between two executions, or has left", api.node.Name(), q.slot)
 	}
 	start(w, api.node.Name(), "text/plain; charset=utf-8")
 	_, _ = io.WriteString(w, text+"\n") // the client has gone

@@ -227,9 +227,9 @@ func TestLogOfNames(t *testing.T) {
 			t.Errorf("%s: %s %q, %v; want %+v", path, resp.Status, text, err, want)
 		}
 	}
-	for _, want := range []string{"shortly can tell", "keeps nothing of the log"} { // it is there with no worker, and then it is not
+	for _, want := range []string{"only shortly has this", "has no log of"} { // it is there with no worker, and then it is not
 		p.state.Nodes = p.state.Nodes[:2]
-		if want == "shortly can tell" {
+		if want == "only shortly has this" {
 			p.state.Nodes = append(p.state.Nodes, cluster.NodeInfo{Name: "shortly", Member: "m3"})
 		}
 		for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // until the API has seen it
@@ -253,17 +253,17 @@ func TestPeersAreSigned(t *testing.T) {
 		want          string
 	}{
 		"no secret here":  {nil, &httpapi.Peers{Secret: []byte(secret)}, nil, "this node has no [http] secretFile"},
-		"no secret there": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{}, nil, "must hold the same secret"},
-		"another secret":  {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte("x" + secret)}, nil, "must hold the same secret"},
-		"no address":      {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "" }, "it does not say where other nodes reach it"},
+		"no secret there": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{}, nil, "must have the same secret"},
+		"another secret":  {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte("x" + secret)}, nil, "must have the same secret"},
+		"no address":      {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "" }, "it has no address for other nodes"},
 		"another's address": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) {
 			p.state.Nodes[1].Advertise = strings.Replace(p.target, "127.0.0.1", "localhost", 1)
 		}, "must be reached at its [http] advertise"},
 		"the loopback of another machine": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) {
 			p.state.Nodes[0].Host, p.state.Nodes[1].Host = "h1", "h2"
-		}, "other machines do not reach it: ask it on h2"},
+		}, "other machines cannot reach it: ask it on h2"},
 		"another node there":      {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, nil, "this is n3"},
-		"no store":                {&httpapi.Peers{Shared: func(context.Context) ([]byte, error) { return nil, errors.New("no store") }}, &httpapi.Peers{Secret: []byte(secret)}, nil, "who it is: no store"},
+		"no store":                {&httpapi.Peers{Shared: func(context.Context) ([]byte, error) { return nil, errors.New("no store") }}, &httpapi.Peers{Secret: []byte(secret)}, nil, "authenticate to it: no store"},
 		"an address that is none": {&httpapi.Peers{Secret: []byte(secret)}, &httpapi.Peers{Secret: []byte(secret)}, func(p *pair) { p.state.Nodes[1].Advertise = "nonsense" }, "nonsense"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -562,7 +562,7 @@ func TestLogOfANodeThatHasDied(t *testing.T) {
 	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, nil)
 	p.state.Nodes[1].Advertise = gone.Addr().String()
 	_, err = p.read(t.Context(), slot, client.LogQuery{Lines: 5})
-	want := "n2 at " + gone.Addr().String() + " cannot be reached: connection refused; if it has died, its workers are given to other nodes after its session ends"
+	want := "n2 at " + gone.Addr().String() + " cannot be reached: connection refused; if the node has died, its workers move to other nodes after its session ends"
 	if err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v\nwant %s", err, want)
 	}

@@ -11,13 +11,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
-// elsewhere asks other nodes for what they alone know.
+// elsewhere gets from other nodes what only they have: their logs, stacks and leases.
 type elsewhere struct {
 	*reader
 	peers *Peers
 }
 
-// reach returns where a member is asked, or an error that says why it cannot be.
+// reach returns the live node of a member, with the address for requests to it, or an error with the reason why this node
+// cannot reach it.
 func (e *elsewhere) reach(m *hub.Snapshot, member string) (cluster.NodeInfo, error) {
 	var here, there cluster.NodeInfo
 	for i := range m.State.Nodes {
@@ -34,14 +35,14 @@ func (e *elsewhere) reach(m *hub.Snapshot, member string) (cluster.NodeInfo, err
 		return there, fmt.Errorf("%w: %s is lost; its log is there", peers.ErrUnavailable, lostName(m, member))
 	case there.Advertise == "":
 		return there, fmt.Errorf(
-			"%w: only %s can tell, and it does not say where other nodes reach it; ask it itself%s, or give it [http] listen or advertise",
+			"%w: only %s has this, and it has no address for other nodes; ask that node itself%s, or set its [http] listen or advertise",
 			peers.ErrUnavailable,
 			there.Name,
 			listening(&there),
 		)
-	case isLoopback(there.Advertise) && here.Host != "" && there.Host != here.Host: // while the store is away this node may be no member
+	case isLoopback(there.Advertise) && here.Host != "" && there.Host != here.Host: // while the store does not answer, this node may have no member
 		return there, fmt.Errorf(
-			"%w: only %s can tell, and other machines do not reach it: ask it on %s%s, or give it an [http] listen or advertise that they do",
+			"%w: only %s has this, and other machines cannot reach it: ask it on %s%s, or set an [http] listen or advertise that they can reach",
 			peers.ErrUnavailable,
 			there.Name,
 			there.Host,
@@ -51,7 +52,7 @@ func (e *elsewhere) reach(m *hub.Snapshot, member string) (cluster.NodeInfo, err
 	return there, nil
 }
 
-// lostName returns the name of a member that is gone, or the member if that is not known any longer.
+// lostName returns the name of a lost member, or its id if the name is no longer known.
 func lostName(m *hub.Snapshot, member string) string {
 	for i := range m.State.Lost {
 		if n := &m.State.Lost[i]; n.Member == member && n.Name != "" {
@@ -66,7 +67,7 @@ func lostName(m *hub.Snapshot, member string) string {
 	return member
 }
 
-// listening says at which address a node listens.
+// listening returns " at ADDRESS" for a node that listens, else "".
 func listening(n *cluster.NodeInfo) string {
 	if n.Address == "" {
 		return ""
@@ -74,11 +75,11 @@ func listening(n *cluster.NodeInfo) string {
 	return " at " + n.Address
 }
 
-// isLoopback reports whether an address means the machine that uses it, and no other.
+// isLoopback reports whether an address means only the machine that uses it.
 func isLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(strings.TrimPrefix(address, "https://"))
 	if err != nil {
-		return false // it is refused as an address that is none
+		return false // the request to it is refused, because the address is not valid
 	}
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && (ip.IsLoopback() || ip.IsUnspecified())

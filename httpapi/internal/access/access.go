@@ -1,13 +1,12 @@
-// Package access decides who may ask a node, and how much.
+// Package access authenticates the callers of a node, and limits what each may do.
 //
 // # The model
 //
 //	request ─▶ not from another site ─▶ for this node ─▶ a known caller ─▶ no more writes than allowed ─▶ the operation
 //
-// Middleware stands before everything that is served. It finds out who asks, by a token, a login or a certificate, and
-// leaves the Caller in the context of the request. What the caller may do, Refusal decides from the role. Shares bounds
-// how many streams one caller has open. Each limit is counted for one caller alone: what somebody does keeps nobody
-// else out.
+// Middleware precedes every handler. It identifies the caller by a token, a login or a certificate, and puts the Caller
+// into the context of the request. Refusal decides from the role what the caller may do. Shares bounds the number of
+// streams that one caller has open. Each limit is counted per caller, so one caller cannot use up the limit of another.
 package access
 
 import (
@@ -24,14 +23,14 @@ import (
 	"strings"
 )
 
-// Role is what somebody may do. Each may do what those before it may.
+// Role is what a caller may do. Each role includes the ones before it.
 type Role string
 
 // The roles.
 const (
-	RoleView    Role = "view"    // look at everything but secrets, and try plans
+	RoleView    Role = "view"    // read everything but secrets, and calculate plans
 	RoleOperate Role = "operate" // scale, pause, restart, move, drain
-	RoleAdmin   Role = "admin"   // declare and delete tasks, evict nodes, let the leader step down
+	RoleAdmin   Role = "admin"   // declare and delete tasks, evict nodes, make the leader step down
 )
 
 var ranks = map[Role]int{RoleView: 1, RoleOperate: 2, RoleAdmin: 3}
@@ -44,17 +43,17 @@ func (r Role) Validate() error {
 	return nil
 }
 
-// May reports whether the role may do what another one may.
+// May reports whether the role includes another one.
 func (r Role) May(other Role) bool { return ranks[r] >= ranks[other] }
 
-// Token lets somebody in. Of the secret only its SHA-256 is kept.
+// Token authenticates a caller. It holds only the SHA-256 of the secret.
 type Token struct {
-	Name string // whose it is, for people; several tokens may have one name, so that one can replace the other
+	Name string // the owner, for people; several tokens may have one name, so that one can replace the other
 	Role Role
 	Hash [sha256.Size]byte
 }
 
-// MinToken is how long a token has to be, in bytes.
+// MinToken is the minimum length of a token, in bytes.
 const MinToken = 20
 
 // ParseToken reads "NAME ROLE TOKEN", where TOKEN is the secret itself or "sha256:" and its hash in
@@ -65,7 +64,7 @@ func ParseToken(text string) (t Token, err error) {
 		return t, fmt.Errorf("want NAME ROLE TOKEN, as in \"ada operate sha256:…\", and not %d words", len(words))
 	}
 	t.Name, t.Role = words[0], Role(words[1])
-	if t.Role.Validate() != nil { // which is not shown: it may be the secret, at the wrong place
+	if t.Role.Validate() != nil { // the error does not show the text: it may be the secret, in the wrong column
 		return t, fmt.Errorf("invalid role in the second column (want %s, %s or %s)", RoleView, RoleOperate, RoleAdmin)
 	}
 	hash, hashed := strings.CutPrefix(words[2], "sha256:")
@@ -82,28 +81,27 @@ func ParseToken(text string) (t Token, err error) {
 	return t, nil
 }
 
-// Access says who may do what. The zero value lets everybody do everything, who can reach the node under a
+// Access lists the callers and their roles. The zero value gives every role to each caller that reaches the node under a
 // name of this machine.
 type Access struct {
-	// Tokens returns those that are valid now. It is called for every request. If it is set, callers must say who
-	// they are, however many tokens there are: with none, nobody gets in. If it is nil, no tokens are asked for.
+	// Tokens returns the tokens that are valid now. It is called for every request, from any goroutine. If it is set,
+	// callers must authenticate, even if it returns no token. If it is nil, no token is required.
 	Tokens func() []Token
-	// Certificates is the role of whoever has shown a client certificate that the server has verified; "" for
-	// none.
+	// Certificates is the role of callers with a client certificate that the server has verified; "" for none.
 	Certificates Role
-	// Trusts reports whether a client certificate, with those above it that were shown, is trusted now; nil for what
-	// the server has verified when the connection began.
+	// Trusts reports whether a client certificate, with its chain as presented, is trusted now. If it is nil, the
+	// server's verification at the start of the connection counts.
 	Trusts func(shown []*x509.Certificate) bool
-	// Hosts are the names that requests may be for, besides those of this machine and any IP address; "*" for
-	// every name. Pages of other sites reach a node under a name of theirs.
+	// Hosts are the host names that requests may be for, in addition to those of this machine and any IP address; "*"
+	// for every name. The check stops DNS rebinding: a page of another site reaches the node under that site's name.
 	Hosts []string
-	// Proxies are the addresses of proxies in front of the node. What they say of who asks, and whether over TLS
-	// (X-Forwarded-For, X-Forwarded-Proto), is believed; nobody else's word is.
+	// Proxies are the addresses of proxies in front of the node. Only their X-Forwarded-For and X-Forwarded-Proto are
+	// believed.
 	Proxies []netip.Prefix
 }
 
-// closed reports whether nobody gets in without saying who they are. That is how the node is configured, and does
-// not change with how many tokens there are at the moment.
+// closed reports whether callers must authenticate. This depends on the configuration alone, not on the number of tokens
+// at the moment.
 func (a *Access) closed() bool {
 	return a.Certificates != "" || a.Tokens != nil
 }
@@ -116,8 +114,7 @@ func (a *Access) All() []Token {
 	return a.Tokens()
 }
 
-// find returns the token that a secret is. All are compared, in a time that does not depend on where they
-// differ.
+// find returns the token of a secret. It compares all tokens, in a time that does not depend on where they differ.
 func (a *Access) find(secret string) (found Token, ok bool) {
 	hash := sha256.Sum256([]byte(secret))
 	for _, t := range a.All() {
@@ -136,22 +133,22 @@ func (a *Access) answersTo(host string, local []string) bool {
 	}
 	name = strings.ToLower(strings.Trim(name, "[]"))
 	if _, err := netip.ParseAddr(name); err == nil || slices.Contains(a.Hosts, "*") {
-		return true // no name that somebody could point here
+		return true // an IP address is not a name that another site could point to this node
 	}
 	return slices.ContainsFunc(slices.Concat(a.Hosts, local), func(h string) bool { return strings.EqualFold(h, name) })
 }
 
-// Caller is who asks.
+// Caller is the sender of a request.
 type Caller struct {
 	Name   string
 	Role   Role   // "" for an unknown caller
-	From   string // the address
+	From   string // the IP address
 	Proven bool   // the name is that of a token or certificate
 }
 
 type callerKey struct{}
 
-// CallerOf returns who has made the request that a context belongs to; the zero value outside of Middleware.
+// CallerOf returns the caller of the request that a context belongs to; the zero value outside of Middleware.
 func CallerOf(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
@@ -161,7 +158,7 @@ func withCaller(r *http.Request, c Caller) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
 }
 
-// from returns where a request comes from: the nearest address that is not one of the proxies.
+// from returns the address of a request's sender: the nearest one that is not a proxy's.
 func (a *Access) from(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -178,7 +175,7 @@ func (a *Access) from(r *http.Request) string {
 	return host
 }
 
-// secure reports whether a request came over TLS, to this node or to a proxy that says so.
+// secure reports whether a request came over TLS, to this node or to a trusted proxy.
 func (a *Access) secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
@@ -192,13 +189,14 @@ func (a *Access) isProxy(host string) bool {
 	return err == nil && slices.ContainsFunc(a.Proxies, func(p netip.Prefix) bool { return p.Contains(ip.WithZone("").Unmap()) })
 }
 
-// source is what is counted, most often by whose name, and where it comes from.
+// source is the key of a count: usually the name of a caller and its network.
 type source struct{ what, network string }
 
 // everywhere stands for all networks.
 const everywhere = "*"
 
-// network returns what stands for an address where addresses are counted: of IPv6 somebody has many.
+// network returns the key that addresses are counted by: the address itself, or its /64 for IPv6, where one sender has
+// many addresses.
 func network(from string) string {
 	ip, err := netip.ParseAddr(from)
 	if err != nil || ip.Unmap().Is4() {

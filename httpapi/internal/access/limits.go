@@ -9,7 +9,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limits slow callers down, each by itself.
+// limits are rate limits, one for each source.
 type limits struct {
 	every rate.Limit
 	burst int
@@ -36,8 +36,9 @@ func (l *limits) of(who source) *rate.Limiter {
 	return limiter
 }
 
-// forget makes room for a tenth of those who are known, at least. Those at rest go first, for whom nothing changes, and
-// then those who are nearest to it: whoever comes from many addresses pushes out none who is slowed down.
+// forget makes room for at least a tenth of the known sources. It removes those with an unused limit, for which nothing
+// changes, and then those nearest to that. So a caller with many addresses does not erase the limit of a source that is
+// being slowed down.
 func (l *limits) forget(now time.Time) {
 	type left struct {
 		who    source
@@ -58,5 +59,5 @@ func (l *limits) forget(now time.Time) {
 	}
 }
 
-// allow counts what somebody does, and reports whether they may.
+// allow counts an action of a source, and reports whether it is within the limit.
 func (l *limits) allow(who source) bool { return l.of(who).Allow() }

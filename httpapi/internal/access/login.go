@@ -11,24 +11,23 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
-// Where browsers log in and out. Middleware lets through to both who has no role.
+// The paths where browsers log in and out. Middleware lets callers without a role through to both.
 const (
 	LoginPath  = "/api/v1/login"
-	LogoutPath = "/api/v1/logout" // of a login that has ended as well: it takes the cookie away
+	LogoutPath = "/api/v1/logout" // also for a login that has ended: it deletes the cookie
 )
 
-// How long a login lasts, and how many there are at a time with one token. Valid tokens times logins of each is all that
-// there are.
+// How long a login lasts, and how many one token has at a time. So the number of logins is bounded by that of valid tokens.
 const (
 	sessionLife      = 12 * time.Hour
 	sessionsPerToken = 100
 )
 
-// logins are the logins of browsers. A browser has a random number in a cookie that no script can read, in
-// place of the token itself; it ends with the token.
+// logins are the logins of browsers. Instead of the token, a browser has a random id in a cookie that scripts cannot read.
+// A login ends with its token.
 type logins struct {
 	mu   sync.Mutex
-	open map[string]session // by the number
+	open map[string]session // by id
 }
 
 type session struct {
@@ -36,8 +35,8 @@ type session struct {
 	until time.Time
 }
 
-// cookieName tells the nodes of one machine apart: cookies are of a host, whatever its port. Over TLS the name has
-// the prefix by which browsers take the cookie from this host alone, and over TLS alone.
+// cookieName returns a name that contains the port, because browsers share cookies between all ports of a host. Over TLS it
+// has the prefix that makes browsers accept the cookie only from this host and only over TLS.
 func (a *Access) cookieName(r *http.Request) string {
 	name := "xconsumer"
 	if _, port, err := net.SplitHostPort(r.Host); err == nil {
@@ -49,13 +48,13 @@ func (a *Access) cookieName(r *http.Request) string {
 	return name
 }
 
-// begin lets a browser in with a token that is valid. If that has too many logins, its oldest ends: whoever has a token
-// can end no login of another.
+// begin starts a login with a valid token, and returns its id. If the token has too many logins, its oldest one ends, so
+// that the owner of a token cannot end logins of others.
 func (s *logins) begin(t Token, access *Access) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	valid := map[[sha256.Size]byte]bool{}
-	for _, other := range access.All() { // those of now: what was read before the lock could end a login that a later one has begun
+	for _, other := range access.All() { // read under the lock: an older list could end a login that began since
 		valid[other.Hash] = true
 	}
 	now := time.Now()
@@ -82,7 +81,7 @@ func (s *logins) begin(t Token, access *Access) string {
 	return id
 }
 
-// find returns the token that a login was made with, while that is valid.
+// find returns the token of a login, while the token is valid.
 func (s *logins) find(id string, access *Access) (Token, bool) {
 	s.mu.Lock()
 	one, known := s.open[id]
@@ -104,8 +103,8 @@ func (s *logins) end(id string) {
 	delete(s.open, id)
 }
 
-// LogIn begins a login with a token. It returns the token and the cookie for the browser, or the answer to a token that
-// is not valid.
+// LogIn begins a login with a token. It returns the token and the cookie for the browser, or the answer to an invalid
+// token.
 func (m *Middleware) LogIn(r *http.Request, secret string) (Token, http.Cookie, *answer.Problem) {
 	t, ok := m.access.find(secret)
 	if !ok {
@@ -114,7 +113,7 @@ func (m *Middleware) LogIn(r *http.Request, secret string) (Token, http.Cookie, 
 	return t, m.access.cookie(r, m.logins.begin(t, m.access), sessionLife), nil
 }
 
-// LogOut ends the login of a request, if it has one, and returns the cookie that takes the browser's away.
+// LogOut ends the login of a request, if it has one, and returns a cookie that deletes the browser's.
 func (m *Middleware) LogOut(r *http.Request) http.Cookie {
 	if cookie, err := r.Cookie(m.access.cookieName(r)); err == nil {
 		m.logins.end(cookie.Value)
@@ -122,7 +121,7 @@ func (m *Middleware) LogOut(r *http.Request) http.Cookie {
 	return m.access.cookie(r, "", 0)
 }
 
-// cookie returns the cookie of a login, for an age; 0 takes it away.
+// cookie returns the cookie of a login with a maximum age; 0 deletes it.
 func (a *Access) cookie(r *http.Request, value string, age time.Duration) http.Cookie {
 	seconds := int(age.Seconds())
 	if age <= 0 {

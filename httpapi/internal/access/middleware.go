@@ -13,18 +13,17 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
-// How fast somebody may write, and fail to say who they are.
+// How fast a caller may write, and send invalid tokens.
 const (
 	writesPerSecond   = 50
 	writesAtOnce      = 100
 	mistakesPerSecond = 1
 	mistakesAtOnce    = 20
-	maxKnown          = 10_000 // callers that are told apart
+	maxKnown          = 10_000 // sources with a limit of their own
 )
 
-// Middleware stands before everything: it refuses what is not for this node, finds out who asks, and slows them
-// down. What one caller does keeps no other out: not one with a valid token, and not a probe, whatever address they
-// share.
+// Middleware precedes every handler. It refuses requests that are not for this node, identifies the caller, and limits its
+// writes. One caller cannot keep another out: neither one with a valid token nor a probe, even from the same address.
 type Middleware struct {
 	access   *Access
 	logins   logins
@@ -35,7 +34,7 @@ type Middleware struct {
 	next     http.Handler
 }
 
-// New returns what stands before next. It logs refusals.
+// New returns the middleware before next. It logs refusals.
 func New(access *Access, log *slog.Logger, next http.Handler) *Middleware {
 	m := &Middleware{
 		access: access, next: next, local: []string{"localhost"},
@@ -49,10 +48,10 @@ func New(access *Access, log *slog.Logger, next http.Handler) *Middleware {
 	return m
 }
 
-// Open reports whether the node asks nobody who they are.
+// Open reports whether the node requires no authentication.
 func (m *Middleware) Open() bool { return !m.access.closed() }
 
-// ServeHTTP answers what is refused, and hands on everything else with its caller.
+// ServeHTTP answers refused requests, and passes all others on with their caller.
 func (m *Middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !m.access.answersTo(r.Host, m.local) {
 		answer.Send(w, &answer.Problem{Status: http.StatusMisdirectedRequest, Title: "not for this node",
@@ -87,9 +86,9 @@ func (m *Middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.next.ServeHTTP(w, withCaller(r, c))
 }
 
-// refusesWrite returns why somebody may not write now, nil if they may, as far as that does not depend on what they
-// write. Whoever has no role takes nothing of the limit of those who have one and come from the same address. Logins
-// have no such limit: wrong tokens have their own, and a flood must not keep out a valid one.
+// refusesWrite returns why a caller may not write now, nil if it may, as far as that does not depend on the operation. A
+// caller without a role does not use up the limit of callers with a role at the same address. Logins have no such limit:
+// wrong tokens have their own, and a flood of them must not keep out a valid one.
 func (m *Middleware) refusesWrite(r *http.Request, c Caller) *answer.Problem {
 	switch {
 	case r.URL.Path == LoginPath:
@@ -106,7 +105,7 @@ func (m *Middleware) refusesWrite(r *http.Request, c Caller) *answer.Problem {
 // Reads reports whether a request changes nothing.
 func Reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// mistaken counts a token that is none, and returns the answer to it: what is wrong, or that there were too many.
+// mistaken counts an invalid token, and returns the answer to it: the reason, or that there were too many.
 func (m *Middleware) mistaken(r *http.Request, why string) *answer.Problem {
 	from := m.access.from(r)
 	m.refusals.add(r, refusedToken, Caller{From: from})
@@ -116,13 +115,13 @@ func (m *Middleware) mistaken(r *http.Request, why string) *answer.Problem {
 	return &answer.Problem{Status: http.StatusUnauthorized, Title: "unknown token", Detail: why}
 }
 
-// still reports whether whoever has asked for something that goes on may look at it now.
+// still reports whether the caller of a long request may still read.
 func (m *Middleware) still(r *http.Request) bool {
 	c, known := m.identify(r)
 	return known && c.Name == CallerOf(r.Context()).Name && Refusal(c, RoleView) == nil
 }
 
-// identify finds out who asks. It returns false for somebody whose token is none.
+// identify returns the caller of a request, and false if its token is invalid.
 func (m *Middleware) identify(r *http.Request) (Caller, bool) {
 	if !m.access.closed() {
 		return Caller{Name: "somebody", Role: RoleAdmin}, true
@@ -143,7 +142,7 @@ func (m *Middleware) identify(r *http.Request) (Caller, bool) {
 	return Caller{}, true
 }
 
-// Refusal returns why somebody may not do what needs a role, nil if they may.
+// Refusal returns why a caller may not do what needs a role, nil if it may.
 func Refusal(c Caller, wanted Role) *answer.Problem {
 	switch {
 	case wanted == "", c.Role.May(wanted):
@@ -162,7 +161,7 @@ func Refusal(c Caller, wanted Role) *answer.Problem {
 	}
 }
 
-// Viewing lets through who may look.
+// Viewing returns a handler that refuses callers without the role view.
 func Viewing(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if p := Refusal(CallerOf(r.Context()), RoleView); p != nil {
@@ -174,7 +173,7 @@ func Viewing(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// Challenge is the WWW-Authenticate of an answer to whoever has not said who they are.
+// Challenge is the WWW-Authenticate of an answer to an unauthenticated caller.
 const Challenge = `Bearer realm="xconsumer"`
 
 func challenge(w http.ResponseWriter, p *answer.Problem) {

@@ -10,14 +10,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
-// Why somebody is refused.
+// The reasons of refusals.
 const (
-	refusedToken = "unknown-token" // it is none of the node's
-	refusedRole  = "not-allowed"   // a write, by somebody whose role does not allow it or who has none
-	refusedSite  = "cross-site"    // asked for by a page of another site
+	refusedToken = "unknown-token" // an invalid token
+	refusedRole  = "not-allowed"   // a write by a caller whose role does not allow it, or without a role
+	refusedSite  = "cross-site"    // a request of a page of another site
 )
 
-// refusals counts what was refused, and logs one line a minute for each address and reason.
+// refusals counts refused requests, and logs one line a minute for each address and reason.
 type refusals struct {
 	log    *slog.Logger
 	logged limits
@@ -32,7 +32,7 @@ func (f *refusals) add(r *http.Request, why string, c Caller) {
 	f.mu.Unlock()
 	if f.logged.allow(source{why, network(c.From)}) {
 		f.log.Warn(
-			"refused; more of the kind from there is not logged for a minute",
+			"request refused; similar ones from this address are not logged for a minute",
 			"reason", why, "caller", c.Name, "from", c.From, "method", r.Method, "path", cut(r.URL.Path, 200),
 		)
 	}
@@ -45,7 +45,7 @@ func cut(text string, most int) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// Measure returns how much was refused, of each reason one count.
+// Measure returns the number of refused requests for each reason.
 func (m *Middleware) Measure() cluster.Measure { return m.refusals.measure() }
 
 func (f *refusals) measure() cluster.Measure {
@@ -63,20 +63,20 @@ func (f *refusals) measure() cluster.Measure {
 	return m
 }
 
-// SameOrigin refuses what pages of other sites ask of the API, reads as well: they could not read the answer, but have
-// it made, and hold what goes on. The console's own files may be linked to.
+// SameOrigin refuses requests of other sites' pages to the API, including reads. Such a page cannot read the answer, but it
+// could make the node produce it, and hold streams open. The console's own files may be linked to.
 func (m *Middleware) SameOrigin(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asWrite := r
 		if Reads(r) && (strings.HasPrefix(r.URL.Path, "/api/") || r.URL.Path == "/metrics") {
 			asWrite = r.WithContext(r.Context()) // a copy
-			asWrite.Method = http.MethodPost     // reads are never refused by it
+			asWrite.Method = http.MethodPost     // CrossOriginProtection lets all reads through
 		}
 		if protection.Check(asWrite) != nil {
 			m.refusals.add(r, refusedSite, Caller{From: m.access.from(r)})
-			answer.Send(w, &answer.Problem{Status: http.StatusForbidden, Title: "not from another site",
-				Detail: "asked for by a page of another site"})
+			answer.Send(w, &answer.Problem{Status: http.StatusForbidden, Title: "cross-site request",
+				Detail: "a page of another site sent the request"})
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -8,25 +8,26 @@ import (
 	"time"
 )
 
-// Shares bounds how many of something go on at a time, so that nobody has so many that nothing is left for others.
+// Shares bounds how many requests of one kind are open at a time, so that one caller cannot take all places.
 type Shares struct {
 	what    string
 	all     int
-	caller  int // of one name that was proven
-	address int // of one caller at one address
+	caller  int // for one authenticated name
+	address int // for one caller at one address
 
 	mu    sync.Mutex
 	total int
 	of    map[source]int
 }
 
-// NewShares returns shares of which nobody has any yet: of so many of what it names in all, so many are for one caller, and
-// so many for one caller at one address. Its methods may be called by any goroutine.
+// NewShares returns shares without an open request. They allow all open requests in total, of these caller for one
+// authenticated caller, and address for one caller at one address; what names the kind in errors. The methods may be called
+// from any goroutine.
 func NewShares(what string, all, caller, address int) *Shares {
 	return &Shares{what: what, all: all, caller: caller, address: address, of: map[source]int{}}
 }
 
-// Take takes one for a caller. It returns what gives it back, or why there is none.
+// Take takes a place for a caller. It returns a function that gives the place back, or the reason why there is none.
 func (s *Shares) Take(c Caller) (give func(), full string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,19 +62,19 @@ func (s *Shares) add(counted []source, n int) {
 	}
 }
 
-// Now returns how many there are.
+// Now returns the number of open requests.
 func (s *Shares) Now() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.total
 }
 
-// recheck is how often it is looked whether a follower may still look. With the second for which tokens are kept, a
-// follower has gone within half of client.KeepAlive after its token, login or role.
+// recheck is the interval at which the permission of a follower is checked. Tokens are cached for another second. So a
+// follower is disconnected within half of client.KeepAlive after it loses its token, login or role.
 const recheck = 5 * time.Second
 
-// EndUnlessAllowed ends something that goes on, by its cancel, once who has asked for it may no longer look, or closing is
-// closed. Stop is to be called when it is over.
+// EndUnlessAllowed calls cancel once the caller of a long request may no longer read, or closing is closed. The handler
+// calls stop when the request is over; stop also calls cancel.
 func (m *Middleware) EndUnlessAllowed(
 	ctx context.Context, cancel context.CancelFunc, r *http.Request, closing <-chan struct{},
 ) (stop func()) {

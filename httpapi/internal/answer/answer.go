@@ -1,4 +1,4 @@
-// Package answer writes answers of the API where no described operation does: problems (RFC 9457), and values as JSON.
+// Package answer writes answers outside of huma's operations: problems (RFC 9457), and values as JSON.
 package answer
 
 import (
@@ -8,15 +8,15 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Problem is an error answer (RFC 9457): what is wrong, and in Errors each bad field, or each reason.
+// Problem is an error answer (RFC 9457). Errors has each bad field, or each reason.
 type Problem = huma.ErrorModel
 
-// TooFast is the answer to whoever asks too much.
+// TooFast is the answer to a caller beyond a limit.
 func TooFast(why string) *Problem {
-	return &Problem{Status: http.StatusTooManyRequests, Title: "too fast", Detail: why + "; wait a second, and try again"}
+	return &Problem{Status: http.StatusTooManyRequests, Title: "too fast", Detail: why + "; wait a second and try again"}
 }
 
-// Send sends a problem.
+// Send writes a problem as the whole answer.
 func Send(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	if p.Status == http.StatusTooManyRequests {
@@ -25,7 +25,7 @@ func Send(w http.ResponseWriter, p *Problem) {
 	JSON(w, p.Status, p)
 }
 
-// JSON sends a value.
+// JSON writes a value as the whole answer. Caches must not keep it.
 func JSON(w http.ResponseWriter, status int, value any) {
 	h := w.Header()
 	if h.Get("Content-Type") == "" {

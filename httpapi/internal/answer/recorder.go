@@ -2,7 +2,7 @@ package answer
 
 import "net/http"
 
-// Recorder is a writer of an answer that knows its status.
+// Recorder is a response writer that records the status.
 type Recorder struct {
 	http.ResponseWriter
 	Code int // 200 until another one is written
@@ -15,7 +15,7 @@ func Record(w http.ResponseWriter) *Recorder {
 	return &Recorder{ResponseWriter: w, Code: http.StatusOK}
 }
 
-// WriteHeader notes the status, and writes it.
+// WriteHeader records the first status, and writes it.
 func (r *Recorder) WriteHeader(code int) {
 	if !r.wrote {
 		r.Code, r.wrote = code, true

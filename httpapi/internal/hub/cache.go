@@ -6,22 +6,23 @@ import (
 	"time"
 )
 
-// Cache keeps what was read of the store, by key, for as long as the cluster is seen unchanged: readers cost the
-// store nothing. What changes without a trace in the state is read again after a while.
+// Cache keeps values that were read from the store, by key, until the snapshot of the cluster changes, so that most reads
+// cost the store nothing. A value also expires after a while, because it may change without a change of the snapshot.
 //
-// Each key is read once for all who wait for it, and outside the lock: a slow read holds up nobody who asks for another key.
+// Each key is read once for all callers that wait for it, and outside the lock, so that a slow read does not delay callers of
+// other keys. The methods may be called from any goroutine.
 type Cache[K comparable, V any] struct {
 	mu   sync.Mutex
 	at   *Snapshot
 	kept map[K]*reading[V]
 }
 
-// reading is one read of the store, and what it has found. Its value and its error may be read once done is closed.
+// reading is one read of the store, and its result. The value and the error may be read once done is closed.
 type reading[V any] struct {
 	done  chan struct{}
 	value V
 	err   error
-	until time.Time // when the value is too old; zero while the read goes on
+	until time.Time // when the value is too old; zero while the read is under way
 }
 
 const (
@@ -30,7 +31,7 @@ const (
 	maxKept     = 1000
 )
 
-// Get returns what is kept for a key, or reads it. A read goes on for others when the context of the first who wants it ends.
+// Get returns the cached value of a key, or reads it. If the context of the caller ends, the read continues for others.
 func (c *Cache[K, V]) Get(ctx context.Context, m *Snapshot, key K, read func(context.Context) (V, error)) (V, error) {
 	r := c.reading(ctx, m, key, read)
 	select {
@@ -42,7 +43,7 @@ func (c *Cache[K, V]) Get(ctx context.Context, m *Snapshot, key K, read func(con
 	}
 }
 
-// reading returns the read of a key that counts, and begins one if there is none.
+// reading returns the current read of a key, and begins one if there is none.
 func (c *Cache[K, V]) reading(ctx context.Context, m *Snapshot, key K, read func(context.Context) (V, error)) *reading[V] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -58,7 +59,7 @@ func (c *Cache[K, V]) reading(ctx context.Context, m *Snapshot, key K, read func
 	return r
 }
 
-// read reads a key. An error is given to those who wait, and not kept.
+// read reads a key within readTimeout. Callers that wait get its error, but the error is not cached.
 func (c *Cache[K, V]) read(ctx context.Context, key K, r *reading[V], read func(context.Context) (V, error)) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()

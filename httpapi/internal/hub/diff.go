@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/events"
 )
 
-// Diff returns what is different between two states of one cluster.
+// Diff returns the difference between two states of one cluster.
 func Diff(before, after *cluster.State) (u client.Update) {
 	if before.Leader != after.Leader {
 		u.Leader = &after.Leader
@@ -54,7 +54,7 @@ func Diff(before, after *cluster.State) (u client.Update) {
 	return u
 }
 
-// all is a list that is told of although it may be empty: null would say nothing of it.
+// all returns a list for an update that may be empty but not null, because null means no change.
 func all[T any](list []T) *[]T {
 	whole := append(make([]T, 0, len(list)), list...)
 	return &whole
@@ -64,7 +64,7 @@ func sameDeep[T any](a, b *T) bool { return reflect.DeepEqual(a, b) }
 
 func sameShallow[T comparable](a, b *T) bool { return *a == *b }
 
-// differ returns what is new or different, and the keys of what is gone.
+// differ returns the values that are new or have changed, and the keys of those that are gone.
 func differ[T any, K comparable](before, after []T, key func(*T) K, order func(a, b K) int, same func(a, b *T) bool) (fresh []T, gone []K) {
 	known := make(map[K]*T, len(before))
 	for i := range before {
@@ -84,7 +84,7 @@ func differ[T any, K comparable](before, after []T, key func(*T) K, order func(a
 	return fresh, gone
 }
 
-// differSorted is differ for lists in one order, which may be long.
+// differSorted is differ for lists that are sorted in the same order. It needs no map, so it suits long lists.
 func differSorted[T any, K any](before, after []T, key func(*T) K, order func(a, b *T) int, same func(a, b *T) bool) (fresh []T, gone []K) {
 	events.Pairs(before, after, order, func(was, is *T) {
 		switch {

@@ -10,11 +10,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// encodedReuse is how old an encoded state may be to be sent again while there is a newer one: where the cluster changes all
-// the time, reads do not cost more than ten encodings a second.
+// encodedReuse is the maximum age of an encoded state that is sent although there is a newer one. So a cluster that changes
+// all the time does not cost more than ten encodings a second.
 const encodedReuse = 100 * time.Millisecond
 
-// encoded is a state as JSON, plain and zipped: made when somebody asks for it first, and shared by all who do.
+// encoded is a state as JSON, plain and zipped. It is made at the first request and shared by all.
 type encoded struct {
 	once       sync.Once
 	at         time.Time // when it was made
@@ -22,7 +22,7 @@ type encoded struct {
 	err        error
 }
 
-// make encodes a state unless that is done.
+// make encodes a state once.
 func (e *encoded) make(state *cluster.State) error {
 	e.once.Do(func() { e.err = e.encode(state) })
 	return e.err

@@ -1,12 +1,12 @@
-// Package hub has the cluster as a node sees it, for everybody who asks the node over HTTP.
+// Package hub holds the state of the cluster as a node sees it, for all callers of the node's API.
 //
 // # The model
 //
-//	the node's snapshots ─▶ Hub ─┬─▶ Current, Next, State: the cluster as it is, encoded once
-//	the node's events    ─▶      ├─▶ After: messages in a row, one for each change and each event
-//	                             └─▶ Events: what has happened, as far as it is kept
+//	the node's snapshots ─▶ Hub ─┬─▶ Current, Next, State: the present state of the cluster, encoded once
+//	the node's events    ─▶      ├─▶ After: numbered messages, one for each change and each event
+//	                             └─▶ Events: the events that are kept
 //
-// A Hub never has the node watch the cluster of its own accord: it asks for that when it is asked itself.
+// A Hub lets the node watch the cluster only while callers read.
 package hub
 
 import (
@@ -29,59 +29,60 @@ import (
 
 // How the hub behaves.
 const (
-	hubPause        = 20 * time.Millisecond // between two changes; the first one is told at once
+	hubPause        = 20 * time.Millisecond // between two changes; the first one is sent at once
 	hubRetry        = 200 * time.Millisecond
 	maxMessages     = 4096
 	maxMessageBytes = 16 << 20
 	maxEvents       = 1000
-	// maxUnwatched bounds the events of a time in which nobody looked, so that they do not drive out what was seen as it happened.
+	// maxUnwatched bounds the events that are found after a time without readers, so that they do not replace events that
+	// were seen as they happened.
 	maxUnwatched = maxEvents / 4
 )
 
-// Hub has the cluster as the node sees it, encoded once for everybody who asks, and what has changed since,
-// for those who follow. It takes snapshots for as long as the node watches the cluster: whoever reads asks the node to.
+// Hub holds the last snapshot of the node, encoded once for all readers, and the messages for followers. It gets snapshots
+// for as long as the node watches the cluster, which each read extends. The methods may be called from any goroutine.
 type Hub struct {
 	node     Node
 	healthOf func() any
-	instance string // tells the numbers of one process from those of another
+	instance string // a random id, which distinguishes the message numbers of this process from those of others
 
 	mu          sync.Mutex
 	now         *Snapshot // nil before the first
 	lastEncoded *Snapshot
-	floor       int64                        // the number that somebody was told is reached: nobody gets an earlier state
-	err         error                        // why the last look failed, nil once another one goes on
-	seen        int64                        // the number of what was seen last
-	follow      int                          // followers
-	changed     chan struct{}                // closed and replaced when any of it changes
-	last        int64                        // number of the last message
-	messages    []Message                    // the last ones, in a row
-	sum         int                          // their bytes
-	own         []numbered                   // the last events of this node, in a row
-	others      []numbered                   // those of others, apart, so that they do not drive out the node's own
-	members     map[string]cluster.EventKind // NodeJoined or NodeLeft, whichever was told of a member last
+	floor       int64                        // the lowest snapshot number that State may still return; see Reach
+	err         error                        // why the last read failed, nil while the next one is under way
+	seen        int64                        // the number of the last snapshot
+	follow      int                          // the number of followers
+	changed     chan struct{}                // closed and replaced when any of these fields changes
+	last        int64                        // the number of the last message
+	messages    []Message                    // the last messages, with consecutive numbers
+	sum         int                          // the size of messages, in bytes
+	own         []numbered                   // the last events of this node, in order
+	others      []numbered                   // the last events of others, apart, so that they do not replace the node's own
+	members     map[string]cluster.EventKind // the last event of each member: NodeJoined or NodeLeft
 	health      string
 }
 
-// Snapshot is the cluster as the node saw it, and its place in the stream.
+// Snapshot is a snapshot of the cluster, and its place in the stream.
 type Snapshot struct {
 	cluster.Snapshot
 	Seq     int64 // the number of the last message that it includes
 	encoded encoded
 }
 
-// JSON returns the state as JSON. It may be called of what State has returned.
+// JSON returns the state as JSON. It may only be called on a snapshot that State returned.
 func (s *Snapshot) JSON() []byte { return s.encoded.plain }
 
-// Zipped returns the same, zipped. It may be called of what State has returned.
+// Zipped returns the same, zipped. It may only be called on a snapshot that State returned.
 func (s *Snapshot) Zipped() []byte { return s.encoded.zip }
 
-// Message is something that has happened, as followers get it.
+// Message is one server-sent event, as followers get it.
 type Message struct {
 	Seq  int64
 	Text []byte
 }
 
-// Node is what a hub needs of a node; httpapi.Node says what its methods do.
+// Node is the part of httpapi.Node that a hub needs.
 type Node interface {
 	Name() string
 	KeepFresh() (since int64)
@@ -89,7 +90,7 @@ type Node interface {
 	Events(ctx context.Context) <-chan cluster.Event
 }
 
-// New returns the hub of a node. Followers get what health returns, as JSON, whenever that is something else.
+// New returns the hub of a node. Followers get the result of health, as JSON, whenever it changes.
 func New(node Node, health func() any) *Hub {
 	return &Hub{
 		node: node, healthOf: health, instance: strings.ToLower(rand.Text()[:8]),
@@ -97,7 +98,7 @@ func New(node Node, health func() any) *Hub {
 	}
 }
 
-// Run takes in what the node sees and emits until ctx ends.
+// Run receives the snapshots and events of the node until ctx ends. It may be called once.
 func (h *Hub) Run(ctx context.Context) {
 	var parts sync.WaitGroup
 	parts.Go(func() {
@@ -116,7 +117,7 @@ func (h *Hub) Run(ctx context.Context) {
 			began := time.Now()
 			h.put(snap)
 			seen = snap.Number
-			pause = max(pause, time.Since(began)) // half of a processor at most
+			pause = max(pause, time.Since(began)) // use half of a processor at most
 		case ctx.Err() == nil:
 			h.fail(err)
 			pause = hubRetry
@@ -128,14 +129,14 @@ func (h *Hub) Run(ctx context.Context) {
 	}
 }
 
-// retry forgets why the last look at the cluster failed: another one begins, and whoever asks waits for what comes of it.
+// retry clears the error of the last read of the cluster. The next one begins, and callers wait for its result.
 func (h *Hub) retry() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.err = nil
 }
 
-// fail takes in why a look at the cluster has failed.
+// fail records why a read of the cluster has failed.
 func (h *Hub) fail(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -143,13 +144,13 @@ func (h *Hub) fail(err error) {
 	h.wake()
 }
 
-// wake wakes those who wait. The lock is held.
+// wake wakes all waiting callers. The caller holds the lock.
 func (h *Hub) wake() {
 	close(h.changed)
 	h.changed = make(chan struct{})
 }
 
-// put takes in the cluster as it is now.
+// put makes a snapshot the present one, and sends the difference to followers.
 func (h *Hub) put(snap cluster.Snapshot) {
 	h.mu.Lock()
 	before, missedNothing := h.now, h.seen >= snap.WatchedSince
@@ -162,7 +163,7 @@ func (h *Hub) put(snap cluster.Snapshot) {
 		happened = events.Found(&snap.State, h.node.Name(), maxEvents)
 	case missedNothing:
 		update, happened = Diff(&before.State, &snap.State), events.Others(&before.State, &snap.State, h.node.Name())
-		happened = happened[:min(len(happened), maxEvents)] // more are not kept, and would drive out the message of the change itself
+		happened = happened[:min(len(happened), maxEvents)] // more are not kept, and would replace the message of the change itself
 	default:
 		update, happened = Diff(&before.State, &snap.State), events.CaughtUp(&before.State, &snap.State, h.node.Name(), maxUnwatched)
 	}
@@ -178,7 +179,8 @@ func (h *Hub) put(snap cluster.Snapshot) {
 		h.push("change", text)
 		h.now = &Snapshot{Snapshot: snap, Seq: h.last}
 	case before.NextDecision != snap.NextDecision, !reflect.DeepEqual(before.Tasks, snap.Tasks), !maps.Equal(before.Marks, snap.Marks):
-		// These are not in the state. A decision alone is a change, too: a run may have begun and ended between two snapshots.
+		// The state does not contain these. A decision alone is a change, too: a run may have begun and ended between two
+		// snapshots.
 		h.now = &Snapshot{Snapshot: snap, Seq: before.Seq}
 	}
 	for _, e := range happened {
@@ -189,25 +191,25 @@ func (h *Hub) put(snap cluster.Snapshot) {
 	h.wake()
 }
 
-// push adds a message. The lock is held.
+// push adds a message. The caller holds the lock.
 func (h *Hub) push(kind string, data []byte) {
 	h.last++
 	m := Message{h.last, fmt.Appendf(nil, "event: %s\nid: %s\ndata: %s\n\n", kind, h.Tag(h.last), data)}
 	if data == nil {
-		m.Text = nil // the first snapshot: there is nothing that it differs from
+		m.Text = nil // the first snapshot has no difference to send
 	}
 	h.messages, h.sum = append(h.messages, m), h.sum+len(m.Text)
 	if len(h.messages) <= maxMessages && h.sum <= maxMessageBytes {
 		return
 	}
-	drop := 0 // half of them: with each one that is added the others would be copied otherwise
+	drop := 0 // drop half of the messages at once; one by one, each new message would copy all others
 	for ; len(h.messages)-drop > 1 && (len(h.messages)-drop > maxMessages/2 || h.sum > maxMessageBytes/2); drop++ {
 		h.sum -= len(h.messages[drop].Text)
 	}
 	h.messages = slices.Clone(h.messages[drop:])
 }
 
-// event passes on an event of this node.
+// event passes an event of this node to followers.
 func (h *Hub) event(e cluster.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -215,7 +217,7 @@ func (h *Hub) event(e cluster.Event) {
 	h.wake()
 }
 
-// watchHealth tells followers when the node is not at work.
+// watchHealth sends the health of the node to followers whenever it changes.
 func (h *Hub) watchHealth(ctx context.Context) {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
@@ -242,8 +244,8 @@ func (h *Hub) watchHealth(ctx context.Context) {
 	}
 }
 
-// wait asks the node, as often as it must be asked, and returns what f finds: nil until it finds something. The lock is held while
-// f runs; since is the number of the first snapshot that is up to date.
+// wait calls f until it returns a snapshot or an error, and again after each change. It also has the node watch the cluster
+// meanwhile. f runs with the lock held; since is the number of the first snapshot that is up to date.
 func (h *Hub) wait(ctx context.Context, f func(since int64) (*Snapshot, error)) (*Snapshot, error) {
 	for {
 		since := h.node.KeepFresh()
@@ -266,7 +268,7 @@ func (h *Hub) wait(ctx context.Context, f func(since int64) (*Snapshot, error)) 
 	}
 }
 
-// Current returns the cluster as it is, waiting for the first knowledge.
+// Current returns the present snapshot. If there is none that is up to date, it waits for one.
 func (h *Hub) Current(ctx context.Context) (*Snapshot, error) {
 	return h.wait(ctx, func(since int64) (*Snapshot, error) {
 		if h.now != nil && h.seen >= since {
@@ -276,7 +278,7 @@ func (h *Hub) Current(ctx context.Context) (*Snapshot, error) {
 	})
 }
 
-// Next returns the cluster once it is no longer as it was in a snapshot.
+// Next waits for a snapshot that differs from seen.
 func (h *Hub) Next(ctx context.Context, seen *Snapshot) (*Snapshot, error) {
 	return h.wait(ctx, func(since int64) (*Snapshot, error) {
 		if h.now != seen && h.seen >= since {
@@ -286,7 +288,7 @@ func (h *Hub) Next(ctx context.Context, seen *Snapshot) (*Snapshot, error) {
 	})
 }
 
-// Reach waits until the cluster is seen as it was with a number, and lets nobody have an earlier state after it.
+// Reach waits for a snapshot with a number or a later one. After it returns, State returns no earlier one.
 func (h *Hub) Reach(ctx context.Context, number int64) error {
 	_, err := h.wait(ctx, func(since int64) (*Snapshot, error) {
 		if h.now != nil && h.seen >= max(since, number) {
@@ -298,7 +300,7 @@ func (h *Hub) Reach(ctx context.Context, number int64) error {
 	return err
 }
 
-// State returns the cluster with its state encoded: the last one that was encoded, if that was just now.
+// State returns the present snapshot with its state encoded, or the last encoded one if that is at most encodedReuse old.
 func (h *Hub) State(ctx context.Context) (*Snapshot, error) {
 	snap, err := h.Current(ctx)
 	if err != nil {
@@ -321,17 +323,18 @@ func (h *Hub) State(ctx context.Context) (*Snapshot, error) {
 	return snap, nil
 }
 
-// Tag names a message among those of all processes.
+// Tag returns an id of a message that is unique among all processes.
 func (h *Hub) Tag(seq int64) string { return h.instance + "-" + strconv.FormatInt(seq, 10) }
 
-// Parse returns the number of a message of this process, false for another's.
+// Parse returns the number of a message from its tag, and false for a tag of another process.
 func (h *Hub) Parse(tag string) (seq int64, ok bool) {
 	instance, number, _ := strings.Cut(strings.Trim(tag, `"`), "-")
 	seq, err := strconv.ParseInt(number, 10, 64)
 	return seq, err == nil && instance == h.instance
 }
 
-// After returns the messages that came after one, and false if some of them are not kept any longer.
+// After returns the messages after a number, and false if some of them are no longer kept. The channel is closed at the next
+// change.
 func (h *Hub) After(seq int64) (list []Message, changed <-chan struct{}, complete bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

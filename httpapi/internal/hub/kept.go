@@ -14,7 +14,8 @@ type numbered struct {
 	event cluster.Event
 }
 
-// keep keeps an event, unless it says of a member what is known: a leader tells of all that it finds. The lock is held.
+// keep stores an event and sends it to followers, unless it repeats the last event of its member: a new leader emits
+// NodeJoined for every member that it finds. The caller holds the lock.
 func (h *Hub) keep(e cluster.Event) {
 	if (e.Kind == cluster.NodeJoined || e.Kind == cluster.NodeLeft) && e.Member != "" {
 		if h.members[e.Member] == e.Kind {
@@ -35,7 +36,7 @@ func (h *Hub) keep(e cluster.Event) {
 	}
 }
 
-// forget lets go of the members that are gone, once they are many. The lock is held.
+// forget removes members that are gone, once they are many. The caller holds the lock.
 func (h *Hub) forget(now *cluster.State) {
 	if len(h.members) <= len(now.Nodes)+2*maxEvents {
 		return
@@ -49,7 +50,7 @@ func (h *Hub) forget(now *cluster.State) {
 	h.members = kept
 }
 
-// Events returns the events that are kept, and the number of the last message that was before or with them.
+// Events returns the events that are kept, oldest first, and the number of the last message.
 func (h *Hub) Events() (events []cluster.Event, last int64) {
 	h.mu.Lock()
 	all, last := slices.Concat(h.own, h.others), h.last

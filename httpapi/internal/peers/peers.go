@@ -1,13 +1,14 @@
-// Package peers is how the nodes of a cluster ask each other over HTTP, and what they prove to each other.
+// Package peers carries requests from node to node over HTTP. Both sides prove that they have the cluster's secret.
 //
 // # The model
 //
-//	the node that asks                                    the node that is asked
-//	Get ─▶ a question without a signature ───────────▶ Signed: 401, with a nonce
+//	the asking node                                       the answering node
+//	Get ─▶ a request without a signature ─────────────▶ Signed: 401, with a nonce
 //	    ─▶ signed over the nonce and a number ─────────▶ Signed: lets it through, once
-//	reads what is proven ◀── frames, each signed ─────── the handler's answer
+//	reads proven frames only ◀── frames, each signed ─── the handler's answer
 //
-// Tails are the logs of other nodes' workers that are followed: the other node is asked once for each, however many follow.
+// Tails are the logs of other nodes' workers that clients follow here. Each log is requested once from the other node, for
+// all its readers.
 package peers
 
 import (
@@ -36,49 +37,50 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
-// Peers is how nodes ask each other. A request from node to node is signed with a secret that all nodes of
-// a cluster have, and answered only if it is: whoever can write into the coordination service could have a
-// node send a token to an address of his own, so none is ever sent.
+// Peers sends and answers requests between nodes. Requests are signed with a secret that all nodes of a cluster have. Nodes
+// never send tokens to each other, because an attacker with write access to the coordination service could direct them to an
+// address of his own.
 //
-// The node that is asked gives a number that is good for one request, soon; the one that asks signs it together with a
-// number of its own, what it asks for and of whom; and each piece of the answer is signed together with all of that. Of
-// an answer that is not signed nothing is shown to anybody. No clocks of two machines are compared, and what was
-// overheard, a question or an answer, cannot be used again. Who listens can read the answer: that is for TLS.
+// The answering node issues a nonce, which is valid for one request within nonceLife. The asking node signs the nonce, a
+// number of its own, the request and the address. Each frame of the answer is signed together with all of these. Nothing of
+// an unsigned answer is shown. No clocks of two machines are compared, and neither a recorded request nor a recorded answer
+// can be replayed. The signatures do not hide the content; use TLS for that.
 type Peers struct {
-	Secret []byte // at least MinSecret bytes; none: that of Shared
-	// Shared returns the secret that nodes have in common elsewhere, as in the store. It is called when it is needed, from
-	// any goroutine and not twice at the same time: again when what it returned is older than a minute, and while another
-	// node's does not fit, at most every five seconds. An error that matches ErrNoSecret ends the last secret; after any
-	// other that stays in force. Without it and Secret nobody is asked, and nobody is answered.
+	Secret []byte // at least MinSecret bytes; empty to use Shared
+	// Shared returns the secret that the nodes share elsewhere, for example in the store. It is called when a secret is
+	// needed, from any goroutine but never twice at the same time. It is called again when its last result is older than a
+	// minute, and at most every five seconds while the secret of another node differs. An error that matches ErrNoSecret ends
+	// the last secret; after any other error the last secret stays in force. Without Shared and Secret the node sends no
+	// requests to others and answers none.
 	Shared    func(context.Context) ([]byte, error)
-	Advertise string // where this node can be reached, host:port
-	// TLS is how to reach nodes that say to be reached at https://host:port; nil for the system's roots.
+	Advertise string // the address of this node for others, host:port
+	// TLS is for nodes whose address is https://host:port; nil for the system's root certificates.
 	TLS *tls.Config
 
 	shared sharedSecret
 
 	mu    sync.Mutex
-	key   []byte // of this process, by which it knows the numbers that it has given
+	key   []byte // a random key of this process, which authenticates its nonces
 	began time.Time
-	used  map[string]time.Time // until when they would be good
+	used  map[string]time.Time // the used nonces, and when each expires
 }
 
-// MinSecret is how long a cluster's secret has to be, in bytes.
+// MinSecret is the minimum length of a cluster's secret, in bytes.
 const MinSecret = 32
 
-// ErrUnavailable is matched by the error of what another node cannot be asked.
+// ErrUnavailable: a request to another node failed.
 var ErrUnavailable = errors.New("the other node cannot be asked")
 
 const (
-	headPatience = 5 * time.Second // for the beginning of an answer
-	// Patience is how long all of another node's answer may take.
+	headTimeout = 5 * time.Second // for the header of an answer
+	// Patience bounds how long the whole answer of another node may take.
 	Patience = 30 * time.Second
 
 	peerScheme   = "Xconsumer "
-	nonceHeader  = "X-Xconsumer-Nonce"  // of an answer: what the next request has to sign
-	numberHeader = "X-Xconsumer-Number" // of a signed request: what the answer has to sign
+	nonceHeader  = "X-Xconsumer-Nonce"  // in an answer: the nonce that the next request must sign
+	numberHeader = "X-Xconsumer-Number" // in a signed request: the number that the answer must sign
 	nonceLife    = 30 * time.Second
-	maxNonce     = 200 // bytes of another node's nonce or number
+	maxNonce     = 200 // the maximum length of another node's nonce or number, in bytes
 )
 
 func sign(secret []byte, parts ...string) string {
@@ -89,8 +91,8 @@ func sign(secret []byte, parts ...string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// issue makes a number that one request may sign. Nothing is kept of it: it says when it was made, and proves that
-// this process has made it, so that whoever asks for many takes none from others.
+// issue returns a nonce that one request may sign. The process does not store it: the nonce contains its time and an
+// authentication code of this process. So a caller that requests many nonces uses up no memory and none of others' nonces.
 func (p *Peers) issue() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,8 +109,8 @@ func (p *Peers) made(text string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// take reports whether this process has made a number lately that no request has used, and uses it. It is called for
-// those alone that a node with the secret has signed, which bounds what is kept of them.
+// take reports whether a nonce is valid and unused, and marks it as used. It is called only for nonces that a node with the
+// secret has signed, which bounds the number that are stored.
 func (p *Peers) take(nonce string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,8 +130,8 @@ func (p *Peers) take(nonce string) bool {
 	return true
 }
 
-// own reports whether this process has made a number lately, used or not. It costs strangers what they send: nothing is
-// looked up for those that have none.
+// own reports whether a nonce is valid, used or not. It needs no lookup, so requests without a valid nonce are refused at
+// little cost.
 func (p *Peers) own(nonce string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,7 +139,7 @@ func (p *Peers) own(nonce string) bool {
 	return ok
 }
 
-// until returns until when a number is good that this process has made. The caller holds mu.
+// until returns when a nonce of this process expires, and false if it is not one or has expired. The caller holds mu.
 func (p *Peers) until(nonce string) (time.Time, bool) {
 	at := strings.LastIndexByte(nonce, '.')
 	if at < 0 || p.key == nil || !hmac.Equal([]byte(p.made(nonce[:at])), []byte(nonce[at+1:])) {
@@ -149,8 +151,8 @@ func (p *Peers) until(nonce string) (time.Time, bool) {
 	return until, err == nil && !time.Now().After(until)
 }
 
-// Signed lets a request through that another node has signed, and signs the answer. The request is for this node by
-// its name: at the same loopback address of another machine there is another.
+// Signed returns a handler that lets only requests through that another node has signed, and that signs the answer. A
+// request names the node that it is for, because a loopback address is that of another node on another machine.
 func (p *Peers) Signed(node interface{ Name() string }, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if p == nil || len(p.Secret) == 0 && p.Shared == nil {
@@ -189,7 +191,7 @@ func (p *Peers) Signed(node interface{ Name() string }, next http.HandlerFunc) h
 	}
 }
 
-// signedWith returns the secret that a question is signed with, nil if that is not the cluster's.
+// signedWith returns the secret that a request is signed with, nil if it is not the cluster's.
 func (p *Peers) signedWith(ctx context.Context, asked question, mac string) []byte {
 	fits := func(secret []byte) bool {
 		return len(secret) > 0 && hmac.Equal([]byte(asked.proof(secret)), []byte(mac))
@@ -207,17 +209,17 @@ func (p *Peers) signedWith(ctx context.Context, asked question, mac string) []by
 	return secret
 }
 
-// ofNode is the parameter that names the node which is asked.
+// ofNode is the query parameter that names the node that a request is for.
 const ofNode = "of"
 
-// Get asks another node.
+// Get sends a signed request to another node. The caller closes the answer.
 func (p *Peers) Get(ctx context.Context, node, address, path string, query url.Values) (*Answer, error) {
 	secret, err := p.secret(ctx)
-	if errors.Is(err, context.Canceled) { // nobody waits for the answer, or all requests end
-		return nil, fmt.Errorf("%w: the node that was asked ends, or the request was given up", ErrUnavailable)
+	if errors.Is(err, context.Canceled) { // the client has gone, or the node ends
+		return nil, fmt.Errorf("%w: the request was canceled, or this node is shutting down", ErrUnavailable)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: only %s can tell, and this node cannot prove to it who it is: %w; ask %[2]s itself",
+		return nil, fmt.Errorf("%w: only %s has this, and this node cannot authenticate to it: %w; ask %[2]s itself",
 			ErrUnavailable, node, err)
 	}
 	scheme := "http"
@@ -225,7 +227,7 @@ func (p *Peers) Get(ctx context.Context, node, address, path string, query url.V
 		scheme, address = "https", host
 	}
 	if _, _, err := net.SplitHostPort(address); err != nil {
-		return nil, fmt.Errorf("%w: %s is said to be at %q: %w", ErrUnavailable, node, address, err)
+		return nil, fmt.Errorf("%w: invalid address %q of %s: %w", ErrUnavailable, address, node, err)
 	}
 	named := url.Values{}
 	maps.Copy(named, query)
@@ -233,14 +235,14 @@ func (p *Peers) Get(ctx context.Context, node, address, path string, query url.V
 	target := &url.URL{Scheme: scheme, Host: address, Path: path, RawQuery: named.Encode()}
 	got, err := p.put(ctx, node, target, secret)
 	if errors.Is(err, errUnproven) {
-		if fresh := p.another(ctx, secret); fresh != nil { // it was replaced
+		if fresh := p.another(ctx, secret); fresh != nil { // the secret was replaced
 			got, err = p.put(ctx, node, target, fresh)
 		}
 	}
 	if errors.Is(err, errUnproven) {
 		err = fmt.Errorf(
-			"%w: what answers at %s does not prove that it is %s: both nodes must hold the same secret "+
-				"([http] secretFile, or that of the store), be of one version, and %[3]s must be reached at its [http] advertise",
+			"%w: the service at %s does not prove that it is %s: both nodes must have the same secret "+
+				"([http] secretFile, or that of the store) and the same version, and %[3]s must be reached at its [http] advertise",
 			ErrUnavailable,
 			address,
 			node,
@@ -249,8 +251,8 @@ func (p *Peers) Get(ctx context.Context, node, address, path string, query url.V
 	return got, err
 }
 
-// put puts a question to another node. The error matches errUnproven if what answers does not prove that it has the
-// secret.
+// put sends a request to another node, signed with a secret. The error matches errUnproven if the answer does not prove that
+// the other side has the secret.
 func (p *Peers) put(ctx context.Context, node string, target *url.URL, secret []byte) (*Answer, error) {
 	asked := question{method: http.MethodGet, uri: target.RequestURI(), address: target.Host, number: rand.Text()}
 	for {
@@ -280,25 +282,25 @@ func (p *Peers) put(ctx context.Context, node string, target *url.URL, secret []
 		var why answer.Problem
 		_ = json.Unmarshal(text, &why)
 		if resp.StatusCode == http.StatusNotFound && why.Status == http.StatusNotFound {
-			return nil, &why // it was asked, and it has no such thing
+			return nil, &why // the other node answered that it does not have it
 		}
 		return nil, fmt.Errorf("%w: %s at %s answers %s %s", ErrUnavailable, node, asked.address, resp.Status, why.Detail)
 	}
 }
 
-// Answer is an answer that another node has given. What is read of it is proven.
+// Answer is the answer of another node. Every byte that is read from it is proven.
 type Answer struct {
 	io.Reader
 	io.Closer
 }
 
-// unreached says why nobody has answered, with nothing of what was received in it.
+// unreached states why there is no answer. It contains nothing of the received data.
 func unreached(err error) string {
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		return "cannot be reached: " + address.Reason(dial) + "; if it has died, its workers are given to other nodes after its session ends"
+		return "cannot be reached: " + address.Reason(dial) + "; if the node has died, its workers move to other nodes after its session ends"
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "shows a certificate that is not trusted here; see [http.tls] ca"
+		return "presents a certificate that is not trusted; see [http.tls] ca"
 	}
 	if errors.Is(err, context.DeadlineExceeded) || os.IsTimeout(err) {
 		return "does not answer in time"
@@ -306,7 +308,7 @@ func unreached(err error) string {
 	return "does not answer as a node does"
 }
 
-// ask sends a question, signed once there is a nonce to sign.
+// ask sends a request, signed if it has a nonce.
 func (p *Peers) ask(ctx context.Context, target *url.URL, asked question, secret []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, asked.method, target.String(), nil)
 	if err != nil {
@@ -316,10 +318,10 @@ func (p *Peers) ask(ctx context.Context, target *url.URL, asked question, secret
 		req.Header.Set("Authorization", peerScheme+asked.nonce+":"+asked.proof(secret))
 		req.Header.Set(numberHeader, asked.number)
 	}
-	// It follows nobody elsewhere, and keeps no connections: logs are asked for by people.
+	// The client follows no redirects. It keeps no connections, because people request logs rarely.
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{ResponseHeaderTimeout: headPatience, DisableKeepAlives: true, TLSClientConfig: p.TLS},
+		Transport:     &http.Transport{ResponseHeaderTimeout: headTimeout, DisableKeepAlives: true, TLSClientConfig: p.TLS},
 	}
 	return client.Do(req)
 }

@@ -11,35 +11,35 @@ import (
 	"strings"
 )
 
-// question is one request from node to node. Both sides put something new into it, the asker a number and the asked a
-// nonce, and both are signed with the question and with each piece of the answer: so neither of the two can be used
-// again, or for something else.
+// question is one request from node to node. Both sides contribute a fresh value: the asking node a number, the answering
+// node a nonce. Both values are signed with the request and with each frame of the answer, so that neither the request nor
+// the answer can be replayed or used for another request.
 type question struct {
 	method, uri string
-	address     string // of the node that is asked
-	nonce       string // of the node that is asked
-	number      string // of the node that asks
+	address     string // of the answering node
+	nonce       string // of the answering node
+	number      string // of the asking node
 }
 
-// proof shows that a node with the secret asks.
+// proof is the signature of the request.
 func (q question) proof(secret []byte) string {
 	return sign(secret, "ask", q.method, q.uri, q.address, q.nonce, q.number)
 }
 
-// An answer from node to node is a row of frames, each with a proof that a node with the secret has sent it, in this
-// place of the answer to this question:
+// An answer from node to node is a sequence of frames. Each has a proof that a node with the secret has sent it, at this
+// position of the answer to this request:
 //
 //	proof " " length "\n" length bytes
 //
-// An empty frame is the end, so that an answer that was cut short is known as such.
+// An empty frame marks the end, so that the reader detects an answer that was cut short.
 
-// MaxFrame is the most bytes that a frame has.
+// MaxFrame is the maximum size of a frame, in bytes.
 const MaxFrame = 32 << 10
 
-// errUnproven: the answer is not from a node with the secret, or was changed on the way.
+// errUnproven: the answer is not from a node with the secret, or it was changed on the way.
 var errUnproven = errors.New("unproven answer")
 
-// frameProof shows that a node with the secret has sent a frame of the answer.
+// frameProof is the signature of a frame of the answer.
 func (q question) frameProof(secret []byte, frame, code int, data []byte) string {
 	return sign(secret, "answer", q.method, q.uri, q.address, q.nonce, q.number, strconv.Itoa(frame), strconv.Itoa(code), string(data))
 }
@@ -88,7 +88,7 @@ func (p *provingWriter) rest() {
 	}
 }
 
-// FlushError lets http.ResponseController flush what is there.
+// FlushError lets http.ResponseController flush. It sends the buffered bytes as a frame.
 func (p *provingWriter) FlushError() error {
 	if p.rest(); p.err != nil {
 		return p.err
@@ -99,7 +99,7 @@ func (p *provingWriter) FlushError() error {
 // Unwrap lets http.ResponseController set deadlines.
 func (p *provingWriter) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-// end sends what is left, and the end.
+// end sends the buffered bytes and the empty frame that ends the answer.
 func (p *provingWriter) end() {
 	if p.code == 0 {
 		p.code = http.StatusOK
@@ -109,7 +109,7 @@ func (p *provingWriter) end() {
 	}
 }
 
-// provenReader reads an answer, and gives nothing of a frame that is not proven.
+// provenReader reads an answer. It returns no byte of an unproven frame.
 type provenReader struct {
 	in    *bufio.Reader
 	proof func(frame int, data []byte) string
@@ -130,7 +130,7 @@ func (p *provenReader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// begin reads the first frame, so that it is known who answers.
+// begin reads the first frame, which proves that the other side has the secret.
 func (p *provenReader) begin() error {
 	p.left, p.err = p.frame()
 	if errors.Is(p.err, io.EOF) {

@@ -9,33 +9,34 @@ import (
 	"time"
 )
 
-// sharedSecret is the secret of a cluster that is kept elsewhere, as it was read last. It is read outside the lock, once
-// for all that wait, so that nobody who is answered from what is known waits for the store.
+// sharedSecret is the last known value of a secret that is kept elsewhere. It is read outside the lock, once for all callers
+// that wait, so that a caller that needs no new value does not wait for the store.
 type sharedSecret struct {
 	mu      sync.Mutex
 	value   []byte
 	err     error         // why there is no value
 	at      time.Time     // when the last read ended
-	reading chan struct{} // closed at the end of the read that goes on, nil for none
+	reading chan struct{} // closed at the end of the read under way, nil for none
 }
 
-// How the secret is read: whoever reaches a node can have it looked for another one, so seldom.
 const (
-	secretAgain    = 5 * time.Second
-	secretPatience = 5 * time.Second
-	// secretLife is for how long after a read what it found counts without another one: a secret that was deleted ends
-	// within a minute, of which the read may have taken a part.
-	secretLife = time.Minute - secretPatience
+	// secretAgain is the minimum interval of reads. Any caller that reaches the node can cause one, with a wrong signature.
+	secretAgain = 5 * time.Second
+	// secretTimeout bounds one read.
+	secretTimeout = 5 * time.Second
+	// secretLife is how long a value stays in force without another read. A deleted secret ends within a minute, of which
+	// the read may take a part.
+	secretLife = time.Minute - secretTimeout
 )
 
-// ErrNoSecret is what Peers.Shared fails with while the cluster lacks a valid secret: the last one ends. After any other error,
-// as while the store does not answer, the last one stays in force.
+// ErrNoSecret is the error of Peers.Shared while the cluster has no valid secret. It ends the last secret. After any other
+// error, for example while the store does not answer, the last secret stays in force.
 var ErrNoSecret = errors.New("the nodes have no secret")
 
-// errNoSecret: the node has none, and nowhere to read it from.
+// errNoSecret: the node has no secret, and no place to read it from.
 var errNoSecret = errors.New("this node has no [http] secretFile")
 
-// secret returns what requests are signed with.
+// secret returns the secret that requests are signed with.
 func (p *Peers) secret(ctx context.Context) ([]byte, error) {
 	switch {
 	case p == nil, len(p.Secret) == 0 && p.Shared == nil:
@@ -51,7 +52,7 @@ func (p *Peers) secret(ctx context.Context) ([]byte, error) {
 	})
 }
 
-// another returns the secret if it is another one than was tried, nil if it is not: it may have been replaced.
+// another returns the secret if it has been replaced since tried was read, else nil.
 func (p *Peers) another(ctx context.Context, tried []byte) []byte {
 	if p == nil || len(p.Secret) > 0 || p.Shared == nil {
 		return nil
@@ -65,7 +66,7 @@ func (p *Peers) another(ctx context.Context, tried []byte) []byte {
 	return value
 }
 
-// get returns what is known, after another read if that is due.
+// get returns the last value or error, after another read if one is due.
 func (s *sharedSecret) get(ctx context.Context, from func(context.Context) ([]byte, error), due func(*sharedSecret) bool) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +77,7 @@ func (s *sharedSecret) get(ctx context.Context, from func(context.Context) ([]by
 	if read == nil {
 		read = make(chan struct{})
 		s.reading = read
-		go s.read(context.WithoutCancel(ctx), from) // for others, too, that wait longer than this one
+		go s.read(context.WithoutCancel(ctx), from) // other callers may wait longer than this one
 	}
 	s.mu.Unlock()
 	select {
@@ -89,13 +90,13 @@ func (s *sharedSecret) get(ctx context.Context, from func(context.Context) ([]by
 	}
 }
 
-// read reads it.
+// read reads the secret from its place, within secretTimeout.
 func (s *sharedSecret) read(ctx context.Context, from func(context.Context) ([]byte, error)) {
-	ctx, cancel := context.WithTimeout(ctx, secretPatience)
+	ctx, cancel := context.WithTimeout(ctx, secretTimeout)
 	defer cancel()
 	value, err := from(ctx)
 	if err == nil && len(value) < MinSecret {
-		err = fmt.Errorf("%w: that in the store is too short", ErrNoSecret)
+		err = fmt.Errorf("%w: the one in the store is too short", ErrNoSecret)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

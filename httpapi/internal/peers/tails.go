@@ -12,20 +12,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// How much of a log of another node is kept while somebody follows it here.
+// How much of a log of another node is kept while clients follow it here.
 const (
 	TailLines = 500
 	tailBytes = 128 << 10
 )
 
-// Tails are the logs of other nodes' workers that are followed here. The other node is asked once for each, however
-// many follow it.
+// Tails are the logs of other nodes' workers that clients follow here. Each log is requested once from the other node, for all
+// its readers.
 type Tails struct {
 	mu   sync.Mutex
 	open map[TailKey]*Tail
 }
 
-// TailKey is one worker at one place.
+// TailKey is one worker on one member.
 type TailKey struct {
 	Slot                  cluster.Slot
 	Member, Node, Address string
@@ -39,20 +39,20 @@ type Tail struct {
 	mu      sync.Mutex
 	lines   []cluster.LogLine
 	bytes   int
-	newest  int64 // the greatest number that is known of, -1 for none; what is read may be behind it still
+	newest  int64 // the greatest line number seen in any answer, -1 for none; lines may not have it yet
 	ended   bool
-	changed chan struct{} // closed when there is more, or an end
+	changed chan struct{} // closed at the next line, and at the end
 }
 
-// Join returns a log that is followed, and what to call when the reader leaves. The first reader has it opened: open
-// reads the last lines and what comes then, until its context ends. One that has ended is not joined.
+// Join returns the tail of a log, and a function to call when the reader leaves. The first reader opens it: open returns the
+// last lines and the new ones, until its context ends. A tail that has ended is not joined, but opened again.
 func (t *Tails) Join(ctx context.Context, key TailKey, open func(context.Context) (io.ReadCloser, error)) (tail *Tail, leave func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	tail = t.open[key]
 	if tail == nil || tail.over() {
 		tail = &Tail{newest: -1, changed: make(chan struct{})}
-		ctx, tail.cancel = context.WithCancel(context.WithoutCancel(ctx)) // it goes on with other readers
+		ctx, tail.cancel = context.WithCancel(context.WithoutCancel(ctx)) // other readers may stay longer than this one
 		if t.open == nil {
 			t.open = map[TailKey]*Tail{}
 		}
@@ -76,8 +76,8 @@ func (t *Tails) Join(ctx context.Context, key TailKey, open func(context.Context
 	}
 }
 
-// drop lets the next reader open the log again. It is called with the lock that joins and leaves take, so that nobody
-// joins what is about to end.
+// drop removes a tail, so that the next reader opens the log again. The caller holds the lock of the tails, so that no reader
+// joins a tail that is about to end.
 func (t *Tails) drop(key TailKey, tail *Tail) {
 	if t.open[key] == tail {
 		delete(t.open, key)
@@ -126,7 +126,7 @@ func (t *Tail) add(line cluster.LogLine) {
 	t.changed = make(chan struct{})
 }
 
-// last returns the last n lines, and false if it cannot be said which these are.
+// last returns the last n lines, and false if the tail may not have them.
 func (t *Tail) last(n int) ([]cluster.LogLine, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -136,7 +136,7 @@ func (t *Tail) last(n int) ([]cluster.LogLine, bool) {
 	return slices.Clone(t.lines[len(t.lines)-n:]), true
 }
 
-// saw notes the number of a line that there is.
+// saw records that a line with a number exists.
 func (t *Tail) saw(n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -168,7 +168,7 @@ type RemoteLog struct {
 	Ask  func(ctx context.Context, lines int, follow bool) (io.ReadCloser, error)
 }
 
-// Last returns the last lines, n at most.
+// Last returns the most recent lines, n at most.
 func (l RemoteLog) Last(ctx context.Context, n int) ([]cluster.LogLine, error) {
 	if lines, ok := l.Tail.last(n); ok {
 		return lines, nil

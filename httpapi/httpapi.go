@@ -1,17 +1,17 @@
-// Package httpapi serves a node over HTTP, on any mux. Package client asks it.
+// Package httpapi serves a node over HTTP, on any mux. Package client is its client.
 //
 // # The model
 //
-//	request ─▶ for this node? too fast? ─▶ who asks, and may they? ─▶ types and bounds ─▶ the node ─▶ answer
-//	                                                                          │
-//	                                    the cluster as the node sees it ◀─────┴────▶ an operation in the store
+//	request ─▶ for this node? too fast? ─▶ caller and role ─▶ types and bounds ─▶ the node ─▶ answer
+//	                                                                                 │
+//	                                    the cluster as the node sees it ◀────────────┴────▶ an operation in the store
 //
-// Every node answers every request about the whole cluster, from what it has read anyway. A write puts an
-// operation into the store and is accepted when it is there (202); leaders see to it then, and no write depends on what
-// they are doing. Every error is a problem (RFC 9457) that names each bad field and what to do.
+// Every node answers every request about the whole cluster, from its own view. A write commits an operation to the store
+// and is accepted then (202). The leader carries the operation out afterwards; the write does not depend on the leader.
+// Every error is a problem (RFC 9457) that names each bad field and the fix.
 //
-// The types of this package, of client and of cluster are the contract: what they say is openapi.yaml, which every
-// node serves at /api/v1/openapi.yaml.
+// The types of this package, of client and of cluster are the contract. openapi.yaml is generated from them, and every
+// node serves it at /api/v1/openapi.yaml.
 package httpapi
 
 import (
@@ -30,17 +30,17 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
-// Peers is how nodes ask each other.
+// Peers is how nodes send requests to each other.
 type Peers = peers.Peers
 
-// MinSecret is how long a cluster's secret has to be, in bytes.
+// MinSecret is the minimum length of a cluster's secret, in bytes.
 const MinSecret = peers.MinSecret
 
-// ErrNoSecret is what Peers.Shared fails with while the cluster lacks a valid secret: the last one ends. After any other error,
-// as while the store does not answer, the last one stays in force.
+// ErrNoSecret is the error of Peers.Shared while the cluster has no valid secret. It ends the last secret. After any other
+// error, for example while the store does not answer, the last secret stays in force.
 var ErrNoSecret = peers.ErrNoSecret
 
-// Node is what the API serves; xconsumer.Node.Admin returns one.
+// Node is the node that the API serves; xconsumer.Node.Admin returns one.
 type Node interface {
 	Name() string
 	Ready() (reasons []string)
@@ -62,18 +62,18 @@ type Node interface {
 	Stack(slot cluster.Slot) (string, error)
 }
 
-// Options say how a node is served. The zero value serves it to everybody who can reach it under a name of this
+// Options configure the API. The zero value serves the node to every caller that reaches it under a name of this
 // machine.
 type Options struct {
-	Peers  *Peers // to ask other nodes, nil to ask none and answer none
+	Peers  *Peers // for requests to and from other nodes, nil for none
 	Access *Access
 	Build  client.Build
 	// Config is the node's configuration as JSON, without any secret.
 	Config map[string]any
-	// Metrics makes what answers /metrics, of the API's measures and what else there is; nil for nothing.
+	// Metrics returns the handler of /metrics, which serves the API's measures and others; nil for no such path.
 	Metrics func(api func() []cluster.Measure) http.Handler
 	Log     *slog.Logger   // nil for slog.Default()
-	Level   *slog.LevelVar // of the log, to be changed by the API; nil if it cannot
+	Level   *slog.LevelVar // the level of the log, which the API may change; nil if it cannot be changed
 }
 
 // API serves a node over HTTP.
@@ -102,7 +102,7 @@ func New(node Node, options Options) *API {
 	a := &API{
 		huma:    newHuma(mux),
 		hub:     hub.New(node, func() any { return healthOf(node) }),
-		auth:    access.New(options.Access, options.Log, patient(noteRoute(mux))),
+		auth:    access.New(options.Access, options.Log, patient(recordRoute(mux))),
 		closing: make(chan struct{}),
 		streams: access.NewShares("streams", maxStreams, maxStreams/4, maxStreams/10),
 	}
@@ -112,7 +112,7 @@ func New(node Node, options Options) *API {
 	return a
 }
 
-// serve adds everything that is served to a mux, one resource after the other.
+// serve registers all resources on a mux.
 func (a *API) serve(node Node, options Options, mux *http.ServeMux) {
 	read := &reader{node: node, hub: a.hub}
 	write := &writer{reader: read, auth: a.auth, log: options.Log}
@@ -136,14 +136,14 @@ func (a *API) serve(node Node, options Options, mux *http.ServeMux) {
 	mux.HandleFunc("/", unserved(mux, console.Handler()))
 }
 
-// remember keeps the request for those operations that need more of it than what is described.
+// remember puts the request into its context, for operations that need more of it than their input type has.
 func remember(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
 	})
 }
 
-// patient gives requests that wait for something the time for it.
+// patient extends the deadlines of requests that wait for an operation to settle.
 func patient(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Has("wait") {
@@ -158,8 +158,7 @@ func patient(next http.Handler) http.Handler {
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
-// Run keeps what is served up to date until ctx ends. Then it ends all streams, and returns nil. It may be
-// called once.
+// Run keeps the answers up to date until ctx ends. Then it ends all streams, and returns nil. It may be called once.
 func (a *API) Run(ctx context.Context) error {
 	context.AfterFunc(ctx, func() { close(a.closing) })
 	a.hub.Run(ctx)

@@ -122,8 +122,8 @@ func TestAnswers(t *testing.T) {
 		{"healthy", bad, "GET", "/healthz", 200, "application/json", `{"node":"n1","status":"ok"}`},
 		{"ready", good, "GET", "/readyz", 200, "application/json", `{"node":"n1","status":"ok"}`},
 		{"not ready", bad, "GET", "/readyz", 503, "application/json", `{"node":"n1","status":"not ready","reasons":["connecting"]}`},
-		{"nothing there", good, "GET", "/x", 404, "application/problem+json", `{"status":404,"title":"not found","detail":"GET /x is not served; GET /api/v1/openapi.yaml tells what is"}`},
-		{"no writing", good, "POST", "/api/v1/state", 405, "application/problem+json", `{"status":405,"title":"not this method","detail":"/api/v1/state takes GET, HEAD, not POST"}`},
+		{"nothing there", good, "GET", "/x", 404, "application/problem+json", `{"status":404,"title":"not found","detail":"GET /x is not served; GET /api/v1/openapi.yaml lists what is"}`},
+		{"no writing", good, "POST", "/api/v1/state", 405, "application/problem+json", `{"status":405,"title":"method not allowed","detail":"/api/v1/state takes GET, HEAD, not POST"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			resp, text := ask(t, c.node, c.method, c.path, "")

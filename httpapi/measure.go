@@ -14,10 +14,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 )
 
-// bounds are of the times that requests take, in seconds.
+// bounds are the bucket bounds of request durations, in seconds.
 var bounds = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 30}
 
-// requests counts and times what is asked of an API.
+// requests counts and times the requests to an API.
 type requests struct {
 	mu    sync.Mutex
 	count map[answered]float64
@@ -26,11 +26,11 @@ type requests struct {
 
 type answered struct{ route, method, code string }
 
-// routeKey finds, in the context of a request, where its route is to be noted.
+// routeKey is the key, in the context of a request, of the pointer that receives the request's route.
 type routeKey struct{}
 
-// noteRoute notes which route a request has taken.
-func noteRoute(next http.Handler) http.Handler {
+// recordRoute records the route of a request.
+func recordRoute(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r)
 		if route, ok := r.Context().Value(routeKey{}).(*string); ok {
@@ -39,7 +39,7 @@ func noteRoute(next http.Handler) http.Handler {
 	})
 }
 
-// measured counts every request, refused ones as well.
+// measured counts every request, including refused ones.
 func (q *requests) measured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, began, seen := "", time.Now(), answer.Record(w)
@@ -50,13 +50,13 @@ func (q *requests) measured(next http.Handler) http.Handler {
 
 func (q *requests) add(route, method string, code int, took time.Duration) {
 	if route == "" {
-		route = "other" // the console's files, what does not exist, and what was refused before it was looked for
+		route = "other" // the console's files, unknown paths, and requests that were refused before routing
 	}
 	if !slices.Contains(
 		[]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete},
 		method,
 	) {
-		method = "other" // whoever asks must not choose how many series there are
+		method = "other" // a caller must not choose the number of series
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -65,7 +65,7 @@ func (q *requests) add(route, method string, code int, took time.Duration) {
 	}
 	q.count[answered{route, method, strconv.Itoa(code)}]++
 	if strings.HasSuffix(route, "/stream") || strings.HasSuffix(route, "/log") {
-		return // they last as long as somebody listens
+		return // they last as long as the client stays
 	}
 	s := q.took[route]
 	if s == nil {
@@ -84,7 +84,7 @@ func (q *requests) add(route, method string, code int, took time.Duration) {
 	}
 }
 
-// Measures returns what was asked of the API since it began, and how many follow its stream.
+// Measures returns the requests to the API since the process began, and the number of clients that follow its stream.
 func (a *API) Measures() []cluster.Measure {
 	q := &a.requests
 	q.mu.Lock()

@@ -106,7 +106,7 @@ func (api *nodes) serveNodeReads() {
 	tags := []string{"nodes"}
 	handle(api.routes, huma.Operation{
 		OperationID: "list-nodes", Method: http.MethodGet, Path: "/api/v1/nodes", Tags: tags, Metadata: as(RoleView),
-		Summary: "List nodes",
+		Summary: "List nodes", Description: "All live nodes, and the lost ones that are not reaped yet.",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Nodes], error) {
 		m, err := api.current(ctx)
 		if err != nil {
@@ -116,7 +116,7 @@ func (api *nodes) serveNodeReads() {
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "get-node", Method: http.MethodGet, Path: "/api/v1/nodes/{node}", Tags: tags, Metadata: as(RoleView),
-		Errors: []int{http.StatusNotFound}, Summary: "Get a node",
+		Errors: []int{http.StatusNotFound}, Summary: "Get a node", Description: "A live node, or a lost one that is not reaped yet; else 404.",
 	}, func(ctx context.Context, in *NodePath) (*body[cluster.NodeInfo], error) {
 		m, err := api.current(ctx)
 		if err != nil {

@@ -19,12 +19,12 @@ import (
 // problem is an error answer.
 type problem = answer.Problem
 
-// problems turns errors into answers.
+// problems maps errors to answers. The first match counts.
 var problems = []struct {
 	err    error
 	status int
 	title  string
-	kind   string // for programs, "" where the status says it
+	kind   string // for programs, "" where the status suffices
 }{
 	{cluster.ErrOutcomeUnknown, http.StatusGatewayTimeout, "outcome unknown", client.OutcomeUnknown},
 	{cluster.ErrKeyReused, http.StatusUnprocessableEntity, "the Idempotency-Key was used for something else", "idempotency-key-reused"},
@@ -34,7 +34,7 @@ var problems = []struct {
 	{cluster.ErrNoDecision, http.StatusNotFound, "no such decision", ""},
 	{cluster.ErrConflict, http.StatusConflict, "conflicts with the current state", ""},
 	{cluster.ErrChange, http.StatusUnprocessableEntity, "refused", ""},
-	{cluster.ErrExists, http.StatusConflict, "it exists already", ""},
+	{cluster.ErrExists, http.StatusConflict, "already exists", ""},
 	{cluster.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large", ""},
 	{cluster.ErrMovedOn, http.StatusPreconditionFailed, "the cluster has moved on", ""},
 	{peers.ErrUnavailable, http.StatusBadGateway, "the other node cannot be asked", ""},
@@ -63,11 +63,11 @@ func (r *routes) problem(err error) *problem {
 	if fields := fieldsOf(err, "body"); len(fields) > 0 && p.Status == http.StatusUnprocessableEntity {
 		p.Detail, p.Errors = cluster.ErrChange.Error(), fields
 	}
-	if p.Type == client.OutcomeUnknown { // what the store said of it helps nobody
-		p.Detail = "the coordination service did not say in time whether it was done. Look at the cluster, or ask again, any node, " +
-			"with the same Idempotency-Key: it is done once then"
+	if p.Type == client.OutcomeUnknown { // the store's own error does not help the caller
+		p.Detail = "the coordination service did not report in time whether the operation was done. Check the cluster, or repeat the " +
+			"request, to any node, with the same Idempotency-Key: the operation is done once"
 	}
-	if p.Title == unanswered { // what the store said of it helps nobody
+	if p.Title == unanswered { // the store's own error does not help the caller
 		p.Detail = cluster.ErrUnanswered.Error()
 	}
 	if p.Status == http.StatusServiceUnavailable {
@@ -78,9 +78,9 @@ func (r *routes) problem(err error) *problem {
 	return p
 }
 
-// fieldsOf returns the fields that an error is about, each by its place below another one.
+// fieldsOf returns the fields that an error is about, with their locations below at.
 func fieldsOf(err error, at string) (list []*huma.ErrorDetail) {
-	switch e := err.(type) { //nolint:errorlint // it unwraps itself, to know where each field is
+	switch e := err.(type) { //nolint:errorlint // it unwraps step by step, to build the location of each field
 	case *cluster.FieldError:
 		at += "." + e.Field
 		list = fieldsOf(e.Err, at)
@@ -97,10 +97,10 @@ func fieldsOf(err error, at string) (list []*huma.ErrorDetail) {
 	return list
 }
 
-// fail answers with a problem where no described operation does.
+// fail answers a request outside of huma's operations with a problem.
 func (r *routes) fail(w http.ResponseWriter, err error) { answer.Send(w, r.problem(err)) }
 
-// unserved answers what has no other answer: with the console's files, with which methods there are, or with nothing.
+// unserved answers requests without a handler: with a file of the console, with 405 and the allowed methods, or with 404.
 func unserved(mux *http.ServeMux, files http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		isFile := console.Has(r.URL.Path)
@@ -117,7 +117,7 @@ func unserved(mux *http.ServeMux, files http.Handler) http.HandlerFunc {
 			w.Header().Set("Allow", allow)
 			answer.Send(
 				w,
-				&problem{Status: http.StatusMethodNotAllowed, Title: "not this method", Detail: r.URL.Path + " takes " + allow + ", not " + r.Method},
+				&problem{Status: http.StatusMethodNotAllowed, Title: "method not allowed", Detail: r.URL.Path + " takes " + allow + ", not " + r.Method},
 			)
 			return
 		}
@@ -126,13 +126,13 @@ func unserved(mux *http.ServeMux, files http.Handler) http.HandlerFunc {
 			&problem{
 				Status: http.StatusNotFound,
 				Title:  "not found",
-				Detail: r.Method + " " + r.URL.Path + " is not served; GET /api/v1/openapi.yaml tells what is",
+				Detail: r.Method + " " + r.URL.Path + " is not served; GET /api/v1/openapi.yaml lists what is",
 			},
 		)
 	}
 }
 
-// served returns the methods by which something else than "not found" is served at a path.
+// served returns the methods that a path has a handler for.
 func served(mux *http.ServeMux, r *http.Request) (methods []string) {
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		as := r.Clone(r.Context())

@@ -28,6 +28,7 @@ func (api *process) serve() {
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Summary:     "Get the version of this node's program",
+		Description: "Fields that the build does not contain are empty.",
 	}, func(context.Context, *struct{}) (*body[client.Build], error) {
 		return &body[client.Build]{api.options.Build}, nil
 	})
@@ -57,6 +58,7 @@ func (api *process) serveLevel(tags []string) {
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Summary:     "Get the log level of this node",
+		Description: "The level in force; set-log-level changes it.",
 	}, func(context.Context, *struct{}) (*body[client.Level], error) { return now(), nil })
 	handle(api.routes, huma.Operation{
 		OperationID: "set-log-level",

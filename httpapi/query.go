@@ -19,8 +19,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
 
-// invalid is the answer to a request of which a part cannot be what it is: its place, as in "query.lines", the value
-// that it has, and what it should be. It has the form in which huma says so.
+// invalid is the answer to a request with invalid parts: for each its location, as in "query.lines", its value, and what
+// is expected. It has the form of huma's own answers.
 func invalid(errs ...*huma.ErrorDetail) *problem {
 	return &problem{
 		Status: http.StatusUnprocessableEntity,
@@ -30,7 +30,7 @@ func invalid(errs ...*huma.ErrorDetail) *problem {
 	}
 }
 
-// wrongValue says of one part of a request what it should be.
+// wrongValue is the answer to a request with one invalid part, with what that part should be.
 func wrongValue(location string, value any, should string) *problem {
 	return invalid(&huma.ErrorDetail{Location: location, Value: value, Message: should})
 }
@@ -38,19 +38,19 @@ func wrongValue(location string, value any, should string) *problem {
 // maxListed bounds how many known names an error lists.
 const maxListed = 40
 
-// unknown says of a part of a request that it is none of those that there are, with the one that was most likely meant.
+// unknown is the error of a name that is not among the known ones. It suggests the most similar name.
 func unknown(location, noun, value string, known []string) *huma.ErrorDetail {
 	return &huma.ErrorDetail{Location: location, Value: value, Message: fmt.Sprintf("unknown %s %q%s", noun, value, instead(value, known))}
 }
 
-// instead continues what is said of an unknown name with those that there are.
+// instead returns the end of an error about an unknown name: a suggestion and the known names.
 func instead(value string, known []string) (text string) {
 	if near := spelling.Nearest(value, known); near != "" {
 		text = fmt.Sprintf(", did you mean %q?", near)
 	}
 	switch list := known[:min(len(known), maxListed)]; {
 	case len(known) == 0:
-		return text + "; there is none"
+		return text + "; none exists"
 	case len(list) < len(known):
 		return text + fmt.Sprintf(" (known: %s and %d more)", strings.Join(list, ", "), len(known)-len(list))
 	default:
@@ -58,9 +58,9 @@ func instead(value string, known []string) (text string) {
 	}
 }
 
-// checkQuery refuses a query that says what the operation does not know: a parameter that it does not have, one that is
-// given more than once, or a value that is not among those that the description lists. It returns nil if there is
-// nothing to refuse. Numbers and times are looked at where they are read.
+// checkQuery refuses a query with a parameter that the operation does not have, one that is given more than once, or a
+// value that is not among those that the description lists. It returns nil for a valid query. It does not check numbers
+// and times; they are checked where they are parsed.
 func checkQuery(op *huma.Operation, raw string) *problem {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
@@ -94,7 +94,7 @@ func checkQuery(op *huma.Operation, raw string) *problem {
 	return invalid(errs...)
 }
 
-// strict is what huma asks before every operation: whether its query is one of it.
+// strict returns the middleware that refuses queries which do not fit the operation.
 func strict(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		url := ctx.URL()
@@ -106,9 +106,9 @@ func strict(api huma.API) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// readable is what huma asks before every operation that takes a body: whether it is sent as JSON. What is sent without
-// a kind is read as JSON; programs that name one of their own, as curl does, hear which one to name. Parameters that
-// cannot be read do not matter, as those that can do not: JSON has none.
+// readable returns the middleware that refuses a body which is not sent as JSON. A body without a Content-Type is read as
+// JSON. Programs that send a default one, as curl does, get an error that names the right one. Parameters of the
+// Content-Type are ignored, even malformed ones: JSON has none.
 func readable(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		kind, _, err := mime.ParseMediaType(ctx.Header("Content-Type"))
@@ -133,8 +133,8 @@ func refuse(api huma.API, ctx huma.Context, p *problem) {
 	_ = api.Marshal(ctx.BodyWriter(), "application/json", p) // the client has gone
 }
 
-// handleRaw serves an operation whose answer is a text or a stream: it describes it, and refuses whoever may not look and what it
-// does not know, as handle does.
+// handleRaw registers an operation whose answer is a text or a stream. As handle does, it adds the description and
+// refuses callers without the role view and queries that do not fit.
 func (r *routes) handleRaw(op *huma.Operation, h http.HandlerFunc) {
 	r.huma.OpenAPI().AddOperation(op)
 	r.mux.HandleFunc(op.Method+" "+op.Path, access.Viewing(func(w http.ResponseWriter, req *http.Request) {
@@ -146,7 +146,7 @@ func (r *routes) handleRaw(op *huma.Operation, h http.HandlerFunc) {
 	}))
 }
 
-// stateParam and kindParam are parameters of a query that the description lists the values of.
+// stateParam and kindParam are query parameters whose values the description lists.
 type (
 	stateParam cluster.WorkerState
 	kindParam  cluster.EventKind
@@ -158,7 +158,7 @@ func (stateParam) Schema(huma.Registry) *huma.Schema { return oneOf(cluster.Work
 // Schema implements huma.SchemaProvider.
 func (kindParam) Schema(huma.Registry) *huma.Schema { return oneOf(cluster.EventKinds()) }
 
-// oneOf describes a text that is one of several, or empty, which is for none.
+// oneOf describes a text that is one of several values.
 func oneOf[T ~string](values []T) *huma.Schema {
 	s := &huma.Schema{Type: huma.TypeString}
 	for _, v := range values {
@@ -168,8 +168,8 @@ func oneOf[T ~string](values []T) *huma.Schema {
 	return s
 }
 
-// checkNames refuses filters by a task or a node that there is not, and that nothing which is kept of the past names
-// either; "" filters nothing. A run stands for its task.
+// checkNames refuses filters by a task or a node that does not exist and that no kept event, decision or operation names.
+// "" filters nothing. A run stands for its task.
 func (c *reader) checkNames(ctx context.Context, task, node string) error {
 	now, ever, err := c.heardOf(ctx, task, node)
 	if err != nil {
@@ -188,8 +188,8 @@ func (c *reader) checkNames(ctx context.Context, task, node string) error {
 	return invalid(errs...)
 }
 
-// heardOf returns the names that there are, and with them those that there were. It reads the past, which is kept for some
-// time only, no further than until both names are found in it; "" always is.
+// heardOf returns the names that exist, and ever, which also has names of the past. The past is kept for some time only.
+// heardOf reads it no further than until both names are found; "" is always found.
 func (c *reader) heardOf(ctx context.Context, task, node string) (now, ever names, err error) {
 	if task == "" && node == "" {
 		return now, ever, nil
@@ -203,7 +203,7 @@ func (c *reader) heardOf(ctx context.Context, task, node string) (now, ever name
 		return now, now, nil
 	}
 	ever = names{tasks: maps.Clone(now.tasks), nodes: maps.Clone(now.nodes)}
-	for i := range m.State.Workers { // of which one may have ended on a node that has gone since
+	for i := range m.State.Workers { // some may have ended on a node that has gone since
 		ever.add(m.State.Workers[i].Task, m.State.Workers[i].Node)
 	}
 	events, _ := c.hub.Events()
@@ -228,10 +228,10 @@ func (c *reader) heardOf(ctx context.Context, task, node string) (now, ever name
 	return now, ever, nil
 }
 
-// names are those of tasks and nodes.
+// names are sets of names of tasks and nodes.
 type names struct{ tasks, nodes map[string]bool }
 
-// namesIn returns the names in a cluster as it is.
+// namesIn returns the names in a snapshot.
 func namesIn(s *cluster.Snapshot) names {
 	n := names{map[string]bool{}, map[string]bool{}}
 	for i := range s.Tasks {
@@ -278,7 +278,7 @@ func (n *names) addAudit(l *cluster.AuditLine) {
 	}
 }
 
-// has reports whether both names are among them; "" always is.
+// has reports whether both names are in the sets; "" always is.
 func (n *names) has(task, node string) bool {
 	task, _ = cluster.SplitRun(task)
 	return (task == "" || n.tasks[task]) && (node == "" || n.nodes[node])

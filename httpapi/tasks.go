@@ -131,7 +131,8 @@ func (api *tasks) serveDeclarations() {
 		Path:        all,
 		Tags:        tags,
 		Metadata:    as(RoleView),
-		Summary:     "List tasks with their declarations",
+		Summary:     "List tasks",
+		Description: "All tasks with their declarations and overrides.",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Tasks], error) {
 		list, err := api.tasks(ctx)
 		return &body[client.Tasks]{client.Tasks{Tasks: append([]cluster.TaskDetail{}, list...)}}, err // an empty list, not null
@@ -143,7 +144,8 @@ func (api *tasks) serveDeclarations() {
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Errors:      []int{http.StatusNotFound},
-		Summary:     "Get a task with its declaration",
+		Summary:     "Get a task",
+		Description: "The task with its declaration and overrides. The ETag is its revision, for If-Match. 404 if the task does not exist.",
 	}, func(ctx context.Context, in *TaskPath) (*taskAnswer, error) {
 		task, err := api.task(ctx, in.Task)
 		return &taskAnswer{etag(task.Revision), task}, err

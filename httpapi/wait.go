@@ -17,18 +17,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// maxWait is the longest that an answer is waited with.
+// maxWait is the longest wait that a request may ask for.
 const maxWait = 10 * time.Minute
 
-// Wait says how long to wait until what was asked for is done.
+// Wait is how long to wait until an operation has settled.
 type Wait struct {
-	Wait string `query:"wait" doc:"How long to wait until everything that is touched has settled, as \"30s\", 10m at most; the answer says whether it has."`
+	Wait string `query:"wait" doc:"Duration to wait until all affected workers have settled, as in \"30s\", 10m at most; 0s by default. The answer reports whether they have."`
 }
 
-// asked reports whether to wait at all.
+// asked reports whether the caller asked to wait.
 func (w *Wait) asked() bool { return w.Wait != "" }
 
-// Resolve checks it.
+// Resolve implements huma.Resolver: it refuses an invalid duration.
 func (w *Wait) Resolve(huma.Context) []error {
 	if !w.asked() {
 		return nil
@@ -50,20 +50,20 @@ func (w *Wait) duration() time.Duration {
 	return d
 }
 
-// goal is what is waited for.
+// goal is what must be true before an operation has settled.
 type goal struct {
-	// reached returns what there is still to do before the operation itself is done, "" for nothing.
+	// reached returns the step that is missing before the operation itself is done, "" for none.
 	reached func(s *cluster.Snapshot) string
-	renews  map[cluster.Slot]int64 // grants, by their tokens, that others have to take the place of
-	task    string                 // whose workers have to settle, "" for all
-	run     string                 // that has to be over
+	renews  map[cluster.Slot]int64 // the tokens of grants that must be replaced
+	task    string                 // the task whose workers must settle, "" for all
+	run     string                 // the run that must be over
 }
 
-// unseen are the operations of which no record tells for long whether they were done.
+// unseen are the operations that leave no lasting record of whether they were done.
 var unseen = []cluster.OperationKind{cluster.OpRestart, cluster.OpEvict, cluster.OpStepDown, cluster.OpMoveNow}
 
-// goalOf returns what an operation is to lead to that was answered with a revision, in a cluster as it was. Of one that was
-// repeated nobody knows how the cluster was before it: what it touched has to settle.
+// goalOf returns the goal of an operation that was answered with a revision; before is the cluster before the operation.
+// For a repeated operation that state is unknown, so the goal is only that the affected workers settle.
 func goalOf(op cluster.Operation, revision string, repeated bool, before *hub.Snapshot) goal {
 	g := goal{task: op.Task, reached: func(*cluster.Snapshot) string { return "" }}
 	if repeated && slices.Contains(unseen, op.Kind) {
@@ -91,7 +91,7 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *hub.Sn
 			if s.State.Term > term && s.State.Leader != "" {
 				return ""
 			}
-			return "nobody has followed the leader yet"
+			return "no new leader yet"
 		}
 	case cluster.OpRunNow:
 		g.run = revision
@@ -127,7 +127,7 @@ func tokensOf(m *hub.Snapshot, op cluster.Operation) map[cluster.Slot]int64 {
 	return tokens
 }
 
-// arrived returns that a worker is not where it was moved to, "" if it is.
+// arrived returns "" once a worker is on the node that it was moved to, else the missing step.
 func arrived(s *cluster.Snapshot, op cluster.Operation) string {
 	for i := range s.State.Workers {
 		if w := &s.State.Workers[i]; w.Task == op.Task && w.Index == *op.Index && w.Node == op.Node {
@@ -146,13 +146,13 @@ func memberOf(m *hub.Snapshot, node string) string {
 	return ""
 }
 
-// isOld reports whether a worker has a grant that another one has to take the place of.
+// isOld reports whether a worker still has a grant that must be replaced.
 func (g *goal) isOld(w *cluster.WorkerInfo) bool {
 	token, renews := g.renews[w.Slot()]
 	return renews && w.Token == token
 }
 
-// onItsWay describes how far a worker is that has not settled.
+// onItsWay describes the progress of a worker that has not settled.
 func onItsWay(w *cluster.WorkerInfo) string {
 	switch w.State {
 	case cluster.WorkerStuck:
@@ -160,14 +160,14 @@ func onItsWay(w *cluster.WorkerInfo) string {
 		if !w.Since.IsZero() {
 			since = " since " + w.Since.UTC().Format("15:04:05 MST") + " by its clock"
 		}
-		return fmt.Sprintf("%s on %s is %s%s: it does not stop; see xconsumer explain '%[1]s'", w.Slot(), w.Node, w.State, since)
+		return fmt.Sprintf("%s on %s is %s%s: the worker does not stop; see xconsumer explain '%[1]s'", w.Slot(), w.Node, w.State, since)
 	case cluster.WorkerPending, cluster.WorkerStarting, cluster.WorkerStopping, cluster.WorkerLost:
 		return fmt.Sprintf("%s on %s is %s", w.Slot(), w.Node, w.State)
 	}
 	return fmt.Sprintf("%s on %s is to be restarted", w.Slot(), w.Node)
 }
 
-// reaped returns which of the members that were gone is still waited for, "" for none.
+// reaped returns "" once all members that were gone are reaped, else the missing step.
 func reaped(s *cluster.Snapshot, gone []cluster.NodeInfo) string {
 	for i := range s.State.Lost {
 		n := &s.State.Lost[i]
@@ -178,7 +178,7 @@ func reaped(s *cluster.Snapshot, gone []cluster.NodeInfo) string {
 	return ""
 }
 
-// deleted returns that a task still exists, "" if it does not.
+// deleted returns "" once a task no longer exists, else the missing step.
 func deleted(s *cluster.Snapshot, task string) string {
 	for i := range s.Tasks {
 		if s.Tasks[i].Name == task {
@@ -188,8 +188,8 @@ func deleted(s *cluster.Snapshot, task string) string {
 	return ""
 }
 
-// marked returns what of a mark is not seen on a node yet, "" for nothing. A mark that is written after one that was taken back has
-// low revisions again, so that these alone do not tell.
+// marked returns "" once a snapshot shows the mark of an operation on a node, else the missing step. Revisions alone do not
+// suffice: a mark that is written after another one was deleted begins with low revisions again.
 func marked(s *cluster.Snapshot, kind cluster.OperationKind, node string) string {
 	for i := range s.State.Nodes {
 		n := &s.State.Nodes[i]
@@ -198,24 +198,24 @@ func marked(s *cluster.Snapshot, kind cluster.OperationKind, node string) string
 		}
 		cordoned, drained := n.Cordoned, n.Drain != nil
 		if kind == cluster.OpCordon && !cordoned || kind == cluster.OpDrain && !drained || kind == cluster.OpUncordon && (cordoned || drained) {
-			return fmt.Sprintf("%s of %s is not seen yet", kind, node)
+			return fmt.Sprintf("%s of %s is not visible yet", kind, node)
 		}
 	}
 	return ""
 }
 
-// seenMark returns that the mark of a node is not yet seen at a revision, "" if it is; revision "" is that of a mark that
-// does not exist. One that has been taken back is gone.
+// seenMark returns "" once a snapshot has the mark of a node at a revision, else the missing step. Revision "" is that of a
+// mark that does not exist. A mark that was removed since counts as seen.
 func seenMark(s *cluster.Snapshot, node, revision string) string {
 	have, marked := s.Marks[node]
 	if revision == "" || !marked && revision != "0" || marked && atLeast(have, revision) {
 		return ""
 	}
-	return "the mark of node " + node + " is not seen as it was written"
+	return "the change of node " + node + " is not visible yet"
 }
 
-// goalOfAll returns what operations are to lead to, each of which was answered with a revision. Those that were repeated have
-// none: everything has to settle.
+// goalOfAll returns the goal of operations that were applied together, each answered with a revision. Repeated ones have no
+// revisions; then the goal is only that all workers settle.
 func goalOfAll(ops cluster.Operations, revisions []string, before *hub.Snapshot) goal {
 	all, goals := goal{renews: map[cluster.Slot]int64{}}, []goal(nil)
 	for i, op := range ops {
@@ -246,7 +246,7 @@ func onTask(kind cluster.OperationKind) bool {
 	return false
 }
 
-// onNode reports whether operations of a kind change what is wanted of a node.
+// onNode reports whether operations of a kind change the mark of a node.
 func onNode(kind cluster.OperationKind) bool {
 	switch kind {
 	case cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain, cluster.OpLabel:
@@ -255,21 +255,21 @@ func onNode(kind cluster.OperationKind) bool {
 	return false
 }
 
-// overruled reports whether a later operation says something else of the same task or node.
+// overruled reports whether a later operation changes the record of the same task or node.
 func overruled(op cluster.Operation, later cluster.Operations) bool {
 	return slices.ContainsFunc(later, func(l cluster.Operation) bool {
 		return onTask(op.Kind) && onTask(l.Kind) && l.Task == op.Task || onNode(op.Kind) && onNode(l.Kind) && l.Node == op.Node
 	})
 }
 
-// atLeast reports whether a revision is not before another one of the same name: "7" comes before "1.0", which is of
-// another task that was declared under the name later.
+// atLeast reports whether a revision is not older than another one of the same name. "7" is older than "1.0": that is the
+// revision of a later task under the same name.
 func atLeast(have, want string) bool {
 	h, w := numbers(have), numbers(want)
 	return h != nil && w != nil && slices.Compare(h, w) >= 0
 }
 
-// numbers returns the two numbers of a revision, nil if it is none.
+// numbers returns the two numbers of a revision, nil if the text is not a revision.
 func numbers(revision string) []int64 {
 	generation, version, found := strings.Cut(revision, ".")
 	if !found {
@@ -283,7 +283,8 @@ func numbers(revision string) []int64 {
 	return []int64{g, v}
 }
 
-// triedAgain returns what says which workers are still kept from running, of those that a restart is to try again.
+// triedAgain returns the check that a restart tries withheld and failed workers again. The check returns "", or the
+// missing step.
 func triedAgain(before *hub.Snapshot, op cluster.Operation) func(*cluster.Snapshot) string {
 	kept := map[cluster.Slot]bool{}
 	for i := range before.State.Workers {
@@ -294,34 +295,35 @@ func triedAgain(before *hub.Snapshot, op cluster.Operation) func(*cluster.Snapsh
 	return func(s *cluster.Snapshot) string {
 		for i := range s.State.Workers {
 			if w := &s.State.Workers[i]; kept[w.Slot()] && w.Kept() {
-				return w.Slot().String() + " is to be tried again"
+				return w.Slot().String() + " is not started again yet"
 			}
 		}
 		return ""
 	}
 }
 
-// seenTask returns that a task is not yet seen at a revision, "" if it is.
+// seenTask returns "" once a snapshot has a task at a revision, else the missing step.
 func seenTask(s *cluster.Snapshot, task, revision string) string {
 	for i := range s.Tasks {
 		if s.Tasks[i].Name == task && atLeast(s.Tasks[i].Revision, revision) {
 			return ""
 		}
 	}
-	return "task " + task + " is not seen as it was written"
+	return "the change of task " + task + " is not visible yet"
 }
 
-// seenToGoOn returns that a run which is over is still seen as one that is not, "" if it is not.
+// seenToGoOn returns "" once a snapshot no longer shows a finished run as under way, else the missing step.
 func seenToGoOn(s *cluster.Snapshot, task, id string) string {
 	for i := range s.State.Runs {
 		if r := &s.State.Runs[i]; r.Task == task && r.ID == id && r.State != cluster.RunDone && r.State != cluster.RunFailed {
-			return fmt.Sprintf("run %s is over, but is still seen as %s", id, r.State)
+			return fmt.Sprintf("run %s is over, but still shown as %s", id, r.State)
 		}
 	}
 	return ""
 }
 
-// settle waits until a goal is reached and all that it touches has settled, and says how far it got.
+// settle waits until a goal is reached and its workers have settled, or the wait is over, and fills the answer with the
+// progress.
 func (o *writer) settle(ctx context.Context, out *client.Accepted, wait Wait, g goal) {
 	ctx, cancel := context.WithTimeout(ctx, wait.duration())
 	defer cancel()
@@ -342,13 +344,13 @@ func (o *writer) settle(ctx context.Context, out *client.Accepted, wait Wait, g 
 	}
 }
 
-// missing returns what there is still to do.
+// missing returns the steps that are still to be done.
 func (o *writer) missing(ctx context.Context, m *hub.Snapshot, g goal) []string {
 	if list := o.unfinished(ctx, m, g); len(list) > 0 {
 		return list
 	}
-	// The plan and the runs may be of a later moment than the snapshot: what was to move does so already, and the next run has
-	// begun.
+	// The plan and the runs may be newer than the snapshot: a pending move may be under way by then, and the next run may have
+	// begun. So a snapshot that is not older must be settled, too.
 	snap, err := o.node.Watch(ctx, 0)
 	if err != nil {
 		return []string{err.Error()}
@@ -356,13 +358,14 @@ func (o *writer) missing(ctx context.Context, m *hub.Snapshot, g goal) []string 
 	if list := g.unsettled(&snap); len(list) > 0 {
 		return list
 	}
-	if err := o.hub.Reach(ctx, snap.Number); err != nil { // whoever reads the state from now on sees it, too
+	if err := o.hub.Reach(ctx, snap.Number); err != nil { // from now on every read of the state includes it
 		return []string{err.Error()}
 	}
 	return nil
 }
 
-// unfinished returns what there is still to do by a snapshot and by what was read after it.
+// unfinished returns the steps that are still to be done, by a snapshot and by the plan or the runs, which are read after
+// it.
 func (o *writer) unfinished(ctx context.Context, m *hub.Snapshot, g goal) []string {
 	if g.run != "" {
 		return o.missingRun(ctx, m, g)
@@ -377,12 +380,12 @@ func (o *writer) unfinished(ctx context.Context, m *hub.Snapshot, g goal) []stri
 	return g.toMove(&plan)
 }
 
-// unsettled says what is not reached yet, or on its way.
+// unsettled returns the goal's missing step, or the workers that have not settled.
 func (g *goal) unsettled(s *cluster.Snapshot) (list []string) {
 	if todo := g.reached(s); todo != "" {
 		return []string{todo}
 	}
-	if g.run != "" { // its workers have ended, and other runs of the task are not waited for
+	if g.run != "" { // its workers have ended, and other runs of the task do not count
 		return nil
 	}
 	var old, others []*cluster.WorkerInfo
@@ -410,7 +413,7 @@ func (g *goal) unsettled(s *cluster.Snapshot) (list []string) {
 	return list
 }
 
-// missingRun says what there is still to do of a run.
+// missingRun returns the progress of a run that is not over, nil once it is.
 func (o *writer) missingRun(ctx context.Context, m *hub.Snapshot, g goal) []string {
 	list, err := o.runsOf(ctx, m, g.task)
 	if err != nil {

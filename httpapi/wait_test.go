@@ -41,16 +41,16 @@ func TestWaitsUntilItIsSeen(t *testing.T) {
 		want       string // that is waited for, "" for nothing
 	}{
 		{"both tasks are seen", two, twoBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "8"), seen("b", "9")}}, ""},
-		{"one task is seen", two, twoBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "8")}}, "task b is not seen as it was written"},
-		{"one task is seen as it was", two, twoBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "7"), seen("b", "8")}}, "task a is not seen as it was written"},
+		{"one task is seen", two, twoBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "8")}}, "the change of task b is not visible yet"},
+		{"one task is seen as it was", two, twoBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "7"), seen("b", "8")}}, "the change of task a is not visible yet"},
 		{"the task is gone", del, delBody, cluster.Snapshot{}, ""},
 		{"the task is there", del, delBody, cluster.Snapshot{Tasks: []cluster.TaskDetail{seen("a", "8")}}, "task a still exists"},
 		{"the drain is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Drain: &cluster.DrainInfo{}}), Marks: map[string]string{"n1": "8"}}, ""},
-		{"an older mark is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Drain: &cluster.DrainInfo{}}), Marks: map[string]string{"n1": "7"}}, "the mark of node n1 is not seen as it was written"},
-		{"a mark before the last is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Cordoned: true}), Marks: map[string]string{"n1": "9"}}, "drain of n1 is not seen yet"},
+		{"an older mark is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Drain: &cluster.DrainInfo{}}), Marks: map[string]string{"n1": "7"}}, "the change of node n1 is not visible yet"},
+		{"a mark before the last is seen", drain, drainBody, cluster.Snapshot{State: node1(cluster.NodeInfo{Cordoned: true}), Marks: map[string]string{"n1": "9"}}, "drain of n1 is not visible yet"},
 		{"the label is seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "8"}}, ""},
 		{"the mark has been taken back", "nodes/n1/label", `{"labels": {"gpu": null}}`, cluster.Snapshot{}, ""},
-		{"the label is not seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "3"}}, "the mark of node n1 is not seen as it was written"},
+		{"the label is not seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "3"}}, "the change of node n1 is not visible yet"},
 		{"a node is waited for", "moves/now", "", cluster.Snapshot{State: cluster.State{Lost: []cluster.NodeInfo{{Name: "n7", Member: "m"}}}}, "still waiting for node n7"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestWaitsUntilTheRunIsSeenToBeOver(t *testing.T) {
 		want        string
 	}{
 		{"it is seen to be over", state(another), state(another), ""},
-		{"it is seen to go on", state(goesOn), state(goesOn), "run 8 is over, but is still seen as running"},
+		{"it is seen to go on", state(goesOn), state(goesOn), "run 8 is over, but still shown as running"},
 		{"it is seen to be over later", state(goesOn), state(), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestWaitNamesAllThatRestart(t *testing.T) {
 	worker := func(i int, state cluster.WorkerState) cluster.WorkerInfo {
 		return cluster.WorkerInfo{Task: "fn", Index: i, Node: "n1", Member: "m1", Token: 7, State: state, Since: time.Date(2026, 11, 29, 8, 37, 42, 0, time.UTC)}
 	}
-	stuck := "fn#1 on n1 is stuck since 08:37:42 UTC by its clock: it does not stop; see xconsumer explain 'fn#1'"
+	stuck := "fn#1 on n1 is stuck since 08:37:42 UTC by its clock: the worker does not stop; see xconsumer explain 'fn#1'"
 	many := make([]cluster.WorkerInfo, 23)
 	for i := range many {
 		many[i] = worker(i, cluster.WorkerRunning)
@@ -138,7 +138,7 @@ func TestWaitNamesAllThatRestart(t *testing.T) {
 		{"one stops", []cluster.WorkerInfo{worker(1, cluster.WorkerStuck), worker(2, cluster.WorkerStopping)}, "fn#2 on n1 is stopping", 2},
 		{"none has begun", []cluster.WorkerInfo{worker(0, cluster.WorkerRunning), worker(1, cluster.WorkerBackoff)}, "fn#1 on n1 is to be restarted", 2},
 		{"many", many, "and 3 more", 21},
-		{"one has failed since it took down nodes", []cluster.WorkerInfo{{Task: "fn", State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"}}, "fn#0 is to be tried again", 1},
+		{"one has failed since it took down nodes", []cluster.WorkerInfo{{Task: "fn", State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"}}, "fn#0 is not started again yet", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := node{apinode.New(cluster.State{Tasks: []cluster.TaskInfo{{Name: "fn"}}, Workers: c.workers}), new([]string), nil}

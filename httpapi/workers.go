@@ -105,6 +105,7 @@ func (api *workers) serve() {
 	handle(api.routes, huma.Operation{
 		OperationID: "get-worker", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "Get a worker",
+		Description: "404 if the task has no such worker, or if it has runs and none is under way.",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.WorkerInfo], error) {
 		m, slot, err := api.locate(ctx, in)
 		if err != nil {
@@ -167,7 +168,7 @@ func (api *workers) serveOperations(one string) {
 func (api *workers) serveLogs() {
 	api.handleRaw(logOperation(), api.logs.serveLog)
 	api.handleRaw(stackOperation(), api.logs.serveStack)
-	asked := func(send func(http.ResponseWriter, *http.Request, logQuery)) http.HandlerFunc {
+	fromPeer := func(send func(http.ResponseWriter, *http.Request, logQuery)) http.HandlerFunc {
 		return api.logs.elsewhere.peers.Signed(api.node, func(w http.ResponseWriter, r *http.Request) {
 			q, err := readLogQuery(r)
 			if err != nil {
@@ -177,7 +178,7 @@ func (api *workers) serveLogs() {
 			send(w, r, q)
 		})
 	}
-	api.mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/log", asked(func(w http.ResponseWriter, r *http.Request, q logQuery) {
+	api.mux.HandleFunc("GET /peer/v3/workers/{task}/{index}/log", fromPeer(func(w http.ResponseWriter, r *http.Request, q logQuery) {
 		// The other node checks its caller.
 		if err := api.logs.sendLog(r.Context(), w, localLog{api.node, q.slot}, api.node.Name(), q); err != nil {
 			api.fail(w, err)
@@ -185,7 +186,7 @@ func (api *workers) serveLogs() {
 	}))
 	api.mux.HandleFunc(
 		"GET /peer/v3/workers/{task}/{index}/stack",
-		asked(func(w http.ResponseWriter, _ *http.Request, q logQuery) { api.logs.sendStack(w, q) }),
+		fromPeer(func(w http.ResponseWriter, _ *http.Request, q logQuery) { api.logs.sendStack(w, q) }),
 	)
 }
 

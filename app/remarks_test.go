@@ -15,7 +15,7 @@ func TestCheckRemarksOnTasksWithoutWorkers(t *testing.T) {
 	}
 	var out, errs strings.Builder
 	code := Run(t.Context(), []string{"config", "check", "--config", file}, nil, Streams{Out: &out, Err: &errs, Getenv: func(string) string { return "" }})
-	if want := file + ":1: task \"a\" has no workerNum, which means 0 workers; give it workerNum = 1, or workerNum = 0 if that is meant\n"; code != 0 || strings.Count(errs.String(), "workerNum, which") != 1 || !strings.HasSuffix(errs.String(), want) {
+	if want := file + ":1: task \"a\" has no workerNum, which means 0 workers; add workerNum = 1, or workerNum = 0 if that is intended\n"; code != 0 || strings.Count(errs.String(), "workerNum, which") != 1 || !strings.HasSuffix(errs.String(), want) {
 		t.Errorf("%d, %q, %q", code, out.String(), errs.String())
 	}
 }

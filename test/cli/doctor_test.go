@@ -58,7 +58,7 @@ func TestDoctorOnZooKeeper(t *testing.T) {
 	doctor(ensemble.Addresses[0], 0, `warning +quorum +one server`)
 	doctor(all, 0, `within 4\.5s`) // T + 1.5 ticks + takeover delay
 	// One that does not answer is wrong only if the others have no quorum.
-	doctor(all+",127.0.0.1:1", 0, `warning +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`, `take it out of \[zookeeper\] host; the others have a quorum`, `warning +quorum +4 servers outlive no more losses than 3 would`)
+	doctor(all+",127.0.0.1:1", 0, `warning +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`, `take it out of \[zookeeper\] host; the others have a quorum`, `warning +quorum +4 servers survive no more losses than 3`)
 	doctor(all+",zk9.invalid", 0, `warning +zookeeper +zk9\.invalid:2181 does not answer: the name zk9\.invalid`)
 	doctor("127.0.0.1:1", 1, `wrong +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`)
 
@@ -99,7 +99,7 @@ func TestDoctorOnLockedChroot(t *testing.T) {
 		}
 	}
 	do("/locked/fleet", 78, "not authorized", "run", "--name", "n1", "--no-supervise")
-	do("/locked/fleet", 1, `wrong +cluster +cluster default does not exist yet, and it may not be created: nothing may be created below /locked\n.*ACL`, "doctor")
+	do("/locked/fleet", 1, `wrong +cluster +cluster default does not exist yet, and this identity may not create it below /locked\n.*ACL`, "doctor")
 	do("/open/fleet", 0, `ok +cluster +cluster default does not exist yet; the first node creates it`, "doctor")
 	if names, _, err := admin.Children("/open"); err != nil || len(names) > 0 {
 		t.Errorf("doctor has left %v, %v", names, err)

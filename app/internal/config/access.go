@@ -17,18 +17,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// Access is who may use the HTTP API, and how it is reached.
+// Access configures who may use the HTTP API, and how it is reached.
 type Access struct {
 	Tokens     []httpapi.Token // of app.toml and the environment
-	TokensFile string          // of more of them, read again when it changes
-	fromFile   []httpapi.Token // what was in it when the configuration was checked
+	TokensFile string          // a file of further tokens, read again when it changes
+	fromFile   []httpapi.Token // the tokens of the file when the configuration was checked
 	Hosts      []string
 	proxies    []netip.Prefix
 	Insecure   bool
 	TLS        TLS
 }
 
-// peers reads how nodes ask each other.
+// peers reads the address of this node for others, and the secret of the nodes.
 func (f *configFile) peers(s *Settings) {
 	s.Advertise = f.config.HTTP.Advertise
 	if s.Advertise != "" {
@@ -47,7 +47,7 @@ func (f *configFile) peers(s *Settings) {
 	s.Secret = secret
 }
 
-// validateAdvertise refuses what other nodes cannot dial. All addresses of a machine are one that is listened on.
+// validateAdvertise refuses an address that other nodes cannot dial, such as the unspecified one.
 func validateAdvertise(addr string) error {
 	a, err := address.ParseListen(addr)
 	if err != nil {
@@ -60,8 +60,8 @@ func validateAdvertise(addr string) error {
 	return err
 }
 
-// access reads who may use the API, and refuses an address that others can reach if nobody has to say who they
-// are.
+// access reads who may use the API. It refuses an address that other machines can reach if the API requires no
+// authentication.
 func (f *configFile) access(s *Settings, env func(string) string) {
 	c := &f.config.HTTP
 	a := &s.Access
@@ -108,9 +108,9 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 		f.check(
 			"http.listen",
 			fmt.Errorf(
-				"%q can be reached from other machines, and %s is the demo's, which everybody knows: "+
-					"make your own (xconsumer token ada --role admin; openssl rand -hex 32), "+
-					"or say insecure = true where something else keeps others out",
+				"%q can be reached from other machines, and %s is the demo's, which is public: "+
+					"create your own (xconsumer token ada --role admin; openssl rand -hex 32), "+
+					"or set insecure = true if something else protects it",
 				s.Listen,
 				what,
 			),
@@ -119,14 +119,14 @@ func (f *configFile) access(s *Settings, env func(string) string) {
 	if !a.Closed() {
 		f.check(
 			"http.listen",
-			fmt.Errorf("%q can be reached from other machines, and nobody would have to say who they are: add tokens ([http] tokensFile, or %s; "+
+			fmt.Errorf("%q can be reached from other machines, and requires no authentication: add tokens ([http] tokensFile, or %s; "+
 				"make one with `xconsumer token ada --role admin`) or client certificates ([http.tls] clientCA), "+
-				"or say insecure = true", s.Listen, TokensVariable),
+				"or set insecure = true", s.Listen, TokensVariable),
 		)
 	}
 }
 
-// hosts reads the names that the node answers to.
+// hosts reads the host names that the node answers to.
 func (f *configFile) hosts() (list []string) {
 	var wrong []error
 	for _, text := range f.config.HTTP.Hosts {
@@ -140,14 +140,14 @@ func (f *configFile) hosts() (list []string) {
 	return list
 }
 
-// AnswerTo lets requests in that are for an address of the node, host:port.
+// AnswerTo adds the host of an address, host:port, to the names that the node answers to.
 func (a *Access) AnswerTo(addr string) {
 	if host, _, err := net.SplitHostPort(addr); err == nil && !slices.Contains(a.Hosts, host) {
 		a.Hosts = append(slices.Clone(a.Hosts), host)
 	}
 }
 
-// proxies reads the addresses of proxies in front of the node: single ones, and networks.
+// proxies reads the addresses of proxies in front of the node: single addresses and networks.
 func (f *configFile) proxies() (list []netip.Prefix) {
 	var wrong []error
 	for _, text := range f.config.HTTP.Proxies {
@@ -166,7 +166,7 @@ func (f *configFile) proxies() (list []netip.Prefix) {
 	return list
 }
 
-// Closed reports whether callers have to say who they are.
+// Closed reports whether callers must authenticate.
 func (a Access) Closed() bool {
 	return len(a.Tokens) > 0 || a.TokensFile != "" || a.TLS.ClientCA != ""
 }
@@ -174,7 +174,7 @@ func (a Access) Closed() bool {
 // TokensVariable is the variable of the environment that may hold tokens.
 const TokensVariable = "XCONSUMER_HTTP_TOKENS" //nolint:gosec // the name of a variable, not a secret
 
-// readTokens reads a file of tokens, one a line; empty lines and those that begin with # are left out.
+// readTokens reads a file of tokens, one per line. Empty lines and those that begin with # are ignored.
 func readTokens(file string) (list []httpapi.Token, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -196,12 +196,12 @@ func readTokens(file string) (list []httpapi.Token, err error) {
 	return list, nil
 }
 
-// Open returns who may use the API.
+// Open returns the access rules for the API, which read the tokens file and the certificates again when they change.
 func (a Access) Open(log *slog.Logger) *httpapi.Access {
 	access := &httpapi.Access{Hosts: a.Hosts, Proxies: a.proxies}
 	if a.TLS.ClientCA != "" {
 		access.Certificates = a.TLS.Role
-		files := a.TLS.watch(slog.New(slog.DiscardHandler)) // the server logs what is wrong
+		files := a.TLS.watch(slog.New(slog.DiscardHandler)) // the server logs the errors
 		access.Trusts = func(shown []*x509.Certificate) bool { return trusted(shown, files.get()) }
 	}
 	if len(a.Tokens) == 0 && a.TokensFile == "" {
@@ -213,7 +213,7 @@ func (a Access) Open(log *slog.Logger) *httpapi.Access {
 		file.read = func() ([]httpapi.Token, error) {
 			list, err := readTokens(a.TokensFile)
 			if err == nil && len(list)+len(a.Tokens) == 0 {
-				err = errors.New("it holds no token, so nobody could log in; add one with: xconsumer token ada --role admin")
+				err = errors.New("no token in the file, so no client could log in; add one with: xconsumer token ada --role admin")
 			}
 			return list, err
 		}
@@ -222,7 +222,7 @@ func (a Access) Open(log *slog.Logger) *httpapi.Access {
 	return access
 }
 
-// namesOf says whose tokens they are.
+// namesOf lists the names and roles of tokens, for the log.
 func namesOf(tokens []httpapi.Token) string {
 	if len(tokens) == 0 {
 		return "no token of the file"
@@ -234,11 +234,11 @@ func namesOf(tokens []httpapi.Token) string {
 	return fmt.Sprintf("%s: %s", plural.Of(len(tokens), "token"), strings.Join(names, ", "))
 }
 
-// Loopback reports whether an address can be reached from this machine only.
+// Loopback reports whether an address can only be reached from this machine.
 func Loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return true // not an address, and refused as such
+		return true // an invalid address, which is refused elsewhere
 	}
 	if host == "localhost" {
 		return true

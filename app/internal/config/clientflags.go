@@ -9,13 +9,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/client"
 )
 
-// DefaultServer is the node that commands ask by default.
+// DefaultServer is the node that commands use by default.
 const DefaultServer = "http://" + DefaultListen
 
-// ClientFlags are the flags that name the node that a command asks, and who asks. "" is for a flag that is not given.
+// ClientFlags are the flags for the node of a command and for the identity of its caller. "" means not given.
 type ClientFlags struct{ URL, Token, CA, Cert, Key string }
 
-// Client returns the client of that node. The environment gives what flags do not. The error matches ErrUsage.
+// Client returns the client of the node. A flag that is not given has its value from the environment, or its default. The
+// error matches ErrUsage.
 func (f ClientFlags) Client(env func(string) string) (*client.Client, error) {
 	pick := func(flag, variable, otherwise string) string {
 		for _, v := range []string{flag, env(variable), otherwise} {

@@ -18,32 +18,32 @@ import (
 // ErrConfig matches the errors of a configuration that cannot be used; exit 78.
 var ErrConfig = errors.New("configuration refused")
 
-// What is taken where nothing else is said, and the variables of the environment that say something.
+// Defaults, and variables of the environment.
 const (
 	DefaultFile     = "app.toml"
 	DefaultListen   = "127.0.0.1:8800"
 	DefaultCluster  = "default"
 	configVariable  = "XCONSUMER_CONFIG"
-	ClusterVariable = "XCONSUMER_CLUSTER_NAME" // XCONSUMER_CLUSTER is what workers are given
+	ClusterVariable = "XCONSUMER_CLUSTER_NAME" // not XCONSUMER_CLUSTER, which workers get
 )
 
-// Flags are the flags of run and config check; "" is not given.
+// Flags are the flags of run and config check; "" means not given.
 type Flags struct {
 	Config, Cluster, Name, HTTP, ZooKeeper, Etcd, Join, Advertise, SecretFile string
 }
 
 // Settings is the configuration in force: flags over environment over file over defaults.
 type Settings struct {
-	File     string // "" without
+	File     string // "" for none
 	Cluster  string
 	Name     string // "" for the default, which needs the port
 	Listen   string // "off" for no HTTP
-	Explicit bool   // listen was asked for
-	Named    bool   // cluster was asked for by flag or variable
+	Explicit bool   // Listen was given
+	Named    bool   // Cluster was given by a flag or variable
 	// HTTPInFile: the file has [http].
 	HTTPInFile bool
-	Advertise  string // host:port, "" if other nodes do not ask this one
-	Secret     []byte // that they sign their requests with
+	Advertise  string // host:port, "" if other nodes do not reach this one
+	Secret     []byte // the secret that signs requests between nodes
 	Warnings   []string
 	Remarks    []remark
 	Access     Access
@@ -54,7 +54,7 @@ type Settings struct {
 	Weight     int
 	Capacity   int
 	Works      []command.Spec
-	LogBytes   int // of each worker's log that are kept
+	LogBytes   int // how much of each worker's log is kept, in bytes
 	Tasks      []cluster.TaskSpec
 }
 
@@ -67,8 +67,8 @@ func Load(flags Flags, env func(string) string) (Settings, error) {
 	return s, f.complete(s)
 }
 
-// Check reads the configuration as Load does, but for a file that names no coordination service, and has
-// no other mistake: xconsumer dev brings its own, so that this is a warning.
+// Check reads the configuration as Load does. A file without a coordination service is only a warning if it has no other
+// mistake, because xconsumer dev brings its own service.
 func Check(flags Flags, env func(string) string) (Settings, error) {
 	s, f, err := readSettings(flags, env)
 	if err != nil {
@@ -81,7 +81,7 @@ func Check(flags Flags, env func(string) string) (Settings, error) {
 	return s, f.complete(s)
 }
 
-// complete returns all mistakes, the missing coordination service included.
+// complete returns all mistakes, including a missing coordination service.
 func (pr *problems) complete(s Settings) error {
 	if s.Service.None() {
 		pr.errs = append(pr.errs, placedError{text: noService})
@@ -89,8 +89,8 @@ func (pr *problems) complete(s Settings) error {
 	return pr.err()
 }
 
-// readSettings reads the configuration, and returns the mistakes in it with the file. That no coordination service is
-// chosen is not one of them yet: xconsumer dev needs none.
+// readSettings reads the configuration. The returned file has the mistakes in it, without a missing coordination service,
+// because xconsumer dev needs none.
 func readSettings(flags Flags, env func(string) string) (Settings, *configFile, error) {
 	file, err := FindFile(flags.Config, env)
 	if err != nil {
@@ -135,8 +135,8 @@ func readSettings(flags Flags, env func(string) string) (Settings, *configFile, 
 	return s, f, nil
 }
 
-// override lays environment and flags over what the file says. A mistake in such a value is not looked for in the file,
-// and named as what gave it.
+// override replaces values of the file by those of the environment and of flags. A mistake in such a value is reported with
+// the name of its flag or variable, not with a place in the file.
 func (f *configFile) override(flags Flags, env func(string) string) {
 	c := &f.config
 	// given returns what replaces the value of a key, "" for nothing.
@@ -199,7 +199,7 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 	override(&c.Leader.Workers, "leader.workers", "XCONSUMER_LEADER_WORKERS", "", "")
 }
 
-// LoadTasks reads the tasks that a file declares, whatever service it names.
+// LoadTasks reads the tasks that a file declares. It ignores the coordination service.
 func LoadTasks(flag string, env func(string) string) (file string, tasks []cluster.TaskSpec, err error) {
 	file, err = FindFile(flag, env)
 	if err != nil {
@@ -216,7 +216,7 @@ func LoadTasks(flag string, env func(string) string) (file string, tasks []clust
 	return file, tasks, f.err()
 }
 
-// nodeAndRebalance reads what the file says of the node's place in the cluster and of how slots move.
+// nodeAndRebalance reads the tables [node] and [rebalance].
 func (f *configFile) nodeAndRebalance(s *Settings) {
 	c := &f.config
 	s.Labels, s.Weight, s.Capacity = cluster.Labels(c.Node.Labels), c.Node.Weight, c.Node.Capacity
@@ -242,7 +242,7 @@ func (f *configFile) nodeAndRebalance(s *Settings) {
 	}
 }
 
-// FindFile returns the file to read: the one asked for, else app.toml if there is one.
+// FindFile returns the file to read: the one of the flag or the variable, else app.toml if it exists, else "".
 func FindFile(flag string, env func(string) string) (string, error) {
 	if flag != "" {
 		return flag, nil
@@ -263,7 +263,7 @@ func FindFile(flag string, env func(string) string) (string, error) {
 	return "", fmt.Errorf("%w: %w", ErrConfig, err)
 }
 
-// validateListen refuses what cannot be listened on.
+// validateListen refuses a value that is neither an address to listen on nor "off".
 func validateListen(addr string) error {
 	switch {
 	case addr == "off":
@@ -275,7 +275,7 @@ func validateListen(addr string) error {
 	return err
 }
 
-// NodeName returns the default name of a node: two nodes of one machine differ by their port.
+// NodeName returns the default name of a node: the host name and the port, so that the nodes of one machine differ.
 func NodeName(addr string) string {
 	host, err := os.Hostname()
 	if err != nil || host == "" {
@@ -297,7 +297,7 @@ func NodeName(addr string) string {
 	return fmt.Sprintf("%s-pid%d-%d", name, os.Getpid(), time.Now().Unix()%100000)
 }
 
-// DefaultName is what the node is called if it listens on the address that is configured, "" if that is not known.
+// DefaultName returns the name of the node if it listens on the configured address, "" if the port is not known yet.
 func (s Settings) DefaultName() string {
 	if s.Name != "" {
 		return s.Name

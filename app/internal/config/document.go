@@ -10,8 +10,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// document is what the decoder fills in: fileConfig, and the tasks. A task in the file has the fields of a
-// cluster.TaskSpec under their JSON names, so that a new field needs nothing here.
+// document is the type that the decoder fills: fileConfig and the tasks. A task in the file has the fields of a
+// cluster.TaskSpec under their JSON names, so that a new field needs no change here.
 var document = reflect.StructOf(append(reflect.VisibleFields(reflect.TypeFor[fileConfig]()), reflect.StructField{
 	Name: "Tasks", Type: reflect.SliceOf(asWritten(reflect.TypeFor[cluster.TaskSpec]())), Tag: `toml:"task"`,
 }))
@@ -22,8 +22,8 @@ var (
 	paramsType   = reflect.TypeFor[cluster.Params]()
 )
 
-// asWritten returns the type as which a file has values of a type: what is read from text is text, so that a mistake in it
-// is reported like any other, with its place; the JSON names of a struct's fields are their names in the file.
+// asWritten returns the type of a value in the file. A type that is parsed from text is a string there, so that a mistake in
+// it is reported with its place. The fields of a struct have their JSON names in the file.
 func asWritten(t reflect.Type) reflect.Type {
 	switch {
 	case t == paramsType:
@@ -47,8 +47,8 @@ func asWritten(t reflect.Type) reflect.Type {
 	return reflect.StructOf(fields)
 }
 
-// jsonName returns the name of a field in JSON, and whether the field is in JSON at all. It panics for a field without a
-// name in its tag: such a field would be missing in app.toml, and nothing would say so.
+// jsonName returns the name of a field in JSON, and whether JSON has the field. It panics for a field without a name in its
+// tag, because such a field would be missing in app.toml without an error.
 func jsonName(field reflect.StructField) (name string, listed bool) {
 	name, _, _ = strings.Cut(field.Tag.Get("json"), ",")
 	if name == "" {
@@ -57,7 +57,7 @@ func jsonName(field reflect.StructField) (name string, listed bool) {
 	return name, name != "-"
 }
 
-// fill fills a value in with what the file has for it under a key, noting mistakes.
+// fill sets a value to that of a key in the file, and records mistakes.
 func (pr *problems) fill(key string, from, to reflect.Value) {
 	switch t := to.Type(); {
 	case t == paramsType:
@@ -82,8 +82,7 @@ func (pr *problems) fill(key string, from, to reflect.Value) {
 	}
 }
 
-// keyTypes are all keys of app.toml, with the types that they have there. Keys are told apart by case, which the decoder
-// does not.
+// keyTypes are all keys of app.toml, with their types there. Keys are case-sensitive, although the decoder ignores case.
 var keyTypes = typesBelow("", document)
 
 func typesBelow(prefix string, t reflect.Type) map[string]reflect.Type {
@@ -127,13 +126,13 @@ func durationsBelow(prefix string, t reflect.Type) map[string]bool {
 	return keys
 }
 
-// isKey reports whether there is a key of this name.
+// isKey reports whether a key exists.
 func isKey(plain string) bool {
 	_, known := keyTypes[plain]
 	return known
 }
 
-// isTable reports whether there are keys below a key.
+// isTable reports whether a key has keys below it.
 func isTable(plain string) bool {
 	for known := range keyTypes {
 		if strings.HasPrefix(known, plain+".") {
@@ -143,7 +142,7 @@ func isTable(plain string) bool {
 	return false
 }
 
-// anyBelow reports whether a key is one of those that may be anything: a label, a parameter, a variable.
+// anyBelow reports whether a key is in a table with free names: labels, params or variables.
 func anyBelow(plain string) bool {
 	for known, t := range keyTypes {
 		if t.Kind() == reflect.Map && strings.HasPrefix(plain, known+".") {

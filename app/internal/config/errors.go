@@ -3,5 +3,5 @@ package config
 
 import "errors"
 
-// ErrUsage matches the errors of a command that was called as it cannot be; each says how it can. Exit 2.
+// ErrUsage matches the errors of an invalid command line; each contains the fix. Exit 2.
 var ErrUsage = errors.New("usage")

@@ -16,7 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// configFile is a file as read: its content, where everything stands in it, and what is wrong with it.
+// configFile is a file as read: its content, the place of each key, and the mistakes in it.
 type configFile struct {
 	problems
 	config   fileConfig
@@ -26,7 +26,7 @@ type configFile struct {
 // table is a [[task]] or [[work]] header.
 type table struct {
 	kind string // "task", "work"
-	n    int    // its place among those of its kind, from 0
+	n    int    // its index among the tables of its kind, from 0
 	line int
 	name string // of the task or work, as far as it could be read
 }
@@ -43,8 +43,7 @@ func newConfigFile(path string) *configFile {
 	}
 }
 
-// readConfigFile reads a file. The mistakes in it are gathered, one message each; only what is
-// not TOML ends the reading.
+// readConfigFile reads a file. It collects the mistakes, one message each, and stops only if the file is not TOML.
 func readConfigFile(path string) (*configFile, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, syscall.EISDIR) {
@@ -57,7 +56,7 @@ func readConfigFile(path string) (*configFile, error) {
 		return nil, fmt.Errorf("%w: %s is not UTF-8 text; save it as UTF-8", ErrConfig, path)
 	}
 	f := newConfigFile(path)
-	data = f.index(bytes.TrimPrefix(data, []byte("\ufeff"))) // which some editors begin a file with
+	data = f.index(bytes.TrimPrefix(data, []byte("\ufeff"))) // some editors begin a file with this mark
 	f.unknown()
 	if !f.decode(data) {
 		return nil, f.err()
@@ -65,8 +64,7 @@ func readConfigFile(path string) (*configFile, error) {
 	return f, nil
 }
 
-// unknown records the keys that do not exist, each with what it was most likely meant to be. It comes after index, so that
-// tasks have names.
+// unknown records the keys that do not exist, each with a suggestion. It runs after index, so that tasks have names.
 func (f *configFile) unknown() {
 	keys := slices.SortedFunc(maps.Keys(f.keys), func(a, b string) int {
 		one, other := f.keys[a], f.keys[b]
@@ -76,7 +74,7 @@ func (f *configFile) unknown() {
 	for _, key := range keys {
 		unknown := firstUnknown(key)
 		if unknown == "" || reported[unknown] || f.unread[key] || f.failed(f.keys[key]) {
-			continue // known, reported, or below what is reported with its header
+			continue // known, already reported, or in a table whose header is reported
 		}
 		reported[unknown] = true
 		plain := plainKey(unknown)
@@ -96,7 +94,7 @@ func (f *configFile) unknown() {
 	}
 }
 
-// firstUnknown returns the first part of a key that there is not, with all that is above it, "" if the key is known.
+// firstUnknown returns the shortest prefix of a key that is not known, "" if the key is known.
 func firstUnknown(key string) string {
 	end := 0
 	for part := range strings.SplitSeq(key, ".") {
@@ -108,7 +106,7 @@ func firstUnknown(key string) string {
 		if !isKey(plain) {
 			return key[:end]
 		}
-		if end < len(key) && !isTable(plain) { // its value is a table and should be none: that is reported when it is read
+		if end < len(key) && !isTable(plain) { // its value is a table but should not be; that is reported when the value is read
 			return ""
 		}
 		end++ // the dot
@@ -116,7 +114,7 @@ func firstUnknown(key string) string {
 	return ""
 }
 
-// plainKey is a key without the number of its [[task]] or [[work]].
+// plainKey returns a key without the number of its [[task]] or [[work]].
 func plainKey(key string) string {
 	if isNumbered(key) {
 		_, rest, _ := strings.Cut(key, "]")
@@ -125,9 +123,8 @@ func plainKey(key string) string {
 	return key
 }
 
-// decode fills in the config. The decoder stops at the first value of a wrong type: its line is
-// then taken out and the rest read again, until all such mistakes are known. It reports whether the
-// file is TOML at all.
+// decode fills the config. The decoder stops at the first value of a wrong type. decode then removes that line and decodes the
+// rest again, until all such mistakes are found. It reports whether the file is TOML.
 func (f *configFile) decode(data []byte) bool {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	for range 100 {
@@ -151,10 +148,10 @@ func (f *configFile) decode(data []byte) bool {
 			lines[line-1] = []byte("\n")
 			continue
 		}
-		if line <= len(lines) && bytes.HasPrefix(bytes.TrimSpace(lines[line-1]), []byte("[")) { // a header: of no task above it
+		if line <= len(lines) && bytes.HasPrefix(bytes.TrimSpace(lines[line-1]), []byte("[")) { // a header, which does not belong to a task above it
 			f.plain = append(f.plain, line)
 		}
-		if slices.Contains(f.headers, line) { // nothing is known of what is below it
+		if slices.Contains(f.headers, line) { // the keys below it have no known meaning
 			f.fail(e)
 			f.blank(lines, f.headers, line)
 			continue
@@ -163,7 +160,7 @@ func (f *configFile) decode(data []byte) bool {
 		if key == "" || line > len(lines) {
 			return false
 		}
-		for other, at := range f.keys { // the whole line goes
+		for other, at := range f.keys { // all keys of the line are removed
 			if at.line == line {
 				f.unread[other] = true
 			}
@@ -173,7 +170,7 @@ func (f *configFile) decode(data []byte) bool {
 	return false
 }
 
-// decoded takes what the decoder has filled in.
+// decoded copies the values from the decoder's document.
 func (f *configFile) decoded(read reflect.Value) {
 	config := reflect.ValueOf(&f.config).Elem()
 	for i := range config.NumField() {

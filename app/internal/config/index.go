@@ -9,17 +9,17 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// places are where everything stands in a file.
+// places are the places of all keys and tables in a file.
 type places struct {
 	tables  []table
 	keys    map[string]place // "zookeeper.host", "task[0].workerNum"
 	headers []int            // lines of tables' headers
-	plain   []int            // lines at which something begins that is not part of a [[task]] or [[work]]
-	again   map[place]string // keys and tables that are given again, where
+	plain   []int            // lines of keys and headers that are not part of a [[task]] or [[work]]
+	again   map[place]string // keys and tables that are given again, by place
 }
 
-// index records where the keys are. It returns the file with the headers of tables as they were meant, so that a mistake
-// in one is reported once, and not all that would follow from it. A table that means nothing is taken out.
+// index records the places of all keys. It returns the file with corrected headers of tables, so that a mistake in a header is
+// reported once, without the errors that would follow from it. A table without a known meaning is removed.
 func (f *configFile) index(data []byte) []byte {
 	var p unstable.Parser
 	p.Reset(data)
@@ -49,14 +49,14 @@ func (f *configFile) index(data []byte) []byte {
 // headerIndex reads the headers of tables, in their order.
 type headerIndex struct {
 	file    *configFile
-	lines   [][]byte      // of the file; headers are written as they were meant
-	headers []int         // lines
-	nothing []int         // lines of headers that mean nothing
-	wrong   []placedError // headers; whose they are is known at the end
-	named   string        // the table last read that stands for a [[task]] with a name, as "task.a"
+	lines   [][]byte      // of the file, with corrected headers
+	headers []int         // the lines of headers
+	nothing []int         // the lines of headers without a known meaning
+	wrong   []placedError // mistakes in headers; their owners are known at the end
+	named   string        // the last table that stands for a [[task]] with a name, as "task.a"
 }
 
-// add reads one header, and returns under which key its table stands.
+// add reads one header, and returns the key of its table.
 func (h *headerIndex) add(path string, array bool, at place) string {
 	h.headers = append(h.headers, at.line)
 	f := h.file
@@ -91,7 +91,7 @@ func (h *headerIndex) add(path string, array bool, at place) string {
 	return path
 }
 
-// missingAbove returns the kind of the [[task]] or [[work]] that a table is within if none stands above it, "" for none.
+// missingAbove returns "task" or "work" if a table belongs to one and none is above it, else "".
 func (ps *places) missingAbove(path string) string {
 	above, _, within := strings.Cut(path, ".")
 	if within && (above == "task" || above == "work") && ps.count(above) == 0 {
@@ -100,10 +100,10 @@ func (ps *places) missingAbove(path string) string {
 	return ""
 }
 
-// tableKey returns under which key the table of a header stands, "" being a header that means nothing.
+// tableKey returns the key of a header's table. Path "" is a header without a known meaning.
 func (ps *places) tableKey(path string, array bool, at place) string {
 	switch kind, rest, nested := strings.Cut(path, "."); {
-	case path == "": // nothing is known of what is below it
+	case path == "": // the keys below it have no known meaning
 		ps.plain = append(ps.plain, at.line)
 		path = at.String()
 	case array && (path == "task" || path == "work"):
@@ -118,7 +118,7 @@ func (ps *places) tableKey(path string, array bool, at place) string {
 	return path
 }
 
-// failHeaders records mistakes in headers. Those of tables of their own are of no task above them.
+// failHeaders records mistakes in headers. A top-level table does not belong to a task above it.
 func (pr *problems) failHeaders(wrong []placedError, named bool) {
 	for _, e := range wrong {
 		if strings.HasPrefix(e.text, "[[") || !strings.Contains(e.text, ".") || named {
@@ -129,7 +129,7 @@ func (pr *problems) failHeaders(wrong []placedError, named bool) {
 	}
 }
 
-// seen records where a key or table is given; the first place counts.
+// seen records the place of a key or table; the first one counts.
 func (ps *places) seen(key string, at place) {
 	if _, again := ps.keys[key]; again {
 		ps.again[at] = key
@@ -138,7 +138,7 @@ func (ps *places) seen(key string, at place) {
 	ps.keys[key] = at
 }
 
-// blank takes the table whose header is in a line out of the lines.
+// blank removes the table whose header is in a line from the lines.
 func (pr *problems) blank(lines [][]byte, headers []int, header int) {
 	end := len(lines)
 	for _, other := range headers {
@@ -156,7 +156,7 @@ func (pr *problems) blank(lines [][]byte, headers []int, header int) {
 	}
 }
 
-// value records a key and those of the tables within its value.
+// value records a key and the keys of the tables in its value.
 func (ps *places) value(p *unstable.Parser, prefix string, e *unstable.Node) {
 	path, at := keyOf(p, e)
 	path = prefix + path
@@ -182,7 +182,7 @@ func (ps *places) value(p *unstable.Parser, prefix string, e *unstable.Node) {
 	}
 }
 
-// count counts the [[task]] or [[work]] headers so far.
+// count returns the number of [[task]] or [[work]] headers so far.
 func (ps *places) count(kind string) (n int) {
 	for _, t := range ps.tables {
 		if t.kind == kind {
@@ -202,7 +202,7 @@ func (ps *places) has(table string) bool {
 	return false
 }
 
-// at returns the place of a key, or of the nearest thing above it.
+// at returns the place of a key, or of the nearest table above it.
 func (ps *places) at(key string) place {
 	for {
 		if p, ok := ps.keys[key]; ok {
@@ -216,7 +216,7 @@ func (ps *places) at(key string) place {
 	}
 }
 
-// keyAt returns the key whose value is at a place, or which is given there again, "" if there is none.
+// keyAt returns the key whose value is at a place, or that is given again there, "" if there is none.
 func (ps *places) keyAt(value place) (found string) {
 	column := 0
 	look := func(key string, at place) {
@@ -238,7 +238,7 @@ func (ps *places) inTask(line, owner int) bool {
 	return !slices.ContainsFunc(ps.plain, func(plain int) bool { return plain > ps.tables[owner].line && plain <= line })
 }
 
-// isNumbered reports whether a key is one of a [[task]] or [[work]].
+// isNumbered reports whether a key belongs to a [[task]] or [[work]].
 func isNumbered(key string) bool {
 	return strings.HasPrefix(key, "task[") || strings.HasPrefix(key, "work[")
 }

@@ -6,8 +6,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
 
-// fileConfig is app.toml without its tasks. Durations are text here, so that a mistake in one is reported like any
-// other, with its place.
+// fileConfig is app.toml without its tasks. Durations are text here, so that a mistake in one is reported with its place.
 type fileConfig struct {
 	Cluster string `toml:"cluster"`
 	Node    struct {
@@ -96,7 +95,7 @@ func cutLast(key string) (above, last string, found bool) {
 
 func lastPart(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
 
-// nearest returns the known key of the same table that a mistyped one was meant to be, "" if none is near.
+// nearest returns the known key of the same table that is most similar to a mistyped one, "" if none is similar.
 func nearest(key string) string {
 	above, last, _ := cutLast(key)
 	var known []string

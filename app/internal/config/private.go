@@ -12,11 +12,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
-// private warns of a file with a secret that every user of this machine may read or change. It is not refused: the
-// meaning of such a mode depends on where the file is mounted from.
+// private warns of a file with a secret that every user of this machine may read or change. Such a file is not refused,
+// because the meaning of its mode depends on the mount.
 func (pr *problems) private(key, file string) {
 	info, err := os.Stat(file)
-	if err != nil || runtime.GOOS == "windows" { // which has no such modes
+	if err != nil || runtime.GOOS == "windows" { // Windows has no such modes
 		return
 	}
 	may := "read"
@@ -32,7 +32,7 @@ func (pr *problems) private(key, file string) {
 	)
 }
 
-// privateFiles warns of all files with secrets that everybody may read.
+// privateFiles warns of all files with secrets that every user may read.
 func (f *configFile) privateFiles() {
 	c := &f.config
 	for key, file := range map[string]string{
@@ -55,20 +55,20 @@ func (f *configFile) privateFiles() {
 	slices.Sort(f.warnings)
 }
 
-// plainToken reports whether a line of tokens has the token itself, not its hash.
+// plainToken reports whether a line contains the token itself, not its hash.
 func plainToken(line string) bool {
 	words := strings.Fields(line)
 	return len(words) == 3 && !strings.HasPrefix(words[0], "#") && !strings.HasPrefix(words[2], "sha256:")
 }
 
-// demoHashes are of the tokens and the secret in deploy/compose, which everybody knows.
+// demoHashes are the hashes of the tokens and the secret in deploy/compose, which are public.
 var demoHashes = []string{
 	"da675853f0e00d89b94a4c095c058ec446f43fc0f58bc5f6084b393774936901",
 	"97d4f2f3ea4a6e794f07e3fa36aaf30b3bbaaa62e4d93c06d3c49485913fa37a",
 	"26202dbb5e4301ffad905c1f7d9a82cc3d36b9d72892b91e039c051c65c63d06",
 }
 
-// Demo says which of the demo's tokens and secret a node was given, "" for none.
+// Demo names the demo's token or secret that a node uses, "" for none.
 func Demo(s *Settings) string {
 	known := func(hash [sha256.Size]byte) bool { return slices.Contains(demoHashes, hex.EncodeToString(hash[:])) }
 	tokens := slices.Concat(s.Access.Tokens, s.Access.fromFile)

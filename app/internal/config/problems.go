@@ -9,20 +9,20 @@ import (
 	"strings"
 )
 
-// place is where something stands in the file, from 1; the zero place is in no file.
+// place is a line and a column in the file, from 1. The zero place is outside of the file.
 type place struct{ line, column int }
 
 func (p place) String() string { return fmt.Sprintf("%d:%d", p.line, p.column) }
 
-// placedError is a mistake: where it is, and what to do if that is known.
+// placedError is a mistake with its place, and its fix if that is known.
 type placedError struct {
 	place
-	key  string // that it is about, as in "task[0].every"; "" for none
+	key  string // the key of the mistake, as in "task[0].every"; "" for none
 	text string
 	fix  string
 }
 
-// sentence is the mistake as people read it. A question follows a comma.
+// sentence returns the mistake and its fix for people. A fix that is a question follows a comma.
 func (e placedError) sentence() string {
 	switch {
 	case e.fix == "":
@@ -35,27 +35,27 @@ func (e placedError) sentence() string {
 	return e.text + "; " + e.fix
 }
 
-// problems are what was found wrong with a file and with what replaces its values.
+// problems are the mistakes in a file and in the flags and variables that replace its values.
 type problems struct {
 	places
 	path string
-	// unread are keys whose value is not known, because of a mistake that is reported: nothing follows from it, and
-	// nothing else is reported of it.
+	// unread are keys whose value is unknown because of a mistake that is reported. Their value is not used, and no other
+	// mistake in them is reported.
 	unread map[string]bool
-	given  map[string]string // what replaces the value of a key: a flag, or a variable
+	given  map[string]string // the flag or variable that replaces the value of a key
 	errs   []placedError
-	// warnings are of what is allowed, and dangerous.
+	// warnings are about settings that are allowed but dangerous.
 	warnings []string
-	// remarks are of what is allowed, and seldom meant.
+	// remarks are about settings that are allowed but rarely intended.
 	remarks []remark
 }
 
-// failed reports whether a mistake at a place is known already.
+// failed reports whether a mistake at a place is recorded already.
 func (pr *problems) failed(at place) bool {
 	return slices.ContainsFunc(pr.errs, func(e placedError) bool { return e.place == at })
 }
 
-// fail records a mistake in the file, with the name of the task or work that it is in.
+// fail records a mistake in the file, with the name of its task or work.
 func (pr *problems) fail(e placedError) {
 	owner := -1
 	for i, t := range pr.tables {
@@ -73,8 +73,7 @@ func (pr *problems) fail(e placedError) {
 	pr.errs = append(pr.errs, e)
 }
 
-// zeros records keys that are given as 0, where leaving them out is what is meant. It reports whether there
-// are any.
+// zeros records keys with the value 0 that should be left out instead. It reports whether there are any.
 func (pr *problems) zeros(table string, values map[string]int) (any bool) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		key := table + "." + name
@@ -91,10 +90,11 @@ func (pr *problems) zeros(table string, values map[string]int) (any bool) {
 	return any
 }
 
-// check records the mistakes in the value of a key, wherever that came from, each with the same fix, "" if the mistakes
-// say it themselves. A key that has a mistake already gets no other one.
+// check records the mistakes in the value of a key from the file, a flag or a variable. A key with a recorded mistake gets no
+// other one.
 func (pr *problems) check(key string, err error) { pr.checkFix(key, err, "") }
 
+// checkFix is check with a fix for all mistakes, "" if they contain their own.
 func (pr *problems) checkFix(key string, err error, fix string) {
 	if pr.unread[key] || err == nil {
 		return
@@ -113,7 +113,7 @@ func (pr *problems) checkFix(key string, err error, fix string) {
 	}
 }
 
-// source names where the value of a key comes from: the flag or variable that gave it, or else the key.
+// source returns the source of a key's value: a flag or variable, or else the key itself.
 func (pr *problems) source(key string) string {
 	if given := pr.given[key]; given != "" {
 		return given
@@ -121,7 +121,7 @@ func (pr *problems) source(key string) string {
 	return key
 }
 
-// sourceOf names what chooses a service: the flag or variable with its servers, or else its table.
+// sourceOf returns the source that chooses a service: the flag or variable with its servers, or else its table.
 func (pr *problems) sourceOf(table, key string) string {
 	if given := pr.given[table+"."+key]; given != "" {
 		return given
@@ -129,10 +129,10 @@ func (pr *problems) sourceOf(table, key string) string {
 	return "[" + table + "]"
 }
 
-// wrongType reports whether the value of a key could not be read, so that there is nothing to check.
+// wrongType reports whether the value of a key could not be read, so that it cannot be checked.
 func (pr *problems) wrongType(key string) bool { return pr.unread[key] }
 
-// err returns the mistakes, in the order of the file; what is missing in it comes last.
+// err returns the mistakes in the order of the file. Missing keys come last.
 func (pr *problems) err() error {
 	if len(pr.errs) == 0 {
 		return nil
@@ -149,7 +149,7 @@ func (pr *problems) err() error {
 	return configError{pr.path, slices.Compact(pr.errs)}
 }
 
-// configError is a list of mistakes that needs no prefix. It matches ErrConfig.
+// configError is a list of mistakes. It matches ErrConfig.
 type configError struct {
 	file     string
 	mistakes []placedError
@@ -160,7 +160,7 @@ func (e configError) Error() string {
 	var lines []string
 	for _, m := range e.mistakes {
 		line := m.sentence()
-		if m.line > 0 { // else from a flag or the environment, or missing altogether
+		if m.line > 0 { // otherwise the value is from a flag or the environment, or the key is missing
 			line = fmt.Sprintf("%s:%v: %s", e.file, m.place, line)
 		}
 		lines = append(lines, line)
@@ -170,16 +170,16 @@ func (e configError) Error() string {
 
 func (e configError) Is(target error) bool { return target == ErrConfig }
 
-// Problem is a mistake as config check shows it to programs.
+// Problem is a mistake in the JSON output of config check.
 type Problem struct {
-	Line    int    `json:"line,omitempty"` // from 1; left out for what no file says
+	Line    int    `json:"line,omitempty"` // from 1; left out for a mistake outside of the file
 	Column  int    `json:"column,omitempty"`
 	Key     string `json:"key,omitempty"`
 	Message string `json:"message"`
 	Fix     string `json:"fix,omitempty"`
 }
 
-// ProblemsOf returns the mistakes that make up an error of the configuration, and the file that they are in.
+// ProblemsOf returns the mistakes in an error of the configuration, and their file.
 func ProblemsOf(err error) (file string, list []Problem) {
 	list = []Problem{}
 	var all configError
@@ -189,7 +189,7 @@ func ProblemsOf(err error) (file string, list []Problem) {
 		for _, m := range all.mistakes {
 			list = append(list, Problem{m.line, m.column, m.key, m.text, m.fix})
 		}
-	default: // no file could be read
+	default: // the file could not be read
 		list = append(list, Problem{Message: strings.TrimPrefix(err.Error(), ErrConfig.Error()+": ")})
 	}
 	return all.file, list

@@ -19,20 +19,19 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 )
 
-// Service is the coordination service that was chosen, one of them.
+// Service is the chosen coordination service: ZooKeeper or etcd.
 type Service struct {
 	ZK   *zk.Config
 	Etcd *etcd.Config
-	// Joined is the URL of --join; ignored are the tables of the file that it, another flag or the environment
-	// replaces.
+	// Joined is the URL of --join. Ignored are the tables of the file that --join, another flag or the environment replaces.
 	Joined  string
 	Ignored []string
 }
 
-// joinSessionTimeout is that of nodes which use the etcd of `xconsumer dev`.
+// joinSessionTimeout is the session timeout of nodes that use the etcd of `xconsumer dev`.
 const joinSessionTimeout = 5 * time.Second
 
-// String names the service, its servers, and below what everything is kept there.
+// String returns the service, its servers, and the path of its records.
 func (s Service) String() string {
 	switch {
 	case s.ZK != nil:
@@ -60,8 +59,7 @@ func (s Service) Hosts() (list []string) {
 	return list
 }
 
-// Local reports whether the coordination service is reached on this machine's loopback alone, so that other nodes are
-// on this machine, as far as they are configured alike.
+// Local reports whether all servers have loopback addresses. Then all nodes with the same configuration are on this machine.
 func (s Service) Local() bool {
 	for _, host := range s.Hosts() {
 		if !Loopback(host) {
@@ -71,8 +69,8 @@ func (s Service) Local() bool {
 	return true
 }
 
-// Protected reports whether this node can say to the coordination service who it is, without which others read what it
-// keeps there. Whether that is asked for the service alone can say.
+// Protected reports whether this node has an identity for the coordination service. Without one, other clients can read its
+// records. The configuration alone does not show whether the service requires the identity.
 func (s Service) Protected() bool {
 	switch {
 	case s.ZK != nil:
@@ -83,7 +81,7 @@ func (s Service) Protected() bool {
 	return false
 }
 
-// Open returns the service's store, which does not connect yet.
+// Open returns the store of the service. It does not connect yet.
 func (s Service) Open(log *slog.Logger) (store coord.Store, err error) {
 	if s.ZK != nil {
 		cfg := *s.ZK
@@ -100,8 +98,8 @@ func (s Service) Open(log *slog.Logger) (store coord.Store, err error) {
 	return store, nil
 }
 
-// ChosenBy returns which services flags name, else the environment: they replace what the file chooses, as they do
-// with single keys.
+// ChosenBy returns the services that flags name, or else the environment; nil if neither does. They replace the choice of the
+// file, as they replace single keys.
 func ChosenBy(flags Flags, env func(string) string) map[string]bool {
 	if flags.ZooKeeper != "" || flags.Etcd != "" {
 		return map[string]bool{"zookeeper": flags.ZooKeeper != "", "etcd": flags.Etcd != ""}
@@ -113,8 +111,8 @@ func ChosenBy(flags Flags, env func(string) string) map[string]bool {
 	return nil
 }
 
-// service returns which coordination service is chosen and how to reach it, noting mistakes. Over is what flags or the
-// environment choose, nil for nothing.
+// service returns the chosen coordination service, and records mistakes. Over is the choice of flags or the environment, nil
+// for none.
 func (f *configFile) service(join string, over map[string]bool) Service {
 	chosen := over
 	if chosen == nil {
@@ -151,12 +149,12 @@ func (f *configFile) service(join string, over map[string]bool) Service {
 // None reports whether no coordination service is chosen.
 func (s Service) None() bool { return s.ZK == nil && s.Etcd == nil }
 
-// noService says what a node needs.
+// noService is the error of a configuration without a coordination service.
 const noService = "no coordination service is chosen, which `xconsumer run` needs and `xconsumer dev` brings: " +
 	"give [zookeeper] host = \"127.0.0.1:2181\" or " +
 	"[etcd] endpoints = [\"http://127.0.0.1:2379\"] in app.toml, or --zookeeper or --etcd"
 
-// zookeeper returns how to reach ZooKeeper, noting mistakes.
+// zookeeper returns the configuration of ZooKeeper, and records mistakes.
 func (f *configFile) zookeeper() *zk.Config {
 	c := f.config.ZooKeeper
 	cfg := &zk.Config{Username: c.Username}
@@ -194,7 +192,7 @@ func (f *configFile) zookeeper() *zk.Config {
 	return cfg
 }
 
-// etcd returns how to reach etcd, noting mistakes.
+// etcd returns the configuration of etcd, and records mistakes.
 func (f *configFile) etcd() *etcd.Config {
 	c := f.config.Etcd
 	cfg := &etcd.Config{Username: c.Username, Prefix: strings.TrimSuffix(c.Prefix, "/")}
@@ -235,8 +233,7 @@ func (f *configFile) etcd() *etcd.Config {
 	return cfg
 }
 
-// password returns the password of an identity from the file's key or from the file that it
-// names, noting mistakes.
+// password returns the password of an identity from its key or from passwordFile, and records mistakes.
 func (f *configFile) password(table, username, password, file string) string {
 	if file != "" {
 		key := table + ".passwordFile"
@@ -260,7 +257,7 @@ func (f *configFile) password(table, username, password, file string) string {
 	return password
 }
 
-// notExpanded says what to do with the name of a variable in the file, "" if there is none in a value.
+// notExpanded returns the fix for a value that contains the name of a variable, "" if it contains none.
 func notExpanded(value, variable string) string {
 	if !strings.Contains(value, "$") {
 		return ""
@@ -268,14 +265,14 @@ func notExpanded(value, variable string) string {
 	return "variables are not expanded in the file: leave the key out, and set " + variable
 }
 
-// serverName records a mistake in the name that the servers' certificates are to be for.
+// serverName records a mistake in the name that the servers' certificates must have.
 func (pr *problems) serverName(key string, c tlsConfig) {
 	if c.ServerName != "" {
 		pr.check(key, address.ValidateHost(c.ServerName))
 	}
 }
 
-// loadTLS returns nil if nothing of TLS is configured.
+// loadTLS returns the TLS configuration of a client, nil if none is configured.
 func loadTLS(c tlsConfig) (*tls.Config, error) {
 	if c == (tlsConfig{}) {
 		return nil, nil

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// header is the header of a table.
+// header matches the header of a table.
 var header = regexp.MustCompile(`^\s*\[.*?\]+`)
 
 func written(table string, array bool) string {
@@ -16,8 +16,8 @@ func written(table string, array bool) string {
 	return "[" + table + "]"
 }
 
-// meantTable returns which table a header means, "" for none, whether it is a [[task]] or [[work]], and what is wrong
-// with it.
+// meantTable returns the table that a header most likely means, "" for none, whether that is a [[task]] or [[work]], and the
+// mistake in the header.
 func meantTable(path string, array bool) (meant string, numbered bool, mistake placedError) {
 	for part := range strings.SplitSeq(path, ".") {
 		next := strings.TrimPrefix(meant+"."+part, ".")
@@ -42,7 +42,7 @@ func meantTable(path string, array bool) (meant string, numbered bool, mistake p
 	return meant, numbered, mistake
 }
 
-// meantKind returns whether the first part of a header means "task" or "work", "" for neither.
+// meantKind returns "task" or "work" if the first part of a header most likely means it, else "".
 func meantKind(first string) string {
 	if first != "task" && first != "work" {
 		first = nearest(first)

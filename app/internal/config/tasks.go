@@ -10,10 +10,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
 )
 
-// remark says what is seldom meant, and what to write instead.
+// remark is a setting that is rarely intended, and its replacement.
 type remark struct{ Text, Fix string }
 
-// tasks returns the declarations, noting every mistake in them.
+// tasks returns the declarations without mistakes, and records every mistake in the others.
 func (f *configFile) tasks() []cluster.TaskSpec {
 	var specs []cluster.TaskSpec
 	seen := map[string]int{}
@@ -21,7 +21,7 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		key := fmt.Sprintf("task[%d]", i)
 		var spec cluster.TaskSpec
 		f.fill(key, f.declared.Index(i), reflect.ValueOf(&spec).Elem())
-		f.runsAll(key, &spec)
+		f.fillUnreadSchedule(key, &spec)
 		bad := f.zeros(key, map[string]int{"maxPerNode": spec.MaxPerNode, "weight": spec.Weight, "maxUnavailable": spec.MaxUnavailable})
 		bad = f.mistakes(key, schedule.Validate(spec)) || bad
 		if at := key + ".resize"; f.has(at) && !f.wrongType(at) && spec.Resize == "" {
@@ -34,7 +34,7 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 				f.remarks,
 				remark{
 					fmt.Sprintf("%s:%d: task %q has no workerNum, which means 0 workers", f.path, f.header("task", i), spec.Name),
-					"give it workerNum = 1, or workerNum = 0 if that is meant",
+					"add workerNum = 1, or workerNum = 0 if that is intended",
 				},
 			)
 		}
@@ -45,8 +45,8 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 	return specs
 }
 
-// mistakes records the parts of an error, each of which begins with the key that it is about, and reports whether there are
-// any. A key that has a mistake already gets no other one.
+// mistakes records the parts of an error, each of which begins with its key, and reports whether there are any. A key with a
+// recorded mistake gets no other one.
 func (pr *problems) mistakes(table string, err error) (any bool) {
 	reported := map[string]bool{}
 	for _, e := range split(err) {
@@ -63,7 +63,7 @@ func (pr *problems) mistakes(table string, err error) (any bool) {
 	return any
 }
 
-// twice records a [[task]] or [[work]] whose name an earlier one has; seen are those.
+// twice records a [[task]] or [[work]] with the name of an earlier one. Seen maps the names so far to their indexes.
 func (pr *problems) twice(kind string, n int, name string, seen map[string]int) {
 	if first, ok := seen[name]; ok && name != "" {
 		key := fmt.Sprintf("%s[%d].name", kind, n)
@@ -79,9 +79,9 @@ func (pr *problems) twice(kind string, n int, name string, seen map[string]int) 
 	}
 }
 
-// runsAll takes something for what could not be read of when a task runs, so that nothing is said that only follows
-// from that.
-func (pr *problems) runsAll(key string, spec *cluster.TaskSpec) {
+// fillUnreadSchedule substitutes valid values for schedule fields that could not be read, so that one mistake does not cause
+// follow-up errors.
+func (pr *problems) fillUnreadSchedule(key string, spec *cluster.TaskSpec) {
 	if pr.wrongType(key + ".every") {
 		spec.Every = cluster.Duration(24 * time.Hour)
 	}
@@ -96,7 +96,7 @@ func (pr *problems) runsAll(key string, spec *cluster.TaskSpec) {
 	}
 }
 
-// duration reads a duration, noting a mistake in it; "" is 0.
+// duration parses a duration, and records a mistake in it. It returns 0 for "".
 func (pr *problems) duration(key, text string) time.Duration {
 	if text == "" {
 		return 0

@@ -12,22 +12,22 @@ import (
 	"gitee.com/ken.yang/xconsumer/httpapi"
 )
 
-// TLS names the files of a server's TLS.
+// TLS is the TLS configuration of the API's server.
 type TLS struct {
 	Cert, Key string
-	ClientCA  string // of client certificates
-	Role      httpapi.Role
-	ca        string // of other nodes' certificates
+	ClientCA  string       // the file of the CA for client certificates
+	Role      httpapi.Role // of callers with a client certificate
+	ca        string       // the file of the CA for other nodes' certificates
 
-	// What was in the files when the configuration was checked.
+	// Checked is the content of the files when the configuration was checked.
 	Checked *tls.Config
-	roots   *x509.CertPool // of other nodes' certificates, nil for the system's
+	roots   *x509.CertPool // for other nodes' certificates, nil for the system's
 }
 
 // On reports whether the server speaks TLS.
 func (t TLS) On() bool { return t.Cert != "" }
 
-// checkTLS reads the files of a server's TLS, and keeps what is in them.
+// checkTLS reads the files of a server's TLS, and keeps their content.
 func (f *configFile) checkTLS(t *TLS) {
 	switch {
 	case (t.Cert == "") != (t.Key == ""):
@@ -50,7 +50,7 @@ func (f *configFile) checkTLS(t *TLS) {
 	}
 }
 
-// Server returns the TLS of a server, whose files are read again when they change; nil for none.
+// Server returns the TLS configuration of the server, nil for none. It reads the files again when they change.
 func (t TLS) Server(log *slog.Logger) *tls.Config {
 	if !t.On() {
 		return nil
@@ -75,7 +75,7 @@ func (t TLS) Server(log *slog.Logger) *tls.Config {
 	}
 }
 
-// watch returns what is in the files of a server's TLS.
+// watch returns the watched content of the files of a server's TLS.
 func (t TLS) watch(log *slog.Logger) *watched[*tls.Config] {
 	files := []string{t.Cert, t.Key}
 	if t.ClientCA != "" {
@@ -84,8 +84,8 @@ func (t TLS) watch(log *slog.Logger) *watched[*tls.Config] {
 	return &watched[*tls.Config]{value: t.Checked, files: files, read: t.load, log: log, show: certificateOf}
 }
 
-// trusted reports whether a client certificate is of an authority that is trusted now, and not over: connections
-// outlive both.
+// trusted reports whether a client certificate has not expired and its CA is trusted now. Both may change during a
+// connection.
 func trusted(shown []*x509.Certificate, now *tls.Config) bool {
 	if now == nil || len(shown) == 0 {
 		return false
@@ -102,7 +102,7 @@ func trusted(shown []*x509.Certificate, now *tls.Config) bool {
 	return err == nil
 }
 
-// certificateOf says which certificate is shown.
+// certificateOf describes the certificate of the server, for the log.
 func certificateOf(c *tls.Config) string {
 	if c == nil || len(c.Certificates) == 0 || c.Certificates[0].Leaf == nil {
 		return "no certificate"
@@ -127,7 +127,7 @@ func (t TLS) load() (*tls.Config, error) {
 	return c, nil
 }
 
-// Peer returns how to ask other nodes: with this node's own certificate, if it has one.
+// Peer returns the TLS configuration for requests to other nodes. It presents this node's own certificate, if it has one.
 func (t TLS) Peer() *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: t.roots}
 	if t.Checked != nil {

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// watched is a value that is read from files, and read again when they have changed, at most once a second. It begins with
-// the value that was read when the configuration was checked. If the files cannot be read, the last value stays in force,
-// and each look reads them again until it succeeds: the files need not look different once the cause is removed.
+// watched is a value that is read from files, and again when they have changed, at most once a second. It begins with the
+// value that was read when the configuration was checked. If the files cannot be read, the last value stays in force, and
+// each get reads them again until that succeeds, because removing the cause need not change the files.
 type watched[T any] struct {
 	files []string
 	read  func() (T, error)
-	show  func(T) string // for the log: what is in force
+	show  func(T) string // describes a value for the log
 	log   *slog.Logger
 
 	mu      sync.Mutex
 	looked  time.Time
-	stamp   string // of the files when they were read, "" for never
-	failing string // why they cannot be read, "" if they can
+	stamp   string // the times and sizes of the files when they were read, "" for never
+	failing string // why the files cannot be read, "" if they can
 	value   T
 }
 

@@ -9,10 +9,10 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// wrongType is how the decoder says that a value is of another type than its key's.
+// wrongType matches the decoder's error about a value of the wrong type.
 var wrongType = regexp.MustCompile(`^cannot decode TOML (.+) into struct field .+ of type (.+)$`)
 
-// undecoded says of what the decoder does not take what is wrong with it. Key is the key whose value it is, "" for none.
+// undecoded returns the mistake behind an error of the decoder. Key is the key of the value at the place, "" for none.
 func (ps *places) undecoded(err *toml.DecodeError, at place, key string, lines [][]byte) placedError {
 	e := placedError{place: at, key: key, text: strings.TrimPrefix(err.Error(), "toml: ")}
 	line := ""
@@ -44,7 +44,7 @@ func (ps *places) undecoded(err *toml.DecodeError, at place, key string, lines [
 	return e
 }
 
-// wantedType says which type of value a key takes, in the words of the file, and how to write it.
+// wantedType returns the error of a value of the wrong type, in the words of the file, and the fix.
 func wantedType(key, got, goType string) (text, fix string) {
 	want := goType
 	switch {
@@ -85,10 +85,10 @@ func wantedType(key, got, goType string) (text, fix string) {
 	return fmt.Sprintf("want %s, got %s", want, got), fix
 }
 
-// bareValue is a value that begins like a word.
+// bareValue matches a value without quotes that begins like a word.
 var bareValue = regexp.MustCompile(`^(\s*[\w.-]+\s*=\s*)([\w/$][^\s#,]*)`)
 
-// syntax says what is wrong with a line that is not TOML, and what was most likely meant.
+// syntax returns the error of a line that is not TOML, and the most likely fix.
 func syntax(text, line string, column int) (message, fix string) {
 	rest := ""
 	if column >= 1 && column <= len(line) {
@@ -96,7 +96,7 @@ func syntax(text, line string, column int) (message, fix string) {
 	}
 	bare := bareValue.FindStringSubmatch(line)
 	if bare != nil && (column <= len(bare[1]) || column > len(bare[1])+len(bare[2]) || strings.Trim(bare[2], "0123456789._") == "") {
-		bare = nil // it is something else that is wrong
+		bare = nil // the mistake is another one
 	}
 	switch {
 	case strings.ContainsAny(line, "“”„‘’"):
@@ -116,12 +116,12 @@ func syntax(text, line string, column int) (message, fix string) {
 	case bare != nil && slices.Contains([]string{"no", "off", "False", "FALSE"}, bare[2]):
 		return fmt.Sprintf("%s is not a value of TOML", bare[2]), "write false, or text in quotes"
 	case bare != nil:
-		return "the value stands without quotes", "write it in quotes" // it is not repeated: it may be a password
+		return "the value stands without quotes", "write it in quotes" // the error does not repeat the value: it may be a password
 	}
 	return text, ""
 }
 
-// elsewhere says where a key that is unknown in its table belongs, "" if that is not known or not the only place.
+// elsewhere returns the table that an unknown key belongs to, "" if there is none or more than one.
 func elsewhere(plain string) string {
 	_, last, _ := cutLast(plain)
 	var above []string
@@ -141,10 +141,10 @@ func elsewhere(plain string) string {
 	return "it belongs to " + written(above[0], above[0] == "task" || above[0] == "work")
 }
 
-// zero is what 0 would mean for a duration that does not take it, and what to write.
+// zero is the effect that 0 would have for a duration that must not be 0, and the fix.
 type zero struct{ means, fix string }
 
-// zeroDurations are the keys of durations that do not take 0.
+// zeroDurations are the keys of durations that must not be 0.
 var zeroDurations = map[string]zero{
 	"zookeeper.sessionTimeout": {"would end every session at once", "leave it out for 20s; at the usual tickTime the least is 5s"},
 	"zookeeper.tickTime":       {"is not a possible tick", "leave it out for 2s, or write what the servers have"},

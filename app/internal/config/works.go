@@ -11,8 +11,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/command"
 )
 
-// works returns the programs that the file names as works, noting every mistake in them. Directories are
-// relative to that of the file, which is the default.
+// works returns the programs that the file declares as works, and records every mistake in them. Directories are relative to
+// that of the file, which is also the default.
 func (f *configFile) works() []command.Spec {
 	var specs []command.Spec
 	seen := map[string]int{}
@@ -37,7 +37,7 @@ func (f *configFile) works() []command.Spec {
 	return specs
 }
 
-// size reads a number of bytes, as in "256KB", noting a mistake in it; "" is 0.
+// size parses a number of bytes, as in "256KB", and records a mistake in it. It returns 0 for "".
 func (pr *problems) size(key, text string) int {
 	const least, most = 4 << 10, 64 << 20
 	if text == "" {

@@ -2,5 +2,5 @@
 
 package doctor
 
-// clock cannot be asked on this system.
+// clock does nothing: this system does not report whether its clock is synchronized.
 func (d *doctor) clock() {}

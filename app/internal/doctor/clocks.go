@@ -11,7 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// maxCompared bounds how many nodes' clocks doctor looks at.
+// maxCompared bounds how many nodes' clocks doctor compares.
 const maxCompared = 100
 
 // clocks compares the clocks of nodes with this machine's, by two heartbeats of each.
@@ -56,20 +56,20 @@ func (d *doctor) clocks(ctx context.Context, session coord.Session, keys schema.
 		if found.Beyond() {
 			apart++
 			d.report("clocks", warning, fmt.Sprintf("%s's clock is %v this machine's", memberName(ctx, session, keys, m.Name), found),
-				"set the clocks of all nodes, or this machine's if all of them are apart from it; schedules fire by the leader's")
+				"set the clocks of all nodes, or this machine's if it differs from all of them; schedules fire by the leader's clock")
 		}
 	}
 	if compared > 0 && apart == 0 {
 		d.report(
 			"clocks",
 			fine,
-			fmt.Sprintf("no clock of %s is known to be more than %v apart from this machine's", plural.Of(compared, "node"), membership.ApartAbove),
+			fmt.Sprintf("no clock of %s was found to differ by more than %v from this machine's", plural.Of(compared, "node"), membership.ApartAbove),
 			"",
 		)
 	}
 }
 
-// memberName returns a member's node name, or what is known of it.
+// memberName returns the node name of a member, or its id if the record cannot be read.
 func memberName(ctx context.Context, session coord.Session, keys schema.Keys, memberID string) string {
 	var m schema.Member
 	if r, err := session.Get(ctx, keys.Member(memberID)); err != nil || schema.Decode(keys.Member(memberID), r, &m) != nil {

@@ -1,5 +1,5 @@
-// Package doctor looks at what a node depends on, and says what is wrong and what to do: configuration, coordination service, clocks,
-// addresses, works, other nodes.
+// Package doctor checks the environment of a node and suggests fixes: configuration, coordination service, clocks, addresses,
+// works, and other nodes.
 package doctor
 
 import (
@@ -21,7 +21,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Finding is what a check has found.
+// Finding is the result of a check.
 type Finding struct {
 	Check string `json:"check"`
 	State string `json:"state"` // ok, warning or wrong
@@ -36,30 +36,30 @@ const (
 	Wrong   = "wrong"
 )
 
-// Config is what a doctor looks at, and how it says what it finds.
+// Config configures the checks and their output.
 type Config struct {
 	Flags    config.Flags
 	Env      func(string) string
 	Register func(node *xconsumer.Node) // of the program's works
-	Show     func(f Finding)            // is called with each finding at once
-	Waiting  io.Writer                  // where it is said what is waited for
+	Show     func(f Finding)            // is called with each finding at once, from the goroutine of Examine
+	Waiting  io.Writer                  // receives the reasons of long waits
 }
 
-// Examine looks at one thing after the other, and returns what it has found. The error is of a configuration that is
-// refused: it has every mistake, and findings are not returned then.
+// Examine runs one check after the other and returns the findings. If the configuration is refused, the error names every
+// mistake.
 func Examine(ctx context.Context, cfg Config) ([]Finding, error) {
 	d := &doctor{Config: cfg}
 	err := d.examine(ctx)
 	return d.list, err
 }
 
-// doctor examines one thing after the other.
+// doctor is one examination. It belongs to one goroutine.
 type doctor struct {
 	Config
 	list []Finding
 }
 
-// report keeps a finding, and shows it at once.
+// report adds a finding and shows it.
 func (d *doctor) report(check, state, found, fix string) {
 	f := Finding{check, state, found, fix}
 	d.list = append(d.list, f)
@@ -74,7 +74,7 @@ func (d *doctor) examine(ctx context.Context) error {
 	}
 	s, err := config.Load(flags, d.Env)
 	if err != nil {
-		return err // with each mistake and its place, exit 78
+		return err // it names each mistake and its place; exit 78
 	}
 	if named {
 		s, err = node.Join(ctx, s, slog.New(slog.DiscardHandler))
@@ -105,13 +105,12 @@ func (d *doctor) examine(ctx context.Context) error {
 	d.tasks(ctx, session, s, members)
 	d.clock()
 	if len(members) > 0 {
-		d.clocks(ctx, session, schema.NewKeys(s.Cluster), members) // which takes the longest
+		d.clocks(ctx, session, schema.NewKeys(s.Cluster), members) // last, because it takes the longest
 	}
 	return nil
 }
 
-// waits says on standard error what is waited for, if that takes longer than a moment, and again every few seconds. Stop
-// ends it.
+// waits reports the reason of a wait that takes longer than a second, and again every five seconds, until stop is called.
 func (d *doctor) waits(what string) (stop func()) {
 	const moment, between = time.Second, 5 * time.Second
 	began := time.Now()
@@ -130,7 +129,7 @@ func (d *doctor) waits(what string) (stop func()) {
 	return func() { close(end); <-ended }
 }
 
-// http looks at who may use the API.
+// http checks who may use the API.
 func (d *doctor) http(s config.Settings) {
 	switch {
 	case s.Listen == "off" || config.Loopback(s.Listen):
@@ -139,25 +138,25 @@ func (d *doctor) http(s config.Settings) {
 		d.report(
 			"http",
 			warning,
-			s.Listen+": "+config.Demo(&s)+" is the demo's, which everybody knows",
-			"make your own: xconsumer token ada --role admin; openssl rand -hex 32",
+			s.Listen+": "+config.Demo(&s)+" is the demo's, which is public",
+			"create your own: xconsumer token ada --role admin; openssl rand -hex 32",
 		)
 	case s.Access.Insecure && !s.Access.Closed():
 		d.report(
 			"http",
 			warning,
-			s.Listen+": whoever reaches it may do everything",
-			"take out insecure = true and add tokens: xconsumer token ada --role admin",
+			s.Listen+": any client that reaches it has full access",
+			"remove insecure = true and add tokens: xconsumer token ada --role admin",
 		)
 	case !s.Access.TLS.On():
 		d.report(
 			"http",
 			warning,
 			s.Listen+": tokens travel in the clear",
-			"add [http.tls] cert and key, or have something in front of it that speaks TLS",
+			"add [http.tls] cert and key, or put a TLS proxy in front of it",
 		)
 	default:
-		d.report("http", fine, s.Listen+": over TLS, and nobody is let in unknown", "")
+		d.report("http", fine, s.Listen+": over TLS, with authentication", "")
 	}
 	for _, text := range s.Warnings {
 		found, mode, _ := strings.Cut(text, ": chmod")
@@ -165,7 +164,7 @@ func (d *doctor) http(s config.Settings) {
 	}
 }
 
-// peers looks at whether nodes can ask each other for logs, stacks and leases.
+// peers checks whether nodes can request logs, stacks and leases from each other.
 func (d *doctor) peers(ctx context.Context, s config.Settings) {
 	r := peers.Reached(ctx, s, s.Listen)
 	why, unasked := peers.Secretless(s), error(nil)
@@ -178,17 +177,17 @@ func (d *doctor) peers(ctx context.Context, s config.Settings) {
 	case why != "":
 		d.report("peers", warning, peers.Peerless+": "+why, peers.SecretFix(s))
 	case unasked != nil:
-		d.report("peers", warning, unasked.Error(), "look at what is said of etcd")
+		d.report("peers", warning, unasked.Error(), "fix the problems of etcd first")
 	case r.Trouble != "":
 		d.report("peers", warning, "other nodes cannot show the logs of this node's workers: "+r.Trouble, r.Fix)
 	case len(s.Secret) > 0:
-		d.report("peers", fine, fmt.Sprintf("other nodes ask this one at %s, by the secret of [http] secretFile", r.Advertise), "")
+		d.report("peers", fine, fmt.Sprintf("other nodes reach this one at %s, with the secret of [http] secretFile", r.Advertise), "")
 	default:
-		d.report("peers", fine, fmt.Sprintf("other nodes ask this one at %s, by a secret that the store keeps", r.Advertise), "")
+		d.report("peers", fine, fmt.Sprintf("other nodes reach this one at %s, with the secret in the store", r.Advertise), "")
 	}
 }
 
-// machine looks at what this machine lets a node do.
+// machine checks whether this machine can run the programs of the configuration.
 func (d *doctor) machine(s config.Settings) {
 	if len(s.Works) == 0 {
 		return
@@ -199,7 +198,7 @@ func (d *doctor) machine(s config.Settings) {
 		d.report(
 			"cgroup",
 			warning,
-			"programs cannot have control groups of their own: what leaves its session and outlives its parents is found by its environment alone",
+			"programs cannot have their own control groups: a process that leaves its session and outlives its parents is found only by its environment",
 			"run the node in a delegated cgroup v2, as systemd does with Delegate=yes",
 		)
 	}

@@ -149,7 +149,7 @@ func TestDoctorLooksAtTasks(t *testing.T) {
 		got = append(got, f)
 	}
 	want := []Finding{
-		{"task", warning, `:8: task "none" has no workerNum, which means 0 workers`, "give it workerNum = 1, or workerNum = 0 if that is meant"},
+		{"task", warning, `:8: task "none" has no workerNum, which means 0 workers`, "add workerNum = 1, or workerNum = 0 if that is intended"},
 		{"task", warning, `task typo: no node has registered work "resise"; there are: hello, resize; did you mean "resize"?`, "correct workName, add a [[work]], or start a node of the program that has it"},
 	}
 	if !slices.Equal(got, want) {

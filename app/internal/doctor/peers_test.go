@@ -54,7 +54,7 @@ func TestEtcdThatAsksNobody(t *testing.T) {
 			d.peers(t.Context(), s)
 			peers.WarnOpenStore(t.Context(), s, slog.New(slog.NewTextHandler(&log, nil)))
 			doctored, logged = fmt.Sprint(d.list), log.String()
-			if strings.Contains(doctored, "look at what is said of etcd") || strings.Contains(logged, "could not ask") {
+			if strings.Contains(doctored, "fix the problems of etcd first") || strings.Contains(logged, "could not find out") {
 				return errors.New(doctored + logged)
 			}
 			return nil

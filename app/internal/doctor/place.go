@@ -16,18 +16,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// place looks at whether a node finds its address and its name free. A node that runs here with both is this
-// configuration's own, and nothing is the matter. Without a session nobody knows who has the name.
+// place checks whether the address and the name of the node are free. A node on this machine with both of them is the one of
+// this configuration, which is fine. Without a session the holder of the name is unknown.
 func (d *doctor) place(ctx context.Context, session coord.Session, s config.Settings) {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
 	defer cancel()
-	var named *membership.NameTakenError // who has the name of the node
+	var named *membership.NameTakenError // the holder of the node's name, nil for none
 	if name := s.DefaultName(); name != "" && session != nil {
 		var err error
 		named, err = membership.NameTaken(ctx, session, schema.NewKeys(s.Cluster), name)
 		if err != nil {
-			if !errors.Is(err, coord.ErrUnauthorized) { // which access has reported
-				d.report("name", warning, fmt.Sprintf("whether the node name %q is free is not known: %s", name, coord.Reason(err)), "")
+			if !errors.Is(err, coord.ErrUnauthorized) { // access has reported that error
+				d.report("name", warning, fmt.Sprintf("cannot find out whether the node name %q is free: %s", name, coord.Reason(err)), "")
 			}
 			named = nil
 		}
@@ -69,7 +69,7 @@ func (d *doctor) place(ctx context.Context, session coord.Session, s config.Sett
 	}
 }
 
-// listens tries to listen on an address, as run would, and returns why it cannot.
+// listens tries to listen on an address, as run would, and returns the error.
 func (d *doctor) listens(ctx context.Context, listen string) error {
 	if listen == "off" {
 		return nil
@@ -82,7 +82,7 @@ func (d *doctor) listens(ctx context.Context, listen string) error {
 	return err
 }
 
-// taken says who listens on the address of the node, which is not its own, and what run does about that.
+// taken reports which program or other node listens on the address, and what run does then.
 func (d *doctor) taken(ctx context.Context, session coord.Session, s config.Settings) {
 	who, fellow := "another program", false
 	if name := node.At(ctx, s.Listen); name != "" {
@@ -118,7 +118,7 @@ func (d *doctor) taken(ctx context.Context, session coord.Session, s config.Sett
 	}
 }
 
-// here reports whether the node that has a name is on this machine, as far as its host says.
+// here reports whether the holder of a name is on this machine, by its host name.
 func here(n *membership.NameTakenError) bool {
 	host, err := os.Hostname()
 	return err == nil && host == n.Owner.Host
@@ -130,7 +130,7 @@ func samePort(a, b string) bool {
 	return err == nil && oerr == nil && one == other
 }
 
-// wordsOf says why an address cannot be listened on.
+// wordsOf returns the reason why an address cannot be listened on, for people.
 func wordsOf(err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

@@ -22,9 +22,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// dev looks whether the cluster that runs here is that of xconsumer dev, with the same file or none. That file's service
-// has no part in it, so dev's is looked at instead, as if --join named it, unless a flag or the environment name one. It
-// returns where a node of it was found, "" if none was, and reports one that does not say what it is.
+// dev checks whether xconsumer dev runs here with the same file, or with none. Its cluster does not use the service of the
+// file. So doctor checks the service of dev, as if --join named it, unless a flag or the environment names one. It returns
+// the address of a node of dev, "" for none, and reports a node that requires a token.
 func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 	if config.ChosenBy(*flags, d.Env) != nil {
 		return ""
@@ -35,7 +35,7 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 	}
 	api, err := config.ClientFlags{}.Client(d.Env)
 	if err != nil {
-		d.report("dev", warning, fmt.Sprintf("whether xconsumer dev runs here is not known: %v", err), "")
+		d.report("dev", warning, fmt.Sprintf("cannot find out whether xconsumer dev runs here: %v", err), "")
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -48,8 +48,8 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 		d.report(
 			"dev",
 			warning,
-			"the node at "+api.Server()+" wants a token, so it is not known whether it is one of xconsumer dev, which has a store of its own",
-			"only if it is: set XCONSUMER_API_TOKEN",
+			"the node at "+api.Server()+" requires a token, so doctor cannot find out whether it belongs to xconsumer dev, which has a store of its own",
+			"if it does: set XCONSUMER_API_TOKEN",
 		)
 	}
 	if err != nil || node.Config.Joined == "" {
@@ -70,18 +70,18 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 	return api.Server()
 }
 
-// reportDev says that it is the service of xconsumer dev that is looked at.
+// reportDev reports that the checks are about the service of xconsumer dev.
 func (d *doctor) reportDev(at string, s config.Settings) {
 	text, fix := "xconsumer dev runs here, and its node at "+at+" uses "+s.Service.String(), ""
 	if len(s.Service.Ignored) > 0 {
 		text += "; dev ignores " + strings.Join(s.Service.Ignored, ", ") + " of " + s.File
-		fix = "to look at that end dev, or name it with --zookeeper or --etcd"
+		fix = "to check that one, stop dev, or name the service with --zookeeper or --etcd"
 	}
 	d.report("dev", fine, text, fix)
 }
 
-// etcd asks each server what it is, and reports whether one serves. A session alone would say nothing of those that it
-// does not need.
+// etcd checks each server, and reports whether one serves. A session alone would show nothing of the servers that it does not
+// need.
 func (d *doctor) etcd(ctx context.Context, s config.Settings) bool {
 	store, err := etcd.New(*s.Service.Etcd)
 	if err != nil {
@@ -90,7 +90,7 @@ func (d *doctor) etcd(ctx context.Context, s config.Settings) bool {
 	}
 	list, err := store.Inspect(ctx)
 	if err != nil {
-		return false // no server could be asked: the session says why
+		return false // no server answered; the session reports the reason
 	}
 	away, serving := Wrong, 0
 	if slices.ContainsFunc(list, func(s etcd.Server) bool { return s.Serves }) {
@@ -124,14 +124,15 @@ func (d *doctor) etcd(ctx context.Context, s config.Settings) bool {
 	return serving > 0
 }
 
-// How long the service may take, and how much longer a session than all servers to say what they are, if none serves.
 const (
-	askPatience = 15 * time.Second
-	lastChance  = time.Second
+	// serviceTimeout bounds how long the service may take to answer.
+	serviceTimeout = 15 * time.Second
+	// lastChance is how long a session may still take after all servers were checked and none serves.
+	lastChance = time.Second
 )
 
-// service asks the servers what they are and opens a session, side by side, so that a service that is away is reported in
-// a few seconds. It returns nil if no session can be opened.
+// service checks the servers and opens a session at the same time, so that an unreachable service is reported within a few
+// seconds. It returns nil if no session can be opened.
 func (d *doctor) service(ctx context.Context, s config.Settings) coord.Session {
 	store, err := s.Service.Open(slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -139,7 +140,7 @@ func (d *doctor) service(ctx context.Context, s config.Settings) coord.Session {
 		return nil
 	}
 	defer d.waits(fmt.Sprintf("waiting for %v to answer", s.Service))()
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
 	defer cancel()
 	type answer struct {
 		session coord.Session
@@ -178,7 +179,7 @@ func (d *doctor) service(ctx context.Context, s config.Settings) coord.Session {
 	return got.session
 }
 
-// granted looks at what a session gives.
+// granted checks the session timeout that the service granted.
 func (d *doctor) granted(session coord.Session, s config.Settings) {
 	info := session.Info()
 	if err := membership.LeaseParamsOf(info).Check(); err != nil {
@@ -188,15 +189,15 @@ func (d *doctor) granted(session coord.Session, s config.Settings) {
 	d.report(
 		"timeouts",
 		fine,
-		fmt.Sprintf("session timeout %v; after a machine is lost its work runs elsewhere within %v", info.Timeout, takeover(s.Service, info)),
+		fmt.Sprintf("session timeout %v; the work of a lost machine runs elsewhere within %v", info.Timeout, takeover(s.Service, info)),
 		"",
 	)
 }
 
-// access looks at whether the records of the cluster can be read and written, and returns its members.
+// access checks whether the records of the cluster can be read and written, and returns its members.
 func (d *doctor) access(ctx context.Context, session coord.Session, s config.Settings) []coord.Entry {
 	keys := schema.NewKeys(s.Cluster)
-	asking, cancel := context.WithTimeout(ctx, askPatience)
+	asking, cancel := context.WithTimeout(ctx, serviceTimeout)
 	defer cancel()
 	r, err := session.Get(asking, keys.Meta())
 	var meta schema.Meta
@@ -220,13 +221,13 @@ func (d *doctor) access(ctx context.Context, session coord.Session, s config.Set
 			"cluster",
 			Wrong,
 			fmt.Sprintf("the nodes speak protocol %d, and this program %d", meta.Protocol, schema.Protocol),
-			"a program of their version",
+			"use a program of their version",
 		)
 		return nil
 	}
 	switch err := d.probe(asking, session, keys); {
 	case errors.Is(err, coord.ErrUnauthorized):
-		d.report("access", Wrong, "the cluster can be read, and not written", identityFix(s.Service))
+		d.report("access", Wrong, "the cluster can be read but not written", identityFix(s.Service))
 		return nil
 	case err != nil:
 		d.report("access", Wrong, err.Error(), "")
@@ -250,8 +251,9 @@ func (d *doctor) access(ctx context.Context, session coord.Session, s config.Set
 	return members
 }
 
-// refused says why the service does not let this identity at the records of the cluster. Who it is for the service nobody
-// has said: ZooKeeper takes every username and password, and compares them with the ACLs of znodes alone.
+// refused reports why the service refuses this identity the records of the cluster. ZooKeeper accepts every username and
+// password at the start of a session, and compares them only with the ACLs of znodes. So the answer does not show whether the
+// username or the password is wrong.
 func (d *doctor) refused(ctx context.Context, session coord.Session, s config.Settings) {
 	switch {
 	case s.Service.ZK == nil:
@@ -280,7 +282,7 @@ func (d *doctor) refused(ctx context.Context, session coord.Session, s config.Se
 	}
 }
 
-// identityFix says what to check of the identity that the service refuses.
+// identityFix returns the fix for an identity that the service refuses.
 func identityFix(s config.Service) string {
 	switch {
 	case s.ZK == nil:
@@ -290,26 +292,26 @@ func identityFix(s config.Service) string {
 	}
 	return "check username, password and passwordFile of [zookeeper] first: they must be those that the cluster was created with; " +
 		"`cluster protect` does not help: " +
-		"only the identity that has made the records can change them"
+		"only the identity that created the records can change them"
 }
 
-// awayFix says what to do about a server that does not answer.
+// awayFix returns the fix for a server that does not answer.
 func awayFix(state, key string) string {
 	if state == Wrong {
 		return "start it, or correct " + key
 	}
-	return "start it, or correct or take it out of " + key + "; the others have a quorum, and that works without it"
+	return "start it, or correct or take it out of " + key + "; the others have a quorum and work without it"
 }
 
-// unsupportedFix says what to do about a service on which leases would not hold.
+// unsupportedFix returns the fix for a service on which leases would not be safe.
 func unsupportedFix(s config.Service) string {
 	if s.ZK != nil {
-		return "upgrade ZooKeeper, or set tickTime as it says; nodes refuse to run on it as it is"
+		return "upgrade ZooKeeper, or set tickTime as stated; nodes refuse to run on it as it is"
 	}
 	return "upgrade etcd, or correct its address; nodes refuse to run on it as it is"
 }
 
-// takeover returns within what time the work of a lost machine runs elsewhere: the formula in docs/internals/reliability.md.
+// takeover returns the time within which the work of a lost machine runs elsewhere: the formula in docs/internals/reliability.md.
 func takeover(s config.Service, info coord.Info) time.Duration {
 	ends := info.Timeout
 	if s.ZK != nil {
@@ -318,7 +320,7 @@ func takeover(s config.Service, info coord.Info) time.Duration {
 	return ends + info.TakeoverDelayAfter(info.Timeout)
 }
 
-// unborn looks at whether a cluster that does not exist yet could be created.
+// unborn checks whether a cluster that does not exist yet could be created.
 func (d *doctor) unborn(ctx context.Context, session coord.Session, s config.Settings) {
 	keys := schema.NewKeys(s.Cluster)
 	var above string
@@ -334,17 +336,17 @@ func (d *doctor) unborn(ctx context.Context, session coord.Session, s config.Set
 		d.report(
 			"cluster",
 			Wrong,
-			fmt.Sprintf("cluster %s does not exist yet, and it may not be created: nothing may be created below %s", s.Cluster, above),
+			fmt.Sprintf("cluster %s does not exist yet, and this identity may not create it below %s", s.Cluster, above),
 			createFix(s.Service, above),
 		)
 	case err != nil:
-		d.report("cluster", Wrong, fmt.Sprintf("cluster %s does not exist yet, and it cannot be created below %s: %v", s.Cluster, above, err), "")
+		d.report("cluster", Wrong, fmt.Sprintf("cluster %s does not exist yet and cannot be created below %s: %v", s.Cluster, above, err), "")
 	default:
 		d.report("cluster", fine, "cluster "+s.Cluster+" does not exist yet; the first node creates it", "")
 	}
 }
 
-// createFix says how somebody is let in where a cluster is to be created.
+// createFix returns the fix for an identity that may not create a cluster.
 func createFix(s config.Service, above string) string {
 	if s.ZK == nil {
 		return "grant the user of [etcd] readwrite on all keys that begin with " + s.Etcd.Prefix + "/xconsumer"
@@ -354,18 +356,18 @@ func createFix(s config.Service, above string) string {
 		who = "the user " + s.ZK.Username
 	}
 	return fmt.Sprintf(
-		"let its ACL allow create to %s, have an administrator create what is missing below %s, or name another chroot in [zookeeper] host",
+		"allow create to %s in its ACL, have an administrator create what is missing below %s, or name another chroot in [zookeeper] host",
 		who,
 		above,
 	)
 }
 
-// probe finds out whether records of a cluster may be written: it makes one that ends with the session, and deletes it.
+// probe checks whether records of a cluster may be written: it creates one that ends with the session, and deletes it.
 func (d *doctor) probe(ctx context.Context, session coord.Session, keys schema.Keys) error {
 	key := keys.Root() + "/doctor"
 	if _, err := session.Commit(ctx, coord.CreateBound(key, []byte("{}"))); err != nil && !errors.Is(err, coord.ErrExists) {
 		return err
 	}
-	_, _ = session.Commit(ctx, coord.Delete(key, 0)) // or it ends with the session
+	_, _ = session.Commit(ctx, coord.Delete(key, 0)) // after an error, it ends with the session
 	return nil
 }

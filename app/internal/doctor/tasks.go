@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// tasks looks at whether somebody has the works of the tasks, and they have workers.
+// tasks checks whether this program or a live member has the work of each task, and reports the remarks on the tasks.
 func (d *doctor) tasks(ctx context.Context, session coord.Session, s config.Settings, members []coord.Entry) {
 	for _, r := range s.Remarks {
 		d.report("task", warning, r.Text, r.Fix)
@@ -31,8 +31,8 @@ func (d *doctor) tasks(ctx context.Context, session coord.Session, s config.Sett
 	}
 }
 
-// works returns the works of this program, of its configuration and of the live members, sorted, and reports whether that is all
-// of them.
+// works returns the sorted works of this program, of its configuration and of the live members. It reports whether the list is
+// complete.
 func (d *doctor) works(ctx context.Context, session coord.Session, s config.Settings, members []coord.Entry) (list []string, whole bool) {
 	node, err := xconsumer.New(nil, xconsumer.Config{Cluster: s.Cluster, Name: "doctor", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -45,7 +45,7 @@ func (d *doctor) works(ctx context.Context, session coord.Session, s config.Sett
 	for _, w := range s.Works {
 		list = append(list, w.Name)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	ctx, cancel := context.WithTimeout(ctx, serviceTimeout)
 	defer cancel()
 	keys := schema.NewKeys(s.Cluster)
 	for _, m := range members {

@@ -16,7 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// zookeeper asks each server what it is, and reports whether one may serve.
+// zookeeper checks each server, and reports whether one may serve.
 func (d *doctor) zookeeper(ctx context.Context, s config.Settings) bool {
 	store, err := zk.New(*s.Service.ZK)
 	if err != nil {
@@ -26,7 +26,7 @@ func (d *doctor) zookeeper(ctx context.Context, s config.Settings) bool {
 	asked := s.Service.ZK.SessionTimeout
 	serving, leaders := 0, 0
 	list := store.Inspect(ctx)
-	away := Wrong // what one server that does not serve is
+	away := Wrong // the state of a server that does not serve
 	if slices.ContainsFunc(list, zkServes) {
 		away = warning
 	}
@@ -49,7 +49,7 @@ func (d *doctor) zookeeper(ctx context.Context, s config.Settings) bool {
 			)
 			continue
 		case server.Silent:
-			d.report("zookeeper", warning, server.Address+" does not say what it is", "allow it to: 4lw.commands.whitelist=srvr,conf in its zoo.cfg")
+			d.report("zookeeper", warning, server.Address+" does not report its version", "allow the commands: 4lw.commands.whitelist=srvr,conf in its zoo.cfg")
 			serving++
 			continue
 		case server.Old != nil:
@@ -92,23 +92,23 @@ func (d *doctor) zookeeper(ctx context.Context, s config.Settings) bool {
 			"name the servers of one ensemble",
 		)
 	case n == 1:
-		d.report("quorum", warning, "one server: the cluster stops granting while it is away", "three servers outlive the loss of one")
+		d.report("quorum", warning, "one server: the cluster stops granting while it is down", "three servers survive the loss of one")
 	case n%2 == 0:
-		d.report("quorum", warning, fmt.Sprintf("%d servers outlive no more losses than %d would", n, n-1), "an odd number of servers")
+		d.report("quorum", warning, fmt.Sprintf("%d servers survive no more losses than %d", n, n-1), "an odd number of servers")
 	default:
 		d.report("quorum", fine, fmt.Sprintf("%d of %d servers serve", serving, n), "")
 	}
 	return serving > 0
 }
 
-// comparePatience bounds a look at all records: a large cluster takes longer than the rest.
-const comparePatience = time.Minute
+// exposureTimeout bounds the check of all records, which takes long in a large cluster.
+const exposureTimeout = time.Minute
 
-// zkServes reports whether a server serves, which it does with a quorum alone.
+// zkServes reports whether a server serves. It does so only while it is part of a quorum.
 func zkServes(s zk.Server) bool { return s.Err == nil && s.Mode != "" }
 
-// sameTimeouts looks whether the servers grant alike. One that grants less counts that from when a node has moved to
-// it, also if its answer is lost, and the node counts what it was granted before.
+// sameTimeouts checks whether all servers grant the same timeouts. A server that grants less applies its own timeout as soon as
+// a node moves to it, even if its answer is lost, while the node still counts with the earlier one.
 func (d *doctor) sameTimeouts(list []zk.Server) {
 	first := -1
 	for i, server := range list {
@@ -136,9 +136,9 @@ func (d *doctor) sameTimeouts(list []zk.Server) {
 	}
 }
 
-// exposure looks at whether others than the configured user may use records of the cluster.
+// exposure checks whether others than the configured user may access records of the cluster.
 func (d *doctor) exposure(ctx context.Context, session coord.Session, keys schema.Keys) {
-	ctx, cancel := context.WithTimeout(ctx, comparePatience)
+	ctx, cancel := context.WithTimeout(ctx, exposureTimeout)
 	defer cancel()
 	defer d.waits("comparing who may use the znodes of the cluster")()
 	access, err := zk.CheckAccess(ctx, session, keys.Root())
@@ -146,7 +146,7 @@ func (d *doctor) exposure(ctx context.Context, session coord.Session, keys schem
 	case text != "":
 		d.report("protection", Wrong, text, fix)
 	case err != nil:
-		d.report("protection", warning, fmt.Sprintf("%s were looked at, not all: %v", plural.Of(access.Znodes, "znode"), err), "try again")
+		d.report("protection", warning, fmt.Sprintf("only %s were checked: %v", plural.Of(access.Znodes, "znode"), err), "try again")
 	default:
 		d.report("protection", fine, fmt.Sprintf("all %d znodes of the cluster are for the configured user alone", access.Znodes), "")
 	}

@@ -13,13 +13,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Exposed says which znodes of a cluster are not for the configured user alone, and what to do; "" for none.
+// Exposed describes the znodes of a cluster that others than the configured user may access, and the fix; "" for none.
 func Exposed(a zk.Access) (found, fix string) {
 	kept := map[string]bool{}
 	for _, key := range a.Kept {
 		kept[key] = true
 	}
-	own := func(keys []string) []string { // which the user can change
+	own := func(keys []string) []string { // those that the user can change
 		return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return kept[key] })
 	}
 	another := "another identity"
@@ -52,15 +52,15 @@ func Exposed(a zk.Access) (found, fix string) {
 	return strings.Join(parts, "; "), strings.Join(fixes, "; ")
 }
 
-// protectFix is the fix for znodes that others may use, and this identity may change.
+// protectFix is the fix for znodes that others may access and this identity may change.
 const protectFix = "give all nodes the username, and run: xconsumer cluster protect"
 
-// sampledAtStart is how many znodes each start compares besides the cluster's root and what is directly below it.
+// sampledAtStart is how many znodes each start checks in addition to the cluster's root and its children.
 const sampledAtStart = 30
 
-// WarnExposed compares once who may use a sample of the cluster's znodes with the configured user, and logs it if others
-// may. A sample, since a fleet that starts together would otherwise read everything once for each node; doctor compares
-// all. It has a session of its own.
+// WarnExposed checks the ACLs of a sample of the cluster's znodes once, and logs a warning if others than the configured user
+// may access them. It checks only a sample, because a fleet that starts together would otherwise read everything once per
+// node; doctor checks all. It opens its own session.
 func WarnExposed(ctx context.Context, s config.Settings, log *slog.Logger) {
 	if s.Service.ZK == nil || s.Service.ZK.Username == "" {
 		return
@@ -71,13 +71,13 @@ func WarnExposed(ctx context.Context, s config.Settings, log *slog.Logger) {
 	}
 	session, err := store.Open(ctx)
 	if err != nil {
-		return // the node says what is wrong
+		return // the node reports the error
 	}
 	defer func() { _ = session.Close() }()
 	root := schema.NewKeys(s.Cluster).Root()
 	access, err := zk.SampleAccess(ctx, session, root, sampledAtStart)
 	switch text, fix := Exposed(access); {
-	case slices.Contains(access.Kept, root): // the node itself is not let in, and says what to do
+	case slices.Contains(access.Kept, root): // the node itself has no access, and reports the fix
 	case text != "":
 		log.Warn("others may use records of the cluster; a sample was compared, and `xconsumer doctor` compares all", "records", text, "fix", fix)
 	case err != nil && ctx.Err() == nil:

@@ -1,4 +1,5 @@
-// Package peers is about the other nodes of a cluster: where they can be reached, and the secret by which they know each other.
+// Package peers prepares requests between the nodes of a cluster: the address of this node for others, and the secret that
+// authenticates nodes to each other.
 package peers
 
 import (
@@ -24,16 +25,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// reach is where other nodes ask this one, and whether they can.
+// reach is the address of this node for others, and the problem with it.
 type reach struct {
-	Advertise string // host:port, "" if it cannot be said
-	Trouble   string // why not all nodes can ask it, "" if they can
+	Advertise string // host:port, "" if it is unknown
+	Trouble   string // why not all nodes can reach it, "" if they can
 	Fix       string
 }
 
-// Reached finds out where other nodes reach what listens at an address: as it is configured, or else the address that is
-// listened on; where that is all of them, the one by which this machine reaches the coordination service. An address of
-// the loopback is for nodes of this machine alone, and they know that.
+// Reached returns the address at which other nodes reach the API: the configured one, or else the address that the node
+// listens on. If the node listens on all addresses, it is the one from which this machine reaches the coordination service.
+// A loopback address serves only nodes of the same machine; other nodes detect that.
 func Reached(ctx context.Context, s config.Settings, listen string) reach {
 	if s.Advertise != "" || s.Listen == "off" || listen == "" {
 		return reach{Advertise: s.Advertise}
@@ -46,7 +47,7 @@ func Reached(ctx context.Context, s config.Settings, listen string) reach {
 	switch {
 	case err == nil && !ip.IsUnspecified():
 		ip = ip.Unmap()
-	case err != nil && host != "": // a name that is listened on
+	case err != nil && host != "": // the node listens on a name
 		if found, err := net.ResolveTCPAddr("tcp", listen); err == nil {
 			ip = found.AddrPort().Addr().Unmap()
 		}
@@ -57,10 +58,10 @@ func Reached(ctx context.Context, s config.Settings, listen string) reach {
 		}
 	}
 	if !ip.IsValid() {
-		return reach{Trouble: fmt.Sprintf("it is not known where other nodes reach %s", listen), Fix: advertiseFix}
+		return reach{Trouble: fmt.Sprintf("cannot find out where other nodes reach %s", listen), Fix: advertiseFix}
 	}
 	if !ip.IsLinkLocalUnicast() {
-		ip = ip.WithZone("") // which only such an address needs
+		ip = ip.WithZone("") // only link-local addresses need a zone
 	}
 	if ip.Zone() != "" {
 		return reach{
@@ -85,9 +86,9 @@ func Reached(ctx context.Context, s config.Settings, listen string) reach {
 
 const advertiseFix = "advertise = \"host:port\" in [http]"
 
-// nameOn returns by what a node with an address is called that shows a certificate: the address, its host name, or the
-// only name of the certificate. An address of the loopback has no name but localhost, and others have not that one: to
-// each machine it means itself.
+// nameOn returns the name in a certificate by which others can reach a node with an address: the address, the host name, or
+// the only name of the certificate. A loopback address can only be named localhost, and other addresses cannot, because
+// localhost means each machine itself.
 func nameOn(leaf *x509.Certificate, ip netip.Addr) (string, bool) {
 	if leaf == nil {
 		return "", false
@@ -110,18 +111,19 @@ func nameOn(leaf *x509.Certificate, ip netip.Addr) (string, bool) {
 	return "", false
 }
 
-// ownName reports whether a name means to each machine itself.
+// ownName reports whether each machine resolves a name to itself.
 func ownName(name string) bool {
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	return name == "localhost" || strings.HasPrefix(name, "localhost.") || strings.HasSuffix(name, ".localhost")
 }
 
-// outward returns the address of this machine by which it reaches others: one of these hosts, or any. Nothing is sent.
+// outward returns the address from which this machine reaches one of the hosts, or else other machines. It sends nothing to
+// them.
 func outward(ctx context.Context, hosts []string) netip.Addr {
-	const patience = time.Second
-	ctx, cancel := context.WithTimeout(ctx, patience) // of a name server, if names have to be looked up
+	const lookupTimeout = time.Second // for the name server, if hosts are names
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	for _, to := range append(slices.Clip(hosts), "192.0.2.1:9", "[2001:db8::1]:9") { // that are nobody's: by the default route
+	for _, to := range append(slices.Clip(hosts), "192.0.2.1:9", "[2001:db8::1]:9") { // documentation addresses, which follow the default route
 		c, err := (&net.Dialer{}).DialContext(ctx, "udp", to)
 		if err != nil {
 			continue
@@ -132,7 +134,7 @@ func outward(ctx context.Context, hosts []string) netip.Addr {
 			return ip
 		}
 	}
-	addrs, _ := net.InterfaceAddrs() // none: it cannot be said
+	addrs, _ := net.InterfaceAddrs() // after an error there are none, and the address is unknown
 	for _, a := range addrs {
 		if n, ok := a.(*net.IPNet); ok {
 			if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap().IsGlobalUnicast() && !ip.IsLoopback() {
@@ -143,26 +145,25 @@ func outward(ctx context.Context, hosts []string) netip.Addr {
 	return netip.Addr{}
 }
 
-// secretGuarded reports whether the secret of the nodes is in the store, and opens what is not open without it: it has to
-// be as well protected there as the HTTP API is. Where nobody has to say who they are to use that, as on a loopback
-// address, it opens nothing; and the store of `xconsumer dev`, which is reached on loopback alone, is of one machine, as
-// its nodes are.
+// secretGuarded reports whether the secret of the nodes is in the store and must be as well protected there as the HTTP API.
+// If the API requires no authentication, as on a loopback address, the secret gives no further access. The store of
+// `xconsumer dev` listens on loopback only, so it belongs to one machine, as its nodes do.
 func secretGuarded(s config.Settings) bool {
 	return len(s.Secret) == 0 && s.Access.Closed() && (s.Service.Joined == "" || !s.Service.Local())
 }
 
-// Secretless returns why this node has no secret to ask others by and to be asked, as far as the configuration says, ""
-// if it has: from a file, or in the store.
+// Secretless returns why this node has no secret for requests between nodes, by the configuration alone; "" if it has one in a
+// file or in the store.
 func Secretless(s config.Settings) string {
 	if !secretGuarded(s) || s.Service.Protected() {
 		return ""
 	}
-	return "callers of the HTTP API must say who they are, " +
-		"and the store lets in whoever reaches it, so that the secret of the nodes cannot be kept there"
+	return "the HTTP API requires authentication, " +
+		"and the store lets any client in, so it cannot hold the secret of the nodes"
 }
 
-// OpenStore asks etcd, and returns why it does not keep the secret, "" if it may: a username that it does not ask for, and
-// a certificate that it does not insist on, keep nobody out. Of ZooKeeper the ACL of the record says it.
+// OpenStore checks whether etcd enforces authentication. It returns why etcd cannot hold the secret, "" if it can. A username or
+// a certificate in the configuration protects nothing unless etcd requires it. For ZooKeeper the ACL of the record decides.
 func OpenStore(ctx context.Context, s config.Settings) (string, error) {
 	if s.Service.Etcd == nil || !secretGuarded(s) || !s.Service.Protected() {
 		return "", nil
@@ -174,29 +175,29 @@ func OpenStore(ctx context.Context, s config.Settings) (string, error) {
 	open, err := store.OpenToAll(ctx, schema.NewKeys(s.Cluster).PeerSecret())
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("it is not known whether etcd lets in whoever reaches it: %w", err)
+		return "", fmt.Errorf("cannot find out whether etcd lets any client in: %w", err)
 	case open:
-		return "callers of the HTTP API must say who they are, and etcd lets in whoever reaches it, " +
+		return "the HTTP API requires authentication, and etcd lets any client in, " +
 			"although [etcd] has a user or a certificate, " +
-			"so that the secret of the nodes cannot be kept there", nil
+			"so it cannot hold the secret of the nodes", nil
 	}
 	return "", nil
 }
 
-// SecretFix says what to do about a store that does not keep the secret.
+// SecretFix returns the fix for a store that cannot hold the secret.
 func SecretFix(s config.Settings) string {
 	const file = "[http] secretFile the same secret on all nodes (openssl rand -hex 32)"
 	switch {
 	case s.Service.Joined != "":
 		return "give " + file
 	case s.Service.Etcd != nil && s.Service.Protected():
-		return "enable authentication in etcd (etcdctl auth enable) or have it insist on certificates (--client-cert-auth), or give " + file
+		return "enable authentication in etcd (etcdctl auth enable) or require client certificates (--client-cert-auth), or give " + file
 	}
 	return "give the store a username and password, or " + file
 }
 
-// SharedSecret reads the secret of the cluster from the store, and makes it if there is none. It has a session of its
-// own, for as long as that takes. The error matches httpapi.ErrNoSecret unless the store was not reached.
+// SharedSecret reads the secret of the cluster from the store, and creates it if there is none. It opens its own session for
+// that. The error matches httpapi.ErrNoSecret unless the store could not be reached.
 func SharedSecret(ctx context.Context, s config.Settings) ([]byte, error) {
 	why := Secretless(s)
 	if why == "" {
@@ -219,7 +220,7 @@ func SharedSecret(ctx context.Context, s config.Settings) ([]byte, error) {
 	}
 	defer func() { _ = session.Close() }()
 	keys := schema.NewKeys(s.Cluster)
-	closed := s.Service.Etcd != nil && secretGuarded(s) && s.Service.Protected() // and etcd has just refused a stranger
+	closed := s.Service.Etcd != nil && secretGuarded(s) && s.Service.Protected() // OpenStore has just found that etcd refuses other clients
 	secret, err := membership.PeerSecret(ctx, session, keys, closed)
 	if err != nil || s.Service.ZK == nil || s.Service.ZK.Username == "" {
 		return secret, uncounted(err)
@@ -230,7 +231,7 @@ func SharedSecret(ctx context.Context, s config.Settings) ([]byte, error) {
 	}
 	if text, fix := Exposed(access); text != "" || access.Znodes == 0 {
 		return nil, fmt.Errorf(
-			"%w that counts: theirs may be known to others, since others may use its record; %s",
+			"%w that is safe: its record is open to other identities; %s",
 			httpapi.ErrNoSecret,
 			cmp.Or(fix, protectFix),
 		)
@@ -238,15 +239,15 @@ func SharedSecret(ctx context.Context, s config.Settings) ([]byte, error) {
 	return secret, nil
 }
 
-// uncounted makes an error match httpapi.ErrNoSecret if the store has answered that it holds no secret for this node.
+// uncounted makes an error match httpapi.ErrNoSecret if the answer of the store means that it has no secret for this node.
 func uncounted(err error) error {
 	if errors.Is(err, coord.ErrUnauthorized) || errors.Is(err, schema.ErrCorrupt) || errors.Is(err, membership.ErrNoCluster) {
-		return fmt.Errorf("%w that counts: %w", httpapi.ErrNoSecret, err)
+		return fmt.Errorf("%w that is valid: %w", httpapi.ErrNoSecret, err)
 	}
 	return err
 }
 
-// WarnUnreached says what keeps nodes from asking each other for the logs of their workers.
+// WarnUnreached logs why nodes cannot request the logs of each other's workers.
 func WarnUnreached(s config.Settings, r reach, log *slog.Logger) {
 	if s.Listen == "off" {
 		return
@@ -259,10 +260,11 @@ func WarnUnreached(s config.Settings, r reach, log *slog.Logger) {
 	}
 }
 
-// Peerless is what nodes without a common secret cannot do.
+// Peerless is the effect of a missing common secret.
 const Peerless = "nodes cannot show the logs of each other's workers"
 
-// WarnOpenStore says once that etcd does not ask for what is configured, which keeps the secret of the nodes out of it.
+// WarnOpenStore logs once if etcd does not enforce the configured authentication, so that it cannot hold the secret of the
+// nodes.
 func WarnOpenStore(ctx context.Context, s config.Settings, log *slog.Logger) {
 	why, err := OpenStore(ctx, s)
 	switch {
@@ -270,6 +272,6 @@ func WarnOpenStore(ctx context.Context, s config.Settings, log *slog.Logger) {
 	case why != "":
 		log.Warn(Peerless, "reason", why, "fix", SecretFix(s))
 	case err != nil && ctx.Err() == nil:
-		log.Info("could not ask who may read the secret of the nodes; it is asked again when that is needed", "error", err)
+		log.Info("could not find out who may read the secret of the nodes; the next use checks again", "error", err)
 	}
 }

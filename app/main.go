@@ -5,10 +5,9 @@
 //		app.Main(func(node *xconsumer.Node) { node.Methods(&work.Work{}) })
 //	}
 //
-// Exit codes: 0 ok, 1 failure, 2 usage, 3 conflict, 4 not found, 5 no node answers, 6 outcome unknown, 69 an address is taken or nobody
-// answers there, 70 a worker did not stop, 71 the parent process is gone, 73 a data directory
-// cannot be used, 76 what answers is not etcd, 78 the configuration is refused, 130 and 143 ended by
-// a second signal.
+// Exit codes: 0 ok, 1 failure, 2 usage, 3 conflict, 4 not found, 5 no node answers, 6 outcome unknown, 69 an address is in
+// use or nothing listens there, 70 a worker did not stop, 71 the parent process is gone, 73 a data directory cannot be used,
+// 76 the service is not etcd, 78 the configuration is refused, 130 and 143 ended by a second signal.
 package app
 
 import (
@@ -41,21 +40,20 @@ import (
 // Register registers the works of a program with its node.
 type Register func(node *xconsumer.Node)
 
-// Streams are where a program reads and writes, and what it learns from its process: In (nil for nobody who could be
-// asked), Out, Err, Getenv (such as os.Getenv), and SecondSignal, which receives a second signal (nil for never).
+// Streams connect a program to its process: In (nil if no person can answer questions), Out, Err, Getenv (such as
+// os.Getenv), and SecondSignal, which receives a second signal (nil for never).
 type Streams = cli.Streams
 
 // Main runs the program with the process's arguments and ends the process.
 //
-// The first SIGINT or SIGTERM asks a node to leave; the second ends everything at once. SIGTERMs that
-// come together are one: service managers send them to every process of a service, and the parent
-// passes its own on.
+// The first SIGINT or SIGTERM makes a node leave. The second one ends everything at once. SIGTERMs within sameRequest count
+// as one, because service managers send them to every process of a service, and the parent passes its own on.
 func Main(register Register) {
-	if command.IsShim() { // a node has started this process to run a program
+	if command.IsShim() { // a node started this process to run a program
 		os.Exit(command.Shim())
 	}
-	keepSecrets()                                                                // which shims have none of
-	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) // it would write to the terminal
+	keepSecrets()                                                                // a shim has no secrets
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) // gRPC would write to the terminal
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -69,7 +67,7 @@ func Main(register Register) {
 				continue
 			}
 			select {
-			case again <- sig: // to a command that has processes to end first
+			case again <- sig: // the command has processes to end first
 			case <-time.After(100 * time.Millisecond):
 				if sig, ok := sig.(syscall.Signal); ok {
 					os.Exit(128 + int(sig))
@@ -80,7 +78,7 @@ func Main(register Register) {
 	os.Exit(Run(ctx, os.Args[1:], register, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, SecondSignal: again}))
 }
 
-// sameRequest is how soon a second SIGTERM is still the first one's.
+// sameRequest is the time after the first signal in which another SIGTERM counts as the same request.
 const sameRequest = 500 * time.Millisecond
 
 // Run runs one command and returns the exit code.
@@ -97,10 +95,10 @@ func Run(ctx context.Context, args []string, register Register, streams Streams)
 	return exitCode(err)
 }
 
-// release is the version of a build that knows none of its own, as that of an image; the linker sets it.
+// release is the version of a build without version information, such as that of an image. The linker sets it.
 var release string
 
-// exitCodes is the one table from errors to exit codes.
+// exitCodes is the table from errors to exit codes. The first match counts.
 var exitCodes = []struct {
 	err  error
 	code int

@@ -416,7 +416,7 @@ func TestDevStuckWorker(t *testing.T) {
 			t.Errorf("%q is not in the log", want)
 		}
 	}
-	if strings.Contains(log, "HTTP API has ended") {
+	if strings.Contains(log, "HTTP API has failed") {
 		t.Error("the end of the API is reported as a fault")
 	}
 	if t.Failed() {

@@ -1555,7 +1555,7 @@ var mutants = []mutant{
 	{
 		"management", "a process with stuck workers waits for its other goroutines",
 		one("app/internal/node/node.go", "		if !errors.Is(*err, xconsumer.ErrStuck) {\n			<-done\n", "		if err != nil {\n			<-done\n"),
-		in("app/internal/node", "TestBesideDelaysNoStuckNode"),
+		in("app/internal/node", "TestAlongsideDelaysNoStuckNode"),
 	},
 	{
 		"management", "a change of two tasks has settled when one of them is seen",

@@ -18,16 +18,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// banner waits until the cluster is at work and says where everything is and what to try.
+// banner waits until the cluster is at work, and prints the addresses and commands to try.
 func (d *dev) banner(ctx context.Context, log *slog.Logger) {
 	began := time.Now()
 	api, err := client.New(d.addrs[0], client.Options{Token: d.token})
 	if err != nil {
-		log.Error("no client of the first node", "error", err)
+		log.Error("could not create a client of the first node", "error", err)
 		return
 	}
 	var state cluster.State
-	for end := began.Add(ready); ; {
+	for end := began.Add(bannerWait); ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -43,7 +43,7 @@ func (d *dev) banner(ctx context.Context, log *slog.Logger) {
 	d.group.print(d.greeting(state, time.Since(began)))
 }
 
-// atWork reports whether all nodes are there and all workers that can run do.
+// atWork reports whether all nodes are members and all workers run that can.
 func atWork(s cluster.State, nodes int) bool {
 	for _, t := range s.Tasks {
 		if !t.Runs && t.Running < t.WorkerNum && t.Reason == "" {
@@ -53,7 +53,7 @@ func atWork(s cluster.State, nodes int) bool {
 	return len(s.Nodes) >= nodes && s.Leader != "" && len(s.Tasks) > 0
 }
 
-// greeting is what a person sees when everything runs.
+// greeting returns the text that is printed once the cluster is at work.
 func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	var b strings.Builder
 	running, wanted := s.Tally()
@@ -73,7 +73,7 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 		took.Seconds(),
 	)
 	line("")
-	pid := 0 // of a node that is worth killing
+	pid := 0 // of a node for the kill example, not the leader if possible
 	for i, addr := range d.addrs {
 		name, note := nodeOf(i), ""
 		for _, n := range s.Nodes {
@@ -86,7 +86,7 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 		}
 		line("  %-6s http://%s   %-11s %s", name, addr, note, slotsOf(s, name))
 	}
-	kept := "in memory and a temporary directory: gone at the end"
+	kept := "in memory and a temporary directory: deleted at the end"
 	if d.Data != "" {
 		kept = "data in " + d.Data
 	}
@@ -100,7 +100,7 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	line("  Try, in another terminal:")
 	try := func(what, command string) { line("    %-44s %s", what, command) }
 	if server := "http://" + d.addrs[0]; server != config.DefaultServer {
-		try("first: let the commands ask this cluster", "export XCONSUMER_SERVER="+server)
+		try("first: point the commands at this cluster", "export XCONSUMER_SERVER="+server)
 	}
 	try("look at it", program+" status")
 	try("the same as JSON", "curl http://"+d.addrs[0]+"/api/v1/state")
@@ -113,7 +113,7 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	return b.String()
 }
 
-// workless says of each task whose work no node has what is known of that, with a line after them if there are any.
+// workless returns a line for each task whose work no node has, and an empty line after them if there are any.
 func workless(s cluster.State) (lines []string) {
 	var works []string
 	for _, n := range s.Nodes {
@@ -132,17 +132,17 @@ func workless(s cluster.State) (lines []string) {
 	return lines
 }
 
-// begin says what runs without an app.toml, and how to begin one, "" where there is one.
+// begin returns a text that explains what runs without an app.toml and how to begin one, "" if there is one.
 func (d *dev) begin(program string) string {
 	if d.File != "" || len(d.works) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("  Without an app.toml, two workers run of each work that this program has: %s.\n"+
+	return fmt.Sprintf("  Without an app.toml, this program runs two workers of each of its works: %s.\n"+
 		"  Name your own tasks in an app.toml, or begin a project with a work of your own: %s init mywork\n\n",
 		strings.Join(d.works, ", "), program)
 }
 
-// slotsOf names what a node runs, not too much of it.
+// slotsOf names the first slots of a node, and the number of the others.
 func slotsOf(s cluster.State, node string) string {
 	var slots []string
 	for _, w := range s.Workers {
@@ -157,7 +157,7 @@ func slotsOf(s cluster.State, node string) string {
 	return strings.Join(slots, " ")
 }
 
-// programName is how a person starts this program again.
+// programName returns the command with which a person starts this program again.
 func programName() string {
 	name := filepath.Base(os.Args[0])
 	if !strings.Contains(os.Args[0], string(filepath.Separator)+"go-build") {

@@ -14,11 +14,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
 
-// Prefix begins the names of temporary directories.
+// Prefix is the prefix of the names of temporary directories.
 const Prefix = "xconsumer-dev-"
 
-// startCleanup starts a process that removes a temporary directory when this one has ended, in
-// whatever way. The function that it returns does so at once.
+// startCleanup starts a process that removes a temporary directory once this process has ended, even if it was killed. The
+// returned function removes it at once.
 func startCleanup(dir string, log *slog.Logger) (cleanup func()) {
 	if !supervise.Supported {
 		return func() { _ = os.RemoveAll(dir) }
@@ -38,7 +38,7 @@ func startCleanup(dir string, log *slog.Logger) (cleanup func()) {
 // CleanupName is the hidden command that runs CleanUp.
 const CleanupName = "dev-cleanup"
 
-// CleanUp is that process: it waits until its parent has ended, and removes the directory.
+// CleanUp is the process of startCleanup: it waits until its parent has ended, and removes the directory.
 func CleanUp(dir string) error {
 	child := supervise.NewChild()
 	if child == nil || !strings.HasPrefix(filepath.Base(dir), Prefix) {

@@ -1,4 +1,5 @@
-// Package devcluster is xconsumer dev: an etcd server in this process, nodes as processes of their own, and what it says of them.
+// Package devcluster is xconsumer dev: a cluster on one machine, with an etcd server in this process and each node in a process
+// of its own.
 package devcluster
 
 import (
@@ -25,20 +26,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// Config is what a cluster on one machine is made from.
+// Config configures a cluster on one machine.
 type Config struct {
 	config.Settings
 	Register func(node *xconsumer.Node) // of the program's works
 	Nodes    int
-	Data     string // directory that keeps the cluster's data, "" for none that is kept
-	Asked    bool   // the HTTP address was asked for
+	Data     string // the directory that keeps the cluster's data, "" to delete the data at the end
+	Asked    bool   // whether the HTTP address is explicit
 
 	Out, Err io.Writer
 	Env      func(string) string
 	Again    <-chan os.Signal // receives a second signal
 }
 
-// Run runs a cluster on this machine until ctx ends: several nodes, each a process of its own, and etcd inside this one.
+// Run runs a cluster on this machine until ctx ends: several nodes, each in a process of its own, and etcd in this one.
 func Run(ctx context.Context, cfg Config) error {
 	logging.OutliveReaders()
 	return (&dev{Config: cfg}).run(ctx)
@@ -53,14 +54,14 @@ type dev struct {
 	addrs  []string
 	server *etcdserver.Server
 	group  *procGroup
-	token  string // of dev itself, if its nodes want one
+	token  string // of dev itself, if its nodes require one
 }
 
 // maxNodes bounds a cluster on one machine.
 const maxNodes = 50
 
-// ready bounds how long it is waited for all workers before it is said where everything is.
-const ready = 15 * time.Second
+// bannerWait bounds how long the banner waits for all workers.
+const bannerWait = 15 * time.Second
 
 func (d *dev) run(ctx context.Context) (err error) {
 	if d.Nodes < 1 || d.Nodes > maxNodes {
@@ -70,7 +71,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 		return fmt.Errorf("%w: --http: the nodes of xconsumer dev need one", config.ErrUsage)
 	}
 	if !d.Asked {
-		d.Listen = config.DefaultListen // whatever the file says
+		d.Listen = config.DefaultListen // the address of the file does not count
 	}
 	d.group = newProcGroup(d, d.Nodes)
 	if a := d.Access; len(a.Tokens) > 0 || a.TokensFile != "" || a.TLS.ClientCA != "" {
@@ -116,7 +117,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 	return d.work(ctx, log)
 }
 
-// nodeOf names the nodes.
+// nodeOf returns the name of a node.
 func nodeOf(i int) string { return "n" + strconv.Itoa(i+1) }
 
 // work runs the nodes until ctx ends or etcd fails.
@@ -130,7 +131,7 @@ func (d *dev) work(ctx context.Context, log *slog.Logger) error {
 		select {
 		case err := <-d.server.Err():
 			err = fmt.Errorf("the embedded etcd has failed: %w", err)
-			log.Error("ending all of it", "error", err)
+			log.Error("stopping the cluster", "error", err)
 			cancel(err)
 		case <-ctx.Done():
 		}
@@ -142,7 +143,7 @@ func (d *dev) work(ctx context.Context, log *slog.Logger) error {
 	return err
 }
 
-// logIgnored logs what of the file does not count here.
+// logIgnored logs the keys of the file that do not count here.
 func (d *dev) logIgnored(log *slog.Logger) {
 	ignored := d.Service.Ignored
 	if d.HTTPInFile {
@@ -153,7 +154,7 @@ func (d *dev) logIgnored(log *slog.Logger) {
 	}
 }
 
-// logMoved logs that commands ask another cluster unless they are given this one's address.
+// logMoved logs that commands reach another cluster unless they are given this one's address.
 func (d *dev) logMoved(ctx context.Context, log *slog.Logger) {
 	by := "another program"
 	if name := node.At(ctx, d.Listen); name != "" {
@@ -170,8 +171,8 @@ func (d *dev) logMoved(ctx context.Context, log *slog.Logger) {
 	)
 }
 
-// addresses finds one for each node: the first as asked for, or the default one, or the next
-// free port; the others after it.
+// addresses returns an address for each node. The first is the explicit one, the default one or the next free port; the
+// others follow it.
 func (d *dev) addresses(ctx context.Context) ([]string, error) {
 	host, port, err := net.SplitHostPort(d.Listen)
 	if err != nil {
@@ -199,15 +200,14 @@ func (d *dev) addresses(ctx context.Context) ([]string, error) {
 		case d.Asked && len(addrs) == 0, tried > node.PortsToTry+d.Nodes:
 			return nil, node.WrapListen(addr, err)
 		}
-		if next > 0 { // else any port will do
+		if next > 0 { // for port 0 the system chooses each port
 			next++
 		}
 	}
 	return addrs, nil
 }
 
-// configFile returns the file for the nodes: the one there is, or one that declares two workers of
-// every work.
+// configFile returns the configuration file for the nodes: the user's, or a new one that declares two workers of every work.
 func (d *dev) configFile() (string, error) {
 	if d.File != "" {
 		return filepath.Abs(d.File)

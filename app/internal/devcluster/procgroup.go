@@ -19,7 +19,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
 
-// procGroup runs several processes, with their output prefixed, and starts those again that die.
+// procGroup runs several processes, prefixes their output, and restarts those that die.
 type procGroup struct {
 	out, err io.Writer
 	environ  func(string) string
@@ -39,7 +39,7 @@ type job struct {
 	args []string
 
 	mu      sync.Mutex
-	process *supervise.Process // nil while there is none
+	process *supervise.Process // nil while it does not run
 }
 
 func newProcGroup(d *dev, jobs int) *procGroup {
@@ -58,7 +58,7 @@ func newProcGroup(d *dev, jobs int) *procGroup {
 	return f
 }
 
-// logger returns a logger whose lines are prefixed as the processes' are.
+// logger returns a logger whose lines are prefixed like those of the processes.
 func (f *procGroup) logger(name string) (*slog.Logger, error) {
 	log, _, err := logging.New(f.prefixed(name, 0), func(key string) string {
 		if key == logging.FormatVariable {
@@ -77,15 +77,14 @@ func (f *procGroup) add(name string, args []string) {
 func (f *procGroup) print(text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, _ = io.WriteString(f.out, text) // no one is left to hear of an error
+	_, _ = io.WriteString(f.out, text) // there is no place to report an error
 }
 
 // stopLimit is how long the processes may take to leave before they are killed.
 const stopLimit = 30 * time.Second
 
-// run runs the processes until ctx ends and all have left, or one of them ends for a reason that
-// starting it again would not cure; then the others are ended, too. The error carries the exit code
-// of the first that ended so, or that did not leave in order.
+// run runs the processes until ctx ends and all have left. If one ends for a reason that a restart cannot cure, run stops
+// the others, too. The error carries the exit code of the first process that ended in this way or did not stop cleanly.
 func (f *procGroup) run(ctx context.Context, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -118,8 +117,8 @@ func (f *procGroup) run(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// keep keeps a process running until ctx ends. It returns the exit code of one that ended for
-// good by itself, or that has left otherwise than in order, 0 otherwise.
+// keep restarts a process until ctx ends. It returns the exit code of a process that ended permanently by itself or did not
+// stop cleanly, else 0.
 func (f *procGroup) keep(ctx context.Context, j *job, out io.Writer, log *slog.Logger) int {
 	startAgain := backoff.Policy{Free: 1, First: 200 * time.Millisecond, Max: 10 * time.Second, Steady: 10 * time.Second}
 	deaths := 0 // in a row
@@ -140,12 +139,12 @@ func (f *procGroup) keep(ctx context.Context, j *job, out io.Writer, log *slog.L
 		switch {
 		case ctx.Err() != nil:
 			left := death.Left()
-			if left > 0 && left < 128 { // others have been ended by a signal, which was reported
+			if left > 0 && left < 128 { // a death by signal was reported already
 				log.Error("a node did not shut down cleanly", "node", j.name, "cause", death.Cause)
 			}
 			return left
 		case final:
-			log.Error("a node has ended for good; ending the others", "node", j.name, "cause", death.Cause)
+			log.Error("a node has failed permanently; stopping the others", "node", j.name, "cause", death.Cause)
 			return max(code, 1)
 		}
 		deaths = startAgain.Failed(deaths, time.Since(began))
@@ -171,8 +170,8 @@ func (j *job) signal(s syscall.Signal) {
 	}
 }
 
-// signals passes the end of ctx and a second signal on, and kills what is too slow. It returns the
-// exit code after a second signal, else 0.
+// signals passes the end of ctx and a second signal on to the processes, and kills those that do not stop in time. It
+// returns the exit code after a second signal, else 0.
 func (f *procGroup) signals(ctx context.Context, ended <-chan struct{}, log *slog.Logger) (forced int) {
 	all := func(s syscall.Signal) {
 		for _, j := range f.jobs {
@@ -195,15 +194,15 @@ func (f *procGroup) signals(ctx context.Context, ended <-chan struct{}, log *slo
 			if s, ok := sig.(syscall.Signal); ok {
 				forced = 128 + int(s)
 			}
-			all(syscall.SIGINT) // their second one
+			all(syscall.SIGINT) // the second signal for each of them
 		case <-limit:
-			log.Error("some processes do not leave; killing them")
+			log.Error("some processes have not stopped in time; killing them")
 			all(syscall.SIGKILL)
 		}
 	}
 }
 
-// prefixed returns a writer that puts a name before every line. It is for one process.
+// prefixed returns a writer for one process that puts a name before every line.
 func (f *procGroup) prefixed(name string, color int) io.Writer {
 	prefix := fmt.Sprintf("%-*s | ", f.width, name)
 	if f.color {
@@ -224,7 +223,7 @@ type prefixer struct {
 	rest []byte // of a line that has not ended
 }
 
-// maxLine is where a line is broken.
+// maxLine is the length at which a line is broken, in bytes.
 const maxLine = 64 << 10
 
 func (p *prefixer) Write(b []byte) (int, error) {
@@ -245,7 +244,7 @@ func (p *prefixer) Write(b []byte) (int, error) {
 	if out.Len() > 0 {
 		p.procGroup.mu.Lock()
 		defer p.procGroup.mu.Unlock()
-		_, _ = out.WriteTo(p.procGroup.err) // the process must not end for that
+		_, _ = out.WriteTo(p.procGroup.err) // an error must not end the process
 	}
 	return len(b), nil
 }

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// How often a line may come again, and for how many different lines that is watched.
+// How often a line may repeat in a window, and for how many different lines that is counted.
 const (
 	linesAtOnce = 10
 	window      = time.Minute
 	maxKinds    = 2000
 )
 
-// deduplicator lets a line through ten times a minute, and says then how many it has held back. Lines are the same if they
-// say the same of the same slot, whatever the details. What is said at debug is not held back.
+// deduplicator lets a line through linesAtOnce times per window. The first line of a later window states how many were held
+// back. Lines are the same if they have the same level, message and slot. Debug lines are never held back.
 type deduplicator struct {
 	slog.Handler
 	seen *seen
@@ -66,14 +66,14 @@ func (h *deduplicator) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// pass reports whether a line may be written, and how many like it have not been since the last one that was.
+// pass reports whether a line may be written, and how many equal lines were held back before it.
 func (s *seen) pass(key line, now time.Time) (ok bool, held int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.lines[key]
 	switch {
 	case c == nil:
-		if len(s.lines) >= maxKinds { // rather too much than a line that is lost
+		if len(s.lines) >= maxKinds { // beyond the limit, lines are written rather than lost
 			for k, old := range s.lines {
 				if now.Sub(old.since) > window {
 					delete(s.lines, k)
@@ -94,7 +94,7 @@ func (s *seen) pass(key line, now time.Time) (ok bool, held int) {
 	return c.n <= linesAtOnce, 0
 }
 
-// WithAttrs keeps what is limited.
+// WithAttrs shares the counts with the handler.
 func (h *deduplicator) WithAttrs(attrs []slog.Attr) slog.Handler {
 	slot := h.slot
 	if i := slices.IndexFunc(attrs, func(a slog.Attr) bool { return a.Key == "slot" }); i >= 0 {
@@ -103,7 +103,7 @@ func (h *deduplicator) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &deduplicator{h.Handler.WithAttrs(attrs), h.seen, slot}
 }
 
-// WithGroup keeps what is limited.
+// WithGroup shares the counts with the handler.
 func (h *deduplicator) WithGroup(name string) slog.Handler {
 	return &deduplicator{h.Handler.WithGroup(name), h.seen, h.slot}
 }

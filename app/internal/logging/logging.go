@@ -1,4 +1,4 @@
-// Package logging makes the logger of the program: its format, its level, and lines that repeat, written once in a while.
+// Package logging creates the logger of the program, with its format and level. It limits lines that repeat.
 package logging
 
 import (
@@ -19,8 +19,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/asynclog"
 )
 
-// New logs to people on a terminal, else in JSON, one event a line, unless
-// XCONSUMER_LOG_FORMAT says otherwise. Its level may be changed while it logs.
+// New returns a logger that writes text to a terminal and JSON elsewhere, one event per line. XCONSUMER_LOG_FORMAT selects
+// another format, and XCONSUMER_LOG_LEVEL the level, which may be changed while the logger is in use.
 func New(w io.Writer, env func(string) string) (*slog.Logger, *slog.LevelVar, error) {
 	level := &slog.LevelVar{}
 	if text := env("XCONSUMER_LOG_LEVEL"); text != "" {
@@ -57,16 +57,16 @@ func New(w io.Writer, env func(string) string) (*slog.Logger, *slog.LevelVar, er
 	}))), level, nil
 }
 
-// newAsync returns a logger that waits for nobody who reads the log: standard error may be a pipe that is full.
+// newAsync returns a logger that never blocks: standard error may be a pipe that is full.
 func newAsync(h slog.Handler) *slog.Logger { return slog.New(asynclog.Wrap(h)) }
 
-// How long a process that ends waits for whoever reads what it has said last.
+// How long a process that ends waits until its last lines are written.
 const (
 	lastWordsLimit = 5 * time.Second
-	stuckLimit     = 100 * time.Millisecond // when others are about to be granted what runs here
+	stuckLimit     = 100 * time.Millisecond // other nodes may soon be granted the workers that still run here
 )
 
-// LastWords waits until a log is written, before a process ends.
+// LastWords waits until the log is written, for a bounded time. A process calls it before it ends.
 func LastWords(log *slog.Logger, err error) { asynclog.Wrap(log.Handler()).Flush(lastWordsTime(err)) }
 
 func lastWordsTime(err error) time.Duration {
@@ -76,7 +76,7 @@ func lastWordsTime(err error) time.Duration {
 	return lastWordsLimit
 }
 
-// LastLine writes why a process ends, and does not wait for ever until somebody reads it.
+// LastLine writes the reason why a process ends. It waits for the write, for a bounded time.
 func LastLine(w io.Writer, err error) {
 	text, written := fmt.Sprintln("xconsumer:", terminal.Printable(err.Error())), make(chan struct{})
 	go func() {
@@ -105,11 +105,11 @@ func TerminalFormat(env func(string) string) string {
 	return FormatColor
 }
 
-// OutliveReaders lets the process live on when whoever read its output has gone: work is more than
-// its log. Programs that it starts are not touched, as they would be if the signal were ignored.
+// OutliveReaders keeps the process running when the reader of its output has gone, because the work matters more than the
+// log. Programs that the process starts keep the default action; they would inherit an ignored signal.
 func OutliveReaders() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// readable writes durations as in "20s" instead of nanoseconds.
+// readable formats durations as in "20s" instead of nanoseconds.
 func readable(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())

@@ -16,18 +16,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
-// Errors of reaching what the command line names.
+// Errors of the addresses on the command line.
 var (
-	// ErrUnavailable: an address is taken, or nobody answers there; exit 69.
+	// ErrUnavailable: an address is in use, or nothing listens there; exit 69.
 	ErrUnavailable = errors.New("not available")
-	// ErrNotEtcd: somebody else answers there; exit 76.
+	// ErrNotEtcd: the service at an address is not etcd; exit 76.
 	ErrNotEtcd = errors.New("not etcd")
 )
 
 const lookTimeout = 5 * time.Second
 
-// Join returns the settings of a node that joins what --join names: its cluster, unless one is
-// asked for, and nothing of what the file says about where that is.
+// Join returns the settings of a node that joins the etcd of --join. It uses the cluster in that etcd, unless a flag or
+// variable names one, and ignores the coordination service of the file.
 func Join(ctx context.Context, s config.Settings, log *slog.Logger) (config.Settings, error) {
 	found, err := look(ctx, s.Service, log)
 	if err != nil {
@@ -55,7 +55,7 @@ func Join(ctx context.Context, s config.Settings, log *slog.Logger) (config.Sett
 	return s, nil
 }
 
-// look makes sure that what --join names is etcd, and returns the names of the clusters in it.
+// look checks that --join names an etcd, and returns the names of the clusters in it.
 func look(ctx context.Context, s config.Service, log *slog.Logger) (names []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -81,7 +81,7 @@ func look(ctx context.Context, s config.Service, log *slog.Logger) (names []stri
 	return names, nil
 }
 
-// checkEtcd asks for the version, which etcd answers over plain HTTP.
+// checkEtcd requests the version, which etcd serves over plain HTTP.
 func checkEtcd(ctx context.Context, endpoint string) error {
 	fetch := func(path string) (body []byte, err error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+path, nil)
@@ -111,15 +111,15 @@ func checkEtcd(ctx context.Context, endpoint string) error {
 		hint = ", but the HTTP address of a node"
 	}
 	return fmt.Errorf(
-		"%w: what answers at %s is not etcd%s: --join takes the etcd address that `xconsumer dev` prints",
+		"%w: the service at %s is not etcd%s: --join takes the etcd address that `xconsumer dev` prints",
 		ErrNotEtcd,
 		endpoint,
 		hint,
 	)
 }
 
-// Unopened says why no session could be opened, and who knows more of it. What trying again does not cure keeps its own exit
-// code.
+// Unopened returns the error of a session that could not be opened, with a hint to doctor. An error that a retry cannot cure
+// keeps its own exit code.
 func Unopened(err error) error {
 	if errors.Is(err, coord.ErrUnauthorized) || errors.Is(err, coord.ErrUnsupported) {
 		return err

@@ -16,14 +16,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/client"
 )
 
-// How far listen goes to find a port, and how long it waits for one that was asked for.
+// How many ports listen tries after the default one, and how long it waits for an explicit one.
 const (
 	PortsToTry   = 100
 	PortPatience = 10 * time.Second
 )
 
-// listen opens the HTTP listener, nil for none. A port that was asked for is waited for: the
-// process that had it may just be leaving.
+// listen opens the HTTP listener; it returns nil if the API is off. If an explicit port is in use, listen waits for it,
+// because the process that has it may be about to leave.
 func listen(ctx context.Context, s config.Settings, log *slog.Logger) (net.Listener, error) {
 	if s.Listen == "off" {
 		return nil, nil
@@ -64,7 +64,7 @@ func listen(ctx context.Context, s config.Settings, log *slog.Logger) (net.Liste
 	return nil, WrapListen(s.Listen, err)
 }
 
-// WrapListen says what to do about an address that cannot be listened on. It returns nil for nil.
+// WrapListen adds the fix to the error of an address that cannot be listened on. It returns nil for nil.
 func WrapListen(addr string, err error) error {
 	if err == nil {
 		return nil
@@ -72,8 +72,8 @@ func WrapListen(addr string, err error) error {
 	return fmt.Errorf("%w: http: cannot listen on %s: %w; choose another address with --http", ErrUnavailable, addr, err)
 }
 
-// At returns the name of the node that answers at an address, "" if none does, as far as it says so to everybody. No token is
-// shown: who listens there is not known.
+// At returns the name of the node that answers at an address, "" if none answers without authentication. It sends no token,
+// because another program may listen there.
 func At(ctx context.Context, listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package node is xconsumer run: it makes a node of the settings, serves its API, and keeps it running below a supervisor.
+// Package node is xconsumer run: it creates a node from the settings, serves its API, and runs it under a supervisor.
 package node
 
 import (
@@ -21,20 +21,21 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
 
-// Config is what a process of a node is made from.
+// Config configures a process of a node.
 type Config struct {
 	config.Settings
 	Register func(node *xconsumer.Node) // of the program's works
 	Build    client.Build
-	Uncordon bool // the node's own cordon or drain is taken back when it joins
-	Alone    bool // without a parent process
+	Uncordon bool // whether the node ends its own cordon or drain when it joins
+	Alone    bool // whether it runs without a parent process
 
 	Env   func(string) string
 	Err   io.Writer        // of the log
 	Again <-chan os.Signal // receives a second signal
 }
 
-// Run runs a node until ctx ends: in this process, or in a child that this one looks after, unless this is that child.
+// Run runs a node until ctx ends. Unless this process is the child or Alone is set, the node runs in a child process that
+// this one supervises.
 func Run(ctx context.Context, cfg Config) (err error) {
 	log, level, err := logging.New(cfg.Err, cfg.Env)
 	if err != nil {
@@ -60,7 +61,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	return (&process{cfg, log, level}).run(ctx, child)
 }
 
-// process is the process that a node runs in.
+// process is the process in which the node itself runs.
 type process struct {
 	Config
 	log   *slog.Logger
@@ -130,7 +131,7 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	warn(s, address, log)
 	peers.WarnUnreached(s, reached, log)
 	log.Info("starting", "node", s.Name, "cluster", s.Cluster, "service", s.Service.String(), "address", address)
-	defer beside(ctx, func(ctx context.Context) {
+	defer alongside(ctx, func(ctx context.Context) {
 		peers.WarnExposed(ctx, s, log)
 		peers.WarnOpenStore(ctx, s, log)
 	})(&err)
@@ -143,14 +144,14 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	return p.serve(ctx, s, node, keeper, listener)
 }
 
-// warn says what of the configuration lets others in.
+// warn logs the parts of the configuration that let others in.
 func warn(s config.Settings, address string, log *slog.Logger) {
 	switch known := config.Demo(&s); {
 	case !s.Access.Insecure || config.Loopback(s.Listen) || s.Listen == "off":
 	case !s.Access.Closed():
-		log.Warn("insecure: whoever reaches the HTTP API may do everything; give it tokens", "address", address)
+		log.Warn("insecure: any client that reaches the HTTP API has full access; add tokens", "address", address)
 	case known != "":
-		log.Warn("insecure: a token or the secret is the demo's, which everybody knows; make your own", "secret", known, "address", address)
+		log.Warn("insecure: a token or the secret is the demo's, which is public; create your own", "secret", known, "address", address)
 	}
 	if s.Service.Joined == "" && len(s.Service.Ignored) > 0 {
 		log.Info("ignored: a flag or a variable names another service", "file", s.File, "keys", strings.Join(s.Service.Ignored, ", "))
@@ -160,9 +161,9 @@ func warn(s config.Settings, address string, log *slog.Logger) {
 	}
 }
 
-// beside calls a function beside the node. Stop ends it, and waits for that, unless the node ended with workers that do
-// not stop: nothing may delay the end of the process then.
-func beside(ctx context.Context, do func(context.Context)) (stop func(*error)) {
+// alongside runs a function while the node runs. Stop cancels it and waits for it, unless the node ended with workers that
+// do not stop: then nothing may delay the end of the process.
+func alongside(ctx context.Context, do func(context.Context)) (stop func(*error)) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -177,9 +178,9 @@ func beside(ctx context.Context, do func(context.Context)) (stop func(*error)) {
 	}
 }
 
-// uncordon takes back a cordon or drain of a node once it is a member. Until that is done it is tried again.
+// uncordon ends a cordon or drain of the node once the node is a member. It retries until that succeeds.
 func uncordon(ctx context.Context, node *xconsumer.Node, log *slog.Logger) (stop func(*error)) {
-	return beside(ctx, func(ctx context.Context) {
+	return alongside(ctx, func(ctx context.Context) {
 		for {
 			if len(node.Ready()) == 0 {
 				_, err := node.Admin().Do(ctx, cluster.Operation{Kind: cluster.OpUncordon, Node: node.Name(), Caller: cluster.Caller{By: node.Name()}})

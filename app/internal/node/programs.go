@@ -13,8 +13,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
 
-// registerCommands registers the programs of the configuration as works. A program that the code has as a
-// work of that name, too, is a mistake that the node reports.
+// registerCommands registers the programs of the configuration as works. If the code has a work of the same name, the node
+// reports an error.
 func registerCommands(node *xconsumer.Node, s config.Settings, keeper *command.Keeper) {
 	for _, spec := range s.Works {
 		node.Handle(spec.Name, func(ctx context.Context, w *xconsumer.Worker) error {
@@ -23,13 +23,13 @@ func registerCommands(node *xconsumer.Node, s config.Settings, keeper *command.K
 	}
 }
 
-// withPrograms is a node that says of its programs what they are, where it would show its own goroutines that wait for them.
+// withPrograms is a node whose stacks describe the programs of workers instead of the goroutines that wait for them.
 type withPrograms struct {
 	xconsumer.Admin
 	programs *command.Keeper
 }
 
-// Stack returns what a worker of this node does.
+// Stack returns the processes of a worker's program, or the stacks of the worker's goroutines.
 func (n withPrograms) Stack(slot cluster.Slot) (string, error) {
 	text, err := n.Admin.Stack(slot)
 	if program := n.programs.Describe(slot); err == nil && program != "" {
@@ -38,10 +38,10 @@ func (n withPrograms) Stack(slot cluster.Slot) (string, error) {
 	return text, err
 }
 
-// jobOf is one execution for a worker. A program learns of other parameters with its next execution.
+// jobOf returns one execution of a program for a worker. Changed parameters reach a program with its next execution.
 func jobOf(name, node string, w *xconsumer.Worker) command.Job {
 	params := map[string]any{}
-	_ = w.Params(&params) // an object, or the task would not have been taken
+	_ = w.Params(&params) // params are an object, or the task would have been refused
 	text, _ := cluster.NewParams(params)
 	if text == "" {
 		text = "{}"
@@ -55,7 +55,7 @@ func jobOf(name, node string, w *xconsumer.Worker) command.Job {
 		"XCONSUMER_TOKEN=" + strconv.FormatInt(w.Token(), 10),
 		"XCONSUMER_PARAMS=" + string(text),
 	}
-	if count := w.Count(); count != 0 { // else there is nothing to divide by
+	if count := w.Count(); count != 0 { // with resize = "live" there is no count to divide by
 		vars = append(vars, "XCONSUMER_COUNT="+strconv.Itoa(count))
 	}
 	slot := cluster.Slot{Task: w.Task(), Index: w.Index()}
@@ -68,7 +68,7 @@ func jobOf(name, node string, w *xconsumer.Worker) command.Job {
 	}
 }
 
-// Unregistered says that nobody has the work of a task, which works there are, and which one is meant.
+// Unregistered returns the text that no node has the work of a task, with the known works and a suggestion.
 func Unregistered(task, work string, works []string) string {
 	text := fmt.Sprintf("task %s: no node has registered work %q", task, work)
 	if len(works) > 0 {

@@ -65,8 +65,8 @@ func (p *process) serve(
 		} else {
 			err = server.Serve(listener)
 		}
-		if !errors.Is(err, http.ErrServerClosed) && serving.Err() == nil { // else the process is ending
-			log.Error("the HTTP API has ended; the node goes on", "error", err)
+		if !errors.Is(err, http.ErrServerClosed) && serving.Err() == nil { // otherwise the process is ending
+			log.Error("the HTTP API has failed; the node continues", "error", err)
 		}
 		served <- err
 	}()
@@ -87,7 +87,7 @@ func (p *process) serve(
 	return err
 }
 
-// advertised is where other nodes reach this one, as the node tells them.
+// advertised returns the address that the node publishes to other nodes.
 func advertised(s config.Settings) string {
 	if s.Advertise != "" && s.Access.TLS.On() {
 		return "https://" + s.Advertise
@@ -95,8 +95,7 @@ func advertised(s config.Settings) string {
 	return s.Advertise
 }
 
-// public is the configuration as everybody may see it: no secret, no arguments of programs, no values of
-// variables.
+// public returns the configuration for the API. It contains no secret, no arguments of programs, and no values of variables.
 func public(s config.Settings) map[string]any {
 	tokens := []map[string]any{}
 	for _, t := range s.Access.Open(slog.New(slog.DiscardHandler)).All() {

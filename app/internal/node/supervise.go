@@ -17,17 +17,17 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/supervise"
 )
 
-// ChildExit is the exit code of a child that ended for good; it has said why itself.
+// ChildExit is the exit code of a child that ended and is not restarted. The child has logged the reason itself.
 type ChildExit int
 
 func (e ChildExit) Error() string { return "" }
 
-// runParent runs the node in a child process and looks after it.
+// runParent runs the node in a child process and supervises it.
 func runParent(ctx context.Context, s config.Settings, again <-chan os.Signal, log *slog.Logger) error {
 	service := newManager()
 	defer service.leaving(ctx)()
 	env := withoutManager(os.Environ())
-	if s.Service.Joined != "" { // the child need not look for it again, when it may not be there
+	if s.Service.Joined != "" { // a later child must not need to look it up, because etcd may not answer then
 		env = append(env, config.ClusterVariable+"="+s.Cluster)
 	}
 	listener, err := listen(ctx, s, log)
@@ -61,7 +61,7 @@ func runParent(ctx context.Context, s config.Settings, again <-chan os.Signal, l
 	return ChildExit(code)
 }
 
-// closeDeadMember closes the member of a dead child, over a session of the parent's own.
+// closeDeadMember closes the member of a dead child, over its own session.
 func closeDeadMember(
 	ctx context.Context,
 	service config.Service,
@@ -77,7 +77,7 @@ func closeDeadMember(
 	if err != nil {
 		return err
 	}
-	defer func() { _ = session.Close() }() // the close is committed, or has failed already
+	defer func() { _ = session.Close() }() // closing the member has succeeded or failed already
 	return membership.CloseDead(ctx, session, schema.NewKeys(v.Cluster), membership.FormerMember{
 		Member: v.Member, Node: v.Node, Session: v.Session,
 		By: fmt.Sprintf("parent of %s, pid %d", v.Node, os.Getpid()), Cause: d.Cause, Blame: d.Blame,
@@ -87,17 +87,17 @@ func closeDeadMember(
 // orphanLimit is how long a child whose parent has died may take to leave.
 const orphanLimit = 15 * time.Second
 
-// obeyParent leaves it to the parent to end this process at once: what else signals it again, like
-// a service manager, only wants it to leave.
+// obeyParent ignores second signals, because only the parent ends this process at once. Another sender, such as a service
+// manager, only requests it to leave.
 func obeyParent(again <-chan os.Signal, log *slog.Logger) {
 	go func() { // until the process ends
 		for range again {
-			log.Info("leaving already; to end at once signal the parent process", "pid", os.Getppid())
+			log.Info("already shutting down; to stop immediately, signal the parent process", "pid", os.Getppid())
 		}
 	}()
 }
 
-// leaveWithParent returns a context that ends with the parent, too.
+// leaveWithParent returns a context that also ends when the parent process does.
 func leaveWithParent(ctx context.Context, child *supervise.Child, log *slog.Logger) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() { // until the process ends

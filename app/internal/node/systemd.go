@@ -14,41 +14,39 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/outbox"
 )
 
-// manager tells systemd, if it has started this process with Type=notify, that the process is ready, that it is
-// alive, and in words what it is. It belongs to one goroutine.
+// manager reports to systemd that this process is ready and alive, and its status. It does so only if systemd started the
+// process with Type=notify. It belongs to one goroutine.
 type manager struct {
 	notify   func(state string)
-	watchdog time.Duration // how often it wants to hear, 0 for never
+	watchdog time.Duration // the interval of watchdog notifications, 0 for none
 	ready    bool
-	heard    time.Time
+	heard    time.Time // of the last watchdog notification
 	status   string
 }
 
-// mostStates is how many states may wait for a systemd that does not listen.
+// mostStates is how many notifications may wait for a systemd that does not read them.
 const mostStates = 100
 
-// newManager returns nil where nobody wants to know.
+// newManager returns nil if the process has no NOTIFY_SOCKET.
 func newManager() *manager {
 	if os.Getenv("NOTIFY_SOCKET") == "" {
 		return nil
 	}
-	every, _ := daemon.SdWatchdogEnabled(
-		false,
-	) // nobody wants to hear if that cannot be read
-	states := outbox.New(mostStates, func(state string) { _, _ = daemon.SdNotify(false, state) }) // which waits for a systemd that hangs
+	every, _ := daemon.SdWatchdogEnabled(false)                                                   // after an error there is no watchdog
+	states := outbox.New(mostStates, func(state string) { _, _ = daemon.SdNotify(false, state) }) // SdNotify blocks while systemd hangs
 	return &manager{notify: func(state string) { states.Put(state, 1) }, watchdog: every / 3}
 }
 
-// alive tells systemd that the process is, and what it knows of its node. A service that has begun is ready: a coordination
-// service that does not answer is not a reason for systemd to start it again.
+// alive reports to systemd that the process is alive, and the status of its node. The service is ready as soon as it runs,
+// because systemd must not restart it when the coordination service does not answer.
 func (m *manager) alive(v cluster.SupervisorReport) {
 	if m == nil {
 		return
 	}
-	var say []string
+	var states []string
 	if !m.ready {
 		m.ready = true
-		say = append(say, daemon.SdNotifyReady)
+		states = append(states, daemon.SdNotifyReady)
 	}
 	status := "not a member"
 	if v.Member != "" && !v.Closed {
@@ -56,18 +54,18 @@ func (m *manager) alive(v cluster.SupervisorReport) {
 	}
 	if status != m.status {
 		m.status = status
-		say = append(say, "STATUS="+status)
+		states = append(states, "STATUS="+status)
 	}
 	if now := time.Now(); m.watchdog > 0 && now.Sub(m.heard) >= m.watchdog {
 		m.heard = now
-		say = append(say, daemon.SdNotifyWatchdog)
+		states = append(states, daemon.SdNotifyWatchdog)
 	}
-	if len(say) > 0 {
-		m.notify(strings.Join(say, "\n"))
+	if len(states) > 0 {
+		m.notify(strings.Join(states, "\n"))
 	}
 }
 
-// leaving tells systemd when ctx ends that the process is about to.
+// leaving reports to systemd, when ctx ends, that the process is stopping.
 func (m *manager) leaving(ctx context.Context) (stop func() bool) {
 	if m == nil {
 		return func() bool { return true }
@@ -75,7 +73,7 @@ func (m *manager) leaving(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() { m.notify(daemon.SdNotifyStopping) })
 }
 
-// withoutManager is an environment for a child, which is none of systemd's business.
+// withoutManager returns an environment for a child, without the variables of systemd: only the parent notifies systemd.
 func withoutManager(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(v string) bool {
 		return strings.HasPrefix(v, "NOTIFY_SOCKET=") || strings.HasPrefix(v, "WATCHDOG_")

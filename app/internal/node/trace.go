@@ -17,20 +17,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// tracing sends the steps of grants to whoever OTEL_EXPORTER_OTLP_ENDPOINT names. Nothing is passed from node to node
-// for it: the ids of a grant's trace and of its steps follow from its cluster, task and token, which every node knows.
+// tracing sends the steps of grants to the collector at OTEL_EXPORTER_OTLP_ENDPOINT. Nodes pass no trace context to each
+// other: the ids of a grant's trace and of its steps are derived from its cluster, task and token, which every node has.
 type tracing struct {
 	cluster, node string
 	tracer        trace.Tracer
 	provider      *sdk.TracerProvider
 }
 
-// newTracing returns nil where nobody wants traces.
+// newTracing returns nil if no endpoint is configured.
 func newTracing(ctx context.Context, s config.Settings, env func(string) string) (*tracing, error) {
 	if env("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
 		return nil, nil
 	}
-	exporter, err := otlptracehttp.New(ctx) // it reads the variables itself
+	exporter, err := otlptracehttp.New(ctx) // the exporter reads the variables itself
 	if err != nil {
 		return nil, fmt.Errorf("%w: traces: %w", config.ErrConfig, err)
 	}
@@ -51,7 +51,7 @@ func newTracing(ctx context.Context, s config.Settings, env func(string) string)
 	return t, nil
 }
 
-// close sends what is left, for a moment.
+// close sends the remaining spans, for a second at most.
 func (t *tracing) close(ctx context.Context, log *slog.Logger) {
 	if t == nil {
 		return
@@ -63,14 +63,14 @@ func (t *tracing) close(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// parents says after which step one comes.
+// parents maps each step to the one before it.
 var parents = map[cluster.SpanStep]cluster.SpanStep{
 	cluster.SpanPublish: cluster.SpanPlan,
 	cluster.SpanClaim:   cluster.SpanPublish,
 	cluster.SpanStart:   cluster.SpanClaim,
 }
 
-// send sends a step.
+// send records a step as a span. The exporter sends it in the background.
 func (t *tracing) send(s cluster.Span) {
 	ids := t.identify(s)
 	ctx := context.WithValue(context.Background(), identityKey{}, ids)
@@ -94,13 +94,13 @@ func (t *tracing) send(s cluster.Span) {
 	span.End(trace.WithTimestamp(s.Ended))
 }
 
-// identity is the id of a trace, and of one span in it.
+// identity is the id of a trace and of one span in it.
 type identity struct {
 	trace trace.TraceID
 	span  trace.SpanID
 }
 
-// identify works the ids of a step out. The leader's steps are of all slots of a grant, a node's of one each.
+// identify derives the ids of a step. A step of the leader covers all slots of a grant, a step of a node one slot.
 func (t *tracing) identify(s cluster.Span) (ids identity) {
 	of := fmt.Sprintf("%d:%s %d:%s %d", len(t.cluster), t.cluster, len(s.Task), s.Task, s.Token)
 	sum := sha256.Sum256([]byte(of))
@@ -115,7 +115,7 @@ func (t *tracing) identify(s cluster.Span) (ids identity) {
 
 type identityKey struct{}
 
-// identities gives spans the ids that were worked out for them.
+// identities gives spans the ids in their context.
 type identities struct{}
 
 // NewIDs returns the ids of a span that has no parent.
@@ -124,7 +124,7 @@ func (identities) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
 	return ids.trace, ids.span
 }
 
-// NewSpanID returns the id of a span that has one.
+// NewSpanID returns the id of a span that has a parent.
 func (identities) NewSpanID(ctx context.Context, _ trace.TraceID) trace.SpanID {
 	ids, _ := ctx.Value(identityKey{}).(identity)
 	return ids.span

@@ -1,4 +1,4 @@
-// Package terminal is about the terminal that a person reads: whether there is one, and what may be written to it.
+// Package terminal reports whether output goes to a terminal, and makes text safe to print there.
 package terminal
 
 import (
@@ -10,8 +10,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Printable replaces what could take over a terminal, and what has text look other than it is: control characters,
-// those of no width that change the order of others, and Unicode's own line breaks. Line breaks and tabs stay.
+// Printable replaces characters that could control a terminal or disguise text: control characters, zero-width characters
+// that change the order of others, and Unicode's own line breaks. Line breaks and tabs stay.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
@@ -21,7 +21,7 @@ func Printable(text string) string {
 	}, text)
 }
 
-// IsTerminal reports whether what is written is for a person's screen.
+// IsTerminal reports whether a writer is a terminal.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -31,7 +31,7 @@ func IsTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
 }
 
-// Size returns the size of the terminal that is written to, zeros if there is none.
+// Size returns the size of a terminal in characters, zeros if the writer is not a terminal.
 func Size(w io.Writer) (columns, lines int) {
 	f, ok := w.(interface{ Fd() uintptr })
 	if !ok || !IsTerminal(w) {

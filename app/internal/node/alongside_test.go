@@ -11,9 +11,9 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 )
 
-// What goes on beside a node is waited for when the node has left, and not when its workers do not stop: others are
-// about to be granted what they do.
-func TestBesideDelaysNoStuckNode(t *testing.T) {
+// A function that runs alongside a node delays the end of the process if the node has left, but not if its workers do not
+// stop: then other nodes are about to be granted their slots.
+func TestAlongsideDelaysNoStuckNode(t *testing.T) {
 	const slow = 3 * time.Second // as when a session is closed whose server does not answer
 	for _, c := range []struct {
 		err  error
@@ -25,7 +25,7 @@ func TestBesideDelaysNoStuckNode(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			run := func() (err error) {
-				defer beside(t.Context(), func(ctx context.Context) {
+				defer alongside(t.Context(), func(ctx context.Context) {
 					<-ctx.Done()
 					time.Sleep(slow)
 				})(&err)
@@ -36,7 +36,7 @@ func TestBesideDelaysNoStuckNode(t *testing.T) {
 				t.Errorf("%v; want %v", err, c.err)
 			}
 			if took := time.Since(began); took != c.want {
-				t.Errorf("after %v: what goes on beside the node took %v; want %v", c.err, took, c.want)
+				t.Errorf("after %v: the function alongside the node took %v; want %v", c.err, took, c.want)
 			}
 			time.Sleep(slow) // until it has ended
 		})

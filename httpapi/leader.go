@@ -35,7 +35,7 @@ func (api *leadership) serve() {
 	accept(api.routes, huma.Operation{
 		OperationID: "step-down", Method: http.MethodPost, Path: "/api/v1/leader/step-down", Tags: tags, Metadata: as(RoleAdmin),
 		Summary: "Make the leader step down",
-		Description: "Another member leads next, if there is one; workers stay. Each call makes the current leader step down. Refused " +
-			"with 409 while no node leads.",
+		Description: "Another member leads next, if there is one; workers stay. Repeated during the same term, the request has no " +
+			"further effect. Refused with 409 while no node leads.",
 	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.StepDown(), in.Wait })
 }

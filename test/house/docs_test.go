@@ -1,10 +1,13 @@
 package house_test
 
 import (
+	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,7 +46,7 @@ func documents(t *testing.T) (pages []string) {
 
 var (
 	heading = regexp.MustCompile(`^#+ `)
-	link    = regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+	link    = regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)\s]*))?\)`)
 	comment = regexp.MustCompile(`xconsumer [a-z][a-z-]*(?: [a-zA-Z0-9#./=_-]+)*`)
 )
 
@@ -82,7 +85,7 @@ func TestBothLanguages(t *testing.T) {
 	}
 }
 
-// Links lead to what is there.
+// Links lead to what is there, and to headings that pages have.
 func TestLinks(t *testing.T) {
 	atRoot(t)
 	files := append(documents(t), "README.md", "README.zh-CN.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
@@ -91,14 +94,78 @@ func TestLinks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+		for _, m := range link.FindAllStringSubmatch(withoutCode(string(text)), -1) {
 			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
+			target := file
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(file), m[1])
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s leads to %s: %v", file, m[1], err)
+				continue
+			}
+			if m[2] == "" || filepath.Ext(target) != ".md" {
+				continue
+			}
+			page, err := os.ReadFile(target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			anchor, err := url.PathUnescape(m[2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(anchors(string(page)), anchor) {
+				t.Errorf("%s leads to %s#%s: the page has no such heading", file, m[1], anchor)
 			}
 		}
+	}
+}
+
+// withoutCode returns a page without its blocks of code, and with no link in a span of code.
+func withoutCode(text string) string {
+	var out strings.Builder
+	fenced := false
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(strings.TrimSpace(line), "```") {
+			fenced = !fenced
+		} else if !fenced {
+			out.WriteString(codeSpan.ReplaceAllStringFunc(line, func(s string) string { return strings.ReplaceAll(s, "](", "] (") }))
+		}
+	}
+	return out.String()
+}
+
+// anchors returns where links may lead within a page, as the forges and the site (tools/site) form it from the headings.
+func anchors(text string) (out []string) {
+	count := map[string]int{}
+	for line := range strings.Lines(withoutCode(text)) {
+		marks := heading.FindString(line)
+		if marks == "" {
+			continue
+		}
+		anchor := strings.ToLower(strings.TrimSpace(linkText.ReplaceAllString(line[len(marks):], "$1")))
+		anchor = strings.ReplaceAll(notInAnchor.ReplaceAllString(anchor, ""), " ", "-")
+		if n := count[anchor]; n > 0 {
+			out = append(out, fmt.Sprintf("%s-%d", anchor, n))
+		} else {
+			out = append(out, anchor)
+		}
+		count[anchor]++
+	}
+	return out
+}
+
+// notInAnchor is what an anchor leaves out of its heading.
+var notInAnchor = regexp.MustCompile(`[^\p{L}\p{M}\p{N}\p{Pc}\- ]`)
+
+func TestAnchors(t *testing.T) {
+	got := anchors("# A node's `run --join`\n```sh\n# no heading\n```\n## Exit codes (76)\n## [Exit](x.md) codes 76\n### 槽位：迁移\n")
+	want := []string{"a-nodes-run---join", "exit-codes-76", "exit-codes-76-1", "槽位迁移"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

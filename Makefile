@@ -81,6 +81,10 @@ vuln: ## Looks for known vulnerabilities in what is built; says so where the dat
 release-check: ## Builds what a release has from the last commit, and tries each part on a clean root (minutes; VERSION= names it, RELEASE=required fails for what cannot be tried)
 	@tools/release-check.sh
 
+.PHONY: site
+site: ## Builds the site of the documents into bin/site and checks its links; needs Node; BASE=/path/ where it shares a host
+	tools/site/build.sh bin/site $(or $(BASE),/)
+
 .PHONY: docker-test
 docker-test: ## Builds the image and runs docker-compose.yml on a real engine, as root (minutes)
 	test/docker/run.sh

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-const untranslated = '::: info 本页尚无中文版\n以下为英文原文。\n:::\n'
+const untranslated = '::: info 本页尚无中文版，以下为英文原文。\n:::\n'
 
 // files returns the paths of all files below a folder, relative to it.
 export function files(folder) {

@@ -146,6 +146,9 @@ export default defineConfig({
       },
     },
   },
+  transformPageData: (page) => {
+    if (site.fallbacks.includes(page.relativePath)) page.frontmatter.editLink = false // it has no source of its own
+  },
   buildEnd: () => {
     if (absent.size > 0) throw new Error([...absent].sort().join('\n'))
   },

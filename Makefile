@@ -36,6 +36,7 @@ verify: deps cross ## Everything: both services, the race detector, the browser,
 	cd bench && $(GO) vet ./...
 	cd deploy/check && $(GO) vet ./... && ../../tools/test.sh deploy ./...
 	cd tools && $(GO) test ./pictures
+	@if command -v node >/dev/null; then tools/site/build.sh bin/site / next; else echo "no Node: the site is not built"; fi
 
 .PHONY: cross
 cross: ## Compiles for the systems on which the tests do not run

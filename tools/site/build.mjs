@@ -58,7 +58,10 @@ function build(version) {
   const site = { version, versions, base, repository, fallbacks, out: join(out, version) }
   const vitepress = join(here, 'node_modules/vitepress/bin/vitepress.js')
   const done = spawnSync(process.execPath, [vitepress, 'build', here], { stdio: 'inherit', env: { ...process.env, SITE: JSON.stringify(site) } })
-  if (done.status !== 0) throw new Error(`the pages of ${version} were not built`)
+  if (done.status !== 0) {
+    console.error(`The pages of ${version} were not built.`)
+    process.exit(1)
+  }
   return problems(site.out, `${base}${version}/`)
 }
 

@@ -46,7 +46,8 @@ export function menu(docs, language) {
   for (const line of readFileSync(join(folder, 'index.md'), 'utf8').split('\n')) {
     const heading = line.match(/^## (.*)$/)
     if (heading) groups.push({ text: heading[1], items: [] })
-    for (const [, text, page] of line.matchAll(/(?<!!)\[([^\]]+)\]\(([^):#]+\.md)\)/g)) {
+    for (const [, text, link] of line.matchAll(/(?<!!)\[([^\]]+)\]\(([^):#]+\.md)\)/g)) {
+      const page = language ? link.replace(/^\.\.\//, '') : link // what is not translated has its place in the menu, too
       if (groups.length === 0 || !missing.delete(page)) continue
       groups.at(-1).items.push({ text, link: path(page) })
     }

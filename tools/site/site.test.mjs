@@ -58,4 +58,6 @@ test('an English page stands in for one that is not translated', (t) => {
   assert.match(readFileSync(join(to, 'zh/b/b.md'), 'utf8'), /^# B\n\n::: info 本页尚无中文版/)
   assert.ok(files(to).includes('zh/images/p.svg'))
   assert.equal(menu(to, 'zh').groups[0].items[0].link, '/zh/b/b.md')
+  writeFileSync(join(to, 'zh/index.md'), '[English](../index.md)\n\n## 一\n\n[甲](a.md) [乙](../b/b.md)\n')
+  assert.deepEqual(menu(to, 'zh').groups, [{ text: '一', items: [{ text: '甲', link: '/zh/a.md' }, { text: '乙', link: '/zh/b/b.md' }] }])
 })

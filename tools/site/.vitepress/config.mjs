@@ -27,9 +27,13 @@ function toRepository(md) {
       const [link, hash] = decodeURI(href).split('#')
       const path = posix.join('docs', posix.dirname(original), link)
       if (path.startsWith('docs/') && path.endsWith('.md')) {
-        // The headings of a translation have other anchors than those that an English page leads to.
-        const page = path.slice('docs/'.length)
-        if (original !== state.env.relativePath && hash && !site.fallbacks.includes(`zh/${page}`)) token.attrSet('href', `/${page}#${hash}`)
+        // A Chinese page stays among Chinese ones. An English one that stands in for a translation leads to English ones where it
+        // names a heading: those of a translation have other anchors.
+        const target = path.slice('docs/'.length)
+        const standsIn = site.fallbacks.includes(`zh/${target}`)
+        const at = hash ? '#' + hash : ''
+        if (original === page && page.startsWith('zh/') && standsIn) token.attrSet('href', `/zh/${target}${at}`)
+        if (original !== page && hash && !standsIn) token.attrSet('href', `/${target}${at}`)
         continue
       }
       const file = statSync(join(site.repository, path), { throwIfNoEntry: false })
@@ -45,8 +49,7 @@ function toRepository(md) {
 // withoutLanguages takes the links between translations out, which the forges need: the site has a switch.
 function withoutLanguages(md) {
   md.core.ruler.push('without-languages', (state) => {
-    const names = ['English', '简体中文']
-    const at = state.tokens.findIndex((token) => token.type === 'inline' && token.children.length === 3 && token.children[0].type === 'link_open' && names.includes(token.content.match(/^\[(.*?)\]/)?.[1]))
+    const at = state.tokens.findIndex((token) => token.type === 'inline' && /^\[(English|简体中文)\]\([^)]*\)$/.test(token.content))
     if (at > 0 && state.tokens[at - 1].type === 'paragraph_open') state.tokens.splice(at - 1, 3)
   })
 }

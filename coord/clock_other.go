@@ -4,6 +4,6 @@ package coord
 
 import "time"
 
-// bootTime is not read here: the monotonic clock alone counts, which on some systems
-// stands still while the machine sleeps.
+// bootTime returns 0, so that only the monotonic clock counts. On some systems that clock stands
+// still while the machine sleeps.
 func bootTime() time.Duration { return 0 }

@@ -27,16 +27,15 @@
 //     created again starts at version 0 as before. Check only keys whose names are
 //     never used twice, and use a create where absence must be proven.
 //
-// Watches are hints. A hint means that it is worth reading again, and never what has
-// changed. Reading arms a watch; see [Session.Watch].
+// Watches are hints. A hint means only that the key is worth reading again. It never contains the
+// change. Reading arms a watch; see [Session.Watch].
 //
 // # The lease
 //
-// [Session.Renew] proves that the session is alive and moves [Info].Base: until
-// Base + Timeout on the clock [Session.Now] the service cannot have ended the
-// session. What a backend must do to keep this promise differs. ZooKeeper, for example,
-// needs two committed writes, since a server that was cut off from its leader still
-// answers pings and reads. Callers see only that the base moves.
+// [Session.Renew] proves that the session is alive and moves [Info].Base: until Base + Timeout on
+// the clock [Session.Now] the service cannot have ended the session. Backends keep this promise
+// in different ways. ZooKeeper, for example, needs two committed writes, since a server that was
+// cut off from its leader still answers pings and reads. Callers see only that the base moves.
 //
 // The contract does not promise that Done is closed in time. A client that is cut off
 // learns of the end of its session only when it reaches the service again. Fence by

@@ -70,8 +70,8 @@ func (e *UnansweredError) Error() string {
 
 func (e *UnansweredError) Unwrap() error { return e.Err }
 
-// Reason returns why a request failed, in words for people. If the service does not answer, the text contains neither keys
-// nor the texts of libraries.
+// Reason returns the reason of a failed request, in words for people. If the service does not answer, the text contains
+// neither keys nor the texts of libraries.
 func Reason(err error) string {
 	unanswered, ok := errors.AsType[*UnansweredError](err)
 	switch {

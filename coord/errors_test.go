@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// What people read of a service that does not answer names no keys, and nothing of libraries.
+// The text for a service that does not answer contains no keys, and no texts of libraries.
 func TestReason(t *testing.T) {
 	away := &coord.UnansweredError{Service: "etcd", Reasons: []string{"a: x", "b: y", "c: z", "d: z", "e: z"}, Err: context.DeadlineExceeded}
 	if !errors.Is(away, context.DeadlineExceeded) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Kind is what an operation does.
+// Kind is the kind of an operation.
 type Kind int
 
 // The operations of a commit.
@@ -76,10 +76,9 @@ func Check(key string, version int64) Op {
 	return Op{Kind: KindCheck, Key: key, Version: version}
 }
 
-// Validate refuses a commit that no backend may send. It is empty or too large, has an
-// invalid key or a version below zero (an unconditional write), writes one key twice,
-// or creates two sequenced keys below one parent, which some services cannot tell
-// apart.
+// Validate refuses a commit that no backend may send. It is empty or too large, has an invalid
+// key or a version below zero (an unconditional write), writes one key twice, or creates two
+// sequenced keys below one parent, which some services cannot distinguish.
 func Validate(ops []Op) error {
 	if len(ops) == 0 {
 		return fmt.Errorf("%w: no operation", ErrInvalid)

@@ -20,7 +20,7 @@ func TestRenewals(t *testing.T) {
 		{"steadily, the previous one counts", []write{{2, 2.1, 0}, {4, 4.1, 2}, {6, 6.1, 4}}},
 		{"one that follows too soon counts for nothing", []write{{2, 2.1, 0}, {3, 3.1, 0}, {3.3, 3.4, 2}}},
 		{"a gap is over with the second after it", []write{{2, 2.1, 0}, {15, 15.1, 2}, {16.3, 16.4, 15}}},
-		// The first one was held up for 8 s: its server has heard of the session just now.
+		// The first one was delayed by 8 s: its server has heard of the session just now.
 		{"one that was held up is not confirmed at once", []write{{2, 2.1, 0}, {4, 12, 2}, {12.001, 12.1, 2}, {13.2, 13.3, 4}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -7,10 +7,9 @@ import (
 
 // Store is a client of one coordination service. Any goroutine may use it.
 type Store interface {
-	// Open opens a new session. It blocks until the service has granted one, or ctx
-	// ends: the error then says which servers were tried, and why each failed.
-	// If trying again is useless, the error matches [ErrUnauthorized] or
-	// [ErrUnsupported].
+	// Open opens a new session. It blocks until the service has granted one, or ctx ends: the error then names the
+	// servers that were tried, with the reason of each failure. If trying again is useless, the error matches
+	// [ErrUnauthorized] or [ErrUnsupported].
 	Open(ctx context.Context) (Session, error)
 }
 
@@ -39,11 +38,11 @@ type Session interface {
 	// that is sent less than Info().Spacing after the answer to another one may move
 	// nothing.
 	Renew(ctx context.Context, op Op) error
-	// Info describes the session as this client knows it. It does no I/O.
+	// Info describes the session as seen by this client. It does no I/O.
 	Info() Info
 	// Now reads the lease clock, which is that of Info().Base.
 	Now() time.Duration
-	// Done is closed when the session has ended, as far as the client can know.
+	// Done is closed when the client learns that the session has ended.
 	Done() <-chan struct{}
 	// Close ends the session at the service, as far as it can be reached, and
 	// releases what the client holds. The session's keys vanish with it. It waits at

@@ -55,7 +55,7 @@ func Update(ctx context.Context, s Session, decide func(last error) ([]Op, error
 	}
 }
 
-// decidedAgain reports whether what made a commit fail may be gone when everything is read again.
+// decidedAgain reports whether the cause of a failed commit may be gone when everything is read again.
 func decidedAgain(err error, also []error) bool {
 	if errors.Is(err, ErrSessionEnded) { // an unknown outcome may match it, too
 		return false

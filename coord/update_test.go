@@ -19,13 +19,13 @@ import (
 
 const listKey = "/list"
 
-// commit stands in for a commit, and doing is what makes it.
+// commit replaces a commit; doing makes the real one.
 type (
 	doing  = func(context.Context, ...coord.Op) ([]coord.Result, error)
 	commit func(ctx context.Context, ops []coord.Op, next doing) ([]coord.Result, error)
 )
 
-// updating is a session whose commits go wrong as a script says; those after its end do not.
+// updating is a session whose commits fail according to a script; those after its end succeed.
 type updating struct {
 	coord.Session
 	script  []commit
@@ -78,16 +78,16 @@ func listed(t *testing.T, s coord.Session) []string {
 
 func unknown() error { return fmt.Errorf("test: %w", coord.ErrUnknown) }
 
-// What becomes of one commit.
+// The fates of one commit.
 var (
-	// madeUnheard: the commit is made, and nobody hears of it.
+	// madeUnheard: the commit is made, and its answer is lost.
 	madeUnheard commit = func(ctx context.Context, ops []coord.Op, next doing) ([]coord.Result, error) {
 		if _, err := next(ctx, ops...); err != nil {
 			return nil, err
 		}
 		return nil, unknown()
 	}
-	// lost: the commit never arrives, and nobody knows that.
+	// lost: the commit never arrives, and its outcome is unknown.
 	lost commit = func(context.Context, []coord.Op, doing) ([]coord.Result, error) {
 		return nil, unknown()
 	}
@@ -100,12 +100,12 @@ func fails(err error) commit {
 	}
 }
 
-// check is what a commit returns whose first operation failed.
+// check is the error of a commit whose first operation failed.
 func check(err error) error {
 	return &coord.CheckError{Op: coord.Check(listKey, 0), Err: err}
 }
 
-// overtaken: somebody else's commit comes first.
+// overtaken: another client's commit comes first.
 func overtaken(other coord.Session, name string) commit {
 	return func(ctx context.Context, ops []coord.Op, next doing) ([]coord.Result, error) {
 		written, err := add(ctx, other, name)
@@ -119,7 +119,8 @@ func overtaken(other coord.Session, name string) commit {
 	}
 }
 
-// Whatever becomes of its commits, an update is made once, and decides from what was read after the last one.
+// For every outcome of its commits, an update is made once, and decides from values that were read after the last
+// commit.
 func TestUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, c := range map[string]struct {
@@ -184,7 +185,7 @@ func TestUpdateWhoseCommitComesLate(t *testing.T) {
 	})
 }
 
-// What reading again does not mend ends an update at once, unless its caller can wait.
+// An error that reading again does not fix ends an update at once, unless its caller can wait.
 func TestUpdateFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, want := range []error{
@@ -213,17 +214,17 @@ func TestUpdateFails(t *testing.T) {
 	})
 }
 
-// The end of ctx ends an update at every step, and what is returned then says whether a commit may have been made.
+// The end of ctx ends an update at every step, and the error reports whether a commit may have been made.
 func TestUpdateEnds(t *testing.T) {
 	cause := errors.New("the cause")
 	for name, c := range map[string]struct {
 		script  []commit
 		at      int  // the call of decide that ends ctx
-		unknown bool // the error says that a commit may have been made
+		unknown bool // the error means that a commit may have been made
 		commits int
 	}{
 		"before":                 {nil, 0, false, 0},
-		"while it decides":       {nil, 1, true, 1}, // no client knows whether a request was sent
+		"while it decides":       {nil, 1, true, 1}, // a client cannot find out whether a request was sent
 		"after a failed check":   {[]commit{fails(check(coord.ErrVersion))}, 1, false, 1},
 		"after an unknown one":   {[]commit{lost}, 1, true, 1},
 		"while it decides again": {[]commit{fails(check(coord.ErrVersion))}, 2, true, 2},

@@ -64,7 +64,7 @@ func testAtomic(e *env) {
 		e.Fatalf("a failed commit wrote: %+v", r)
 	}
 	e.absent(s, none)
-	// Operations see what earlier ones of the same commit did.
+	// Operations see the effects of earlier ones of the same commit.
 	e.commit(s, coord.Create(e.key("seen"), nil), coord.Check(e.key("seen"), 0))
 	_, err := s.Commit(e.ctx, good, coord.Check(a, 0))
 	e.wantCheck(err, 1, coord.ErrVersion)
@@ -89,7 +89,8 @@ func testAbsence(e *env) {
 	if r := e.get(other, k); r.Session != s.Info().ID {
 		e.Fatalf("bound to %q; want %q", r.Session, s.Info().ID)
 	}
-	// Deleted and created again it passes for the old one: versions cannot tell.
+	// A key that was deleted and created again passes for the old one: versions do not distinguish the
+	// two.
 	e.commit(s, coord.Delete(k, 0))
 	e.commit(other, coord.CreateBound(k, []byte("other")))
 	e.commit(s, coord.Check(k, 0))
@@ -114,7 +115,7 @@ func testList(e *env) {
 	if list, err := s.List(e.ctx, e.key("none")); err != nil || len(list) != 0 {
 		e.Fatalf("list of nothing: %v, %v", list, err)
 	}
-	for _, name := range []string{"b", "a", "a-b", "c"} { // a-b sorts between a and what is below it
+	for _, name := range []string{"b", "a", "a-b", "c"} { // a-b sorts between a and the keys below a
 		e.commit(s, coord.Create(e.key("dir/"+name), nil))
 	}
 	e.commit(s, coord.Create(e.key("dir/a/below"), nil), coord.Create(e.key("dirt"), nil))
@@ -134,7 +135,7 @@ func testList(e *env) {
 func testSequenced(e *env) {
 	s, _ := e.open()
 	other, _ := e.open()
-	prefixes := []string{"zz-n_", "aa-n_", "mm-n_"} // names do not sort as they were made
+	prefixes := []string{"zz-n_", "aa-n_", "mm-n_"} // names do not sort in the order of their creation
 	var made []string
 	for i, prefix := range prefixes {
 		from := []coord.Session{s, other}[i%2]
@@ -208,7 +209,7 @@ func testReadsWait(e *env) {
 		r, err := s.Get(e.ctx, k)
 		answers <- answer{r, err}
 	}()
-	time.Sleep(100 * time.Millisecond) // the request is under way; nothing is asserted of it
+	time.Sleep(100 * time.Millisecond) // the request is under way; the test asserts nothing about it
 	client.Heal()
 	select {
 	case a := <-answers:
@@ -269,7 +270,7 @@ func testInvalid(e *env) {
 	e.absent(s, k)
 }
 
-// A key that a service does not take it refuses, and says so: that is an outcome, and no failed check.
+// A service refuses a key that it does not accept. The refusal is an outcome, and not a failed check.
 func testLetters(e *env) {
 	s, _ := e.open()
 	for _, name := range []string{"任务", "\U00020bb7野家", "\uf8ff", "\ufff0", "a\u0085b"} {
@@ -289,7 +290,7 @@ func testLetters(e *env) {
 		default:
 			e.Logf("%q: %v", name, err)
 		}
-		e.commit(s, coord.Delete(other, 0)) // which the refused commit has not done
+		e.commit(s, coord.Delete(other, 0)) // the refused commit has not deleted it
 	}
 }
 

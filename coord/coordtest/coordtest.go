@@ -1,5 +1,5 @@
-// Package coordtest is the conformance suite of coord: what every backend must do, as
-// tests. A backend's own test calls Run with a way to get clients of one real service.
+// Package coordtest is the conformance suite of coord: it tests the duties of every backend. A
+// backend's own test calls Run with a function that returns clients of one real service.
 //
 // The package also holds the fault decorator, [Intercept].
 package coordtest
@@ -21,7 +21,7 @@ type Client interface {
 	Cut()
 	// Heal brings the link back after Cut and LoseReplies.
 	Heal()
-	// LoseReplies lets requests through and swallows what the service answers.
+	// LoseReplies lets requests through and drops the answers of the service.
 	LoseReplies()
 }
 
@@ -55,8 +55,8 @@ func Run(t *testing.T, service Service) {
 		{"expired session ends and writes nothing", testExpired},
 		{"lease ends before the service gives up", testLease},
 		{"lease of a new session", testLeaseNew},
-		{"close is told to the service", testClose},
-		{"what is too large is refused", testLimits},
+		{"close ends the session at the service", testClose},
+		{"commits that are too large are refused", testLimits},
 		{"invalid operations are refused", testInvalid},
 		{"letters that not every service takes", testLetters},
 		{"ended context", testContext},
@@ -71,7 +71,7 @@ func Run(t *testing.T, service Service) {
 	}
 }
 
-// env is what a test of the suite works with.
+// env is the environment of one test of the suite.
 type env struct {
 	*testing.T
 	ctx     context.Context
@@ -151,7 +151,8 @@ func (e *env) await(what string, condition func() bool) {
 	}
 }
 
-// gone waits until key has vanished and returns when that was seen, on s's clock.
+// gone waits until key has vanished, and returns the time on s's clock at which the test noticed
+// it.
 func (e *env) gone(s coord.Session, key string) time.Duration {
 	e.Helper()
 	e.await(key+" vanishes", func() bool {

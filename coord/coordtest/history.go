@@ -77,7 +77,7 @@ func testLinearizable(e *env) {
 	}
 }
 
-// race is clients that set one key, and the history of their commits.
+// race has clients set one key, and records the history of their commits.
 type race struct {
 	*env
 	key   string

@@ -6,8 +6,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// Interceptor stands between the caller and a store: it may fail, delay or drop what passes.
-// A nil function lets everything through. The functions are called from any goroutine.
+// Interceptor stands between the caller and a store: it may fail, delay or drop requests and
+// answers. A nil function lets everything through. The functions are called from any goroutine.
 type Interceptor struct {
 	// Commit gets every commit, renewals included, and does it by calling next (or not).
 	Commit func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error)

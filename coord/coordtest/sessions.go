@@ -51,7 +51,7 @@ func testReconnect(e *env) {
 		e.Fatal("the session ended")
 	default:
 	}
-	// What is mine can be told from what another session made.
+	// The session can distinguish its own keys from those of another session.
 	_, err := s.Commit(e.ctx, coord.CreateBound(bound, nil))
 	e.wantCheck(err, 0, coord.ErrExists)
 	if r := e.get(s, bound); r.Session != id {
@@ -65,8 +65,8 @@ func testExpired(e *env) {
 	bound, k := e.key("bound"), e.key("k")
 	e.commit(s, coord.CreateBound(bound, nil), coord.Create(k, []byte("0")))
 	client.Cut()
-	// Requests of the old session that are still queued when it is over must not be sent
-	// by whatever comes after it.
+	// Requests of the old session that are still queued when it ends must not be sent by its
+	// successor.
 	var writers sync.WaitGroup
 	results := make(chan error, 8)
 	for range cap(results) {
@@ -134,8 +134,8 @@ func testClose(e *env) {
 	}
 }
 
-// testLease lets a session renew for a while, cuts it off, and compares the end of its lease
-// with the moment when the service let its key go. Both are read from one clock.
+// testLease lets a session renew for a while, cuts it off, and compares the end of its lease with
+// the moment when the service deleted its key. Both are read from one clock.
 func testLease(e *env) {
 	s, client := e.open()
 	observer, _ := e.open()
@@ -166,9 +166,9 @@ func testLease(e *env) {
 	if gone < end {
 		e.Fatalf("the service let go at %v, the lease lasted until %v", gone, end)
 	}
-	// Nothing that comes too late may move the base.
+	// No renewal that comes too late may move the base.
 	client.Heal()
-	e.await("the session is known to be over", func() bool {
+	e.await("the client has noticed the end of the session", func() bool {
 		select {
 		case <-s.Done():
 			return true

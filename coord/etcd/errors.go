@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// table maps what a server answered to the errors of the contract. What is not in it (a lost
+// table maps the answers of a server to the errors of the contract. Every other error (a lost
 // connection, no leader) leaves the outcome unknown.
 var table = []struct{ from, to error }{
 	{rpctypes.ErrLeaseNotFound, coord.ErrSessionEnded},
@@ -47,12 +47,12 @@ func answerError(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", coord.ErrUnknown, err)
 }
 
-// requestError is why a request was not answered, in words for people.
+// requestError is the reason why a request was not answered, in words for people.
 type requestError struct{ err error }
 
 func (e *requestError) Unwrap() error { return e.err }
 
-// Error returns what the library says last: before it stands what it has tried.
+// Error returns the last part of the library's text. The parts before it list the attempts.
 func (e *requestError) Error() string {
 	if errors.Is(e.err, context.DeadlineExceeded) {
 		return "no answer in time"

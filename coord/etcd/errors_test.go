@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// A server that has no space for a write says so before it does anything.
+// A server that has no space for a write refuses it before it does anything.
 func TestNoSpaceIsARefusal(t *testing.T) {
 	if err := answerError(t.Context(), rpctypes.ErrNoSpace); !errors.Is(err, coord.ErrRefused) || errors.Is(err, coord.ErrUnknown) {
 		t.Errorf("no space: %v; want %v", err, coord.ErrRefused)

@@ -79,7 +79,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// raw returns a client of the library, past everything that is tested.
+// raw returns a client of the library that bypasses the code under test.
 func raw(t *testing.T, addr string) *clientv3.Client {
 	t.Helper()
 	c, err := clientv3.New(clientv3.Config{Endpoints: []string{"http://" + addr}, Logger: zap.NewNop()})
@@ -90,8 +90,8 @@ func raw(t *testing.T, addr string) *clientv3.Client {
 	return c
 }
 
-// History that a watch has missed may be gone when its link is back: then everything watched has
-// to be read again.
+// The history that a watch has missed may be gone when its link is back: then every watched key must
+// be read again.
 func TestWatchOutlivesCompaction(t *testing.T) {
 	server := etcdserver.Start(t, 1)
 	c := newClient(t, etcd.Config{SessionTimeout: time.Minute}, server.Addrs()...)
@@ -191,7 +191,7 @@ func TestSessionEndedByOthers(t *testing.T) {
 	}
 }
 
-// The leader of three servers dies: sessions go on, with whatever server is left.
+// The leader of three servers dies: sessions go on with the remaining servers.
 func TestLeaderOfServersDies(t *testing.T) {
 	t.Parallel()
 	servers := etcdserver.Start(t, 3)
@@ -305,7 +305,7 @@ func TestStrangersAreRefused(t *testing.T) {
 	}
 }
 
-// oldServer says that it is a version, and nothing else.
+// oldServer answers with a version, and does nothing else.
 type oldServer struct {
 	pb.UnimplementedMaintenanceServer
 	version string
@@ -337,7 +337,7 @@ func TestBadVersionsAreRefused(t *testing.T) {
 	}
 }
 
-// One that was not there when the session was opened is refused when it is.
+// A server that was down when the session was opened is checked and refused when it is up.
 func TestBadVersionComesLater(t *testing.T) {
 	t.Parallel()
 	good := etcdserver.Start(t, 1)
@@ -373,8 +373,8 @@ func TestBadVersionComesLater(t *testing.T) {
 	}
 }
 
-// A server that led, was paused and wakes may end leases that were renewed meanwhile. Whatever ended
-// it, a lease is over before the takeover delay is.
+// A server that led, was paused and wakes may end leases that were renewed meanwhile. In all cases,
+// a lease is over before the takeover delay is.
 func TestTakeoverDelayOutlastsALease(t *testing.T) {
 	t.Parallel()
 	servers := etcdserver.Start(t, 3)
@@ -417,8 +417,8 @@ func TestTakeoverDelayOutlastsALease(t *testing.T) {
 	}
 }
 
-// A server that accepts and then says nothing costs requests some time, and no lease: the next try
-// may ask another one, and the connection is given up in the end.
+// A server that accepts connections and never answers costs requests some time, and no lease: the
+// next try may ask another one, and the connection is given up in the end.
 func TestHungServerCostsNoLease(t *testing.T) {
 	t.Parallel()
 	servers := etcdserver.Start(t, 3)

@@ -20,16 +20,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
-// link is the connections of one client. A server that hangs keeps its connection open, and the
-// library goes on sending it every third request of three servers; so a connection on which a
-// request was not answered in time, nor anything else, is closed here.
+// link is the connections of one client. A server that hangs keeps its connection open, and with three
+// servers the library goes on sending it every third request. So link closes a connection on which a
+// request was not answered in time and nothing else was received.
 type link struct {
 	clock coord.Clock
 	mu    sync.Mutex
 	conns map[*conn]bool
 }
 
-// conn notes when it was last written and read, on the lease clock.
+// conn records when it was last written and read, on the lease clock.
 type conn struct {
 	net.Conn
 	link          *link
@@ -68,7 +68,7 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// leave closes the connections that were written to since a moment, and not read from.
+// leave closes the connections that were written to, and not read from, since a moment.
 func (l *link) leave(since time.Duration) {
 	l.mu.Lock()
 	var silent []*conn
@@ -83,12 +83,12 @@ func (l *link) leave(since time.Duration) {
 	}
 }
 
-// attempt bounds one request by patience. A server that does not answer it in time is left.
-func (l *link) attempt(ctx context.Context, patience time.Duration) (context.Context, context.CancelFunc) {
+// attempt bounds one request by limit. It leaves a server that does not answer in time.
+func (l *link) attempt(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	began := l.clock()
-	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), patience)
+	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), limit)
 	stop := context.AfterFunc(ctx, func() {
-		if l.clock()-began >= patience*9/10 { // else somebody else has given up
+		if l.clock()-began >= limit*9/10 { // else the caller has given up
 			l.leave(began)
 		}
 	})
@@ -101,7 +101,7 @@ func (s *Store) connect(ctx context.Context) (*clientv3.Client, *link, error) {
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints:   s.cfg.Endpoints,
 		DialTimeout: 5 * time.Second, // of the log-in
-		// What gRPC allows at the least; requests have limits of their own.
+		// The least that gRPC allows; requests have limits of their own.
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 3 * time.Second,
 		PermitWithoutStream:  true,
@@ -121,7 +121,7 @@ func (s *Store) connect(ctx context.Context) (*clientv3.Client, *link, error) {
 	return client, l, nil
 }
 
-// reasons says why servers do not answer, which the library keeps to itself.
+// reasons returns why servers do not answer. The library does not report it.
 func (s *Store) reasons(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 300*time.Millisecond)
 	defer cancel()
@@ -134,7 +134,7 @@ func (s *Store) reasons(ctx context.Context) []string {
 	return list
 }
 
-// unreached says why a server that did not answer a request did not: whether it can be reached at all.
+// unreached returns why a server did not answer a request: mainly whether it can be reached at all.
 func unreached(ctx context.Context, endpoint string) string {
 	_, host, _ := strings.Cut(endpoint, "://")
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", host)
@@ -145,9 +145,9 @@ func unreached(ctx context.Context, endpoint string) string {
 	return "it accepts connections and does not answer as etcd does"
 }
 
-// patience is how long a request is waited for. One that took longer may still happen; it is
-// asked again, maybe of another server, while the lease holds.
-func patience(timeout time.Duration) time.Duration {
+// requestTimeout is how long the client waits for the answer to a request. A request that takes longer may
+// still be applied. The client repeats it, perhaps with another server, while the lease holds.
+func requestTimeout(timeout time.Duration) time.Duration {
 	return min(max(timeout/5, time.Second), timeout/2, 5*time.Second)
 }
 
@@ -174,9 +174,9 @@ func parseEndpoint(text string) (string, error) {
 	return scheme + "://" + a.String(), nil
 }
 
-// oldest are the first good releases of the lines that have bad ones: earlier ones ended leases
-// that were renewed in time (etcd issues 12528 and 15247), renewed leases that were over
-// (20590), and answered reads with the past after a pause (20418).
+// oldest lists the first good release of each line that has bad ones. Earlier releases ended leases
+// that were renewed in time (etcd issues 12528 and 15247), renewed leases that were over (20590), and
+// answered reads with old values after a pause (20418).
 var oldest = map[[2]int]int{{3, 5}: 28, {3, 6}: 9}
 
 // checkVersion refuses servers on which leases do not hold.
@@ -185,7 +185,7 @@ func checkVersion(endpoint, version string) error {
 	var n [3]int
 	parts := strings.Split(plain, ".")
 	for i := range min(len(parts), 3) {
-		n[i], _ = strconv.Atoi(parts[i]) // 0 for what is not a number: no good version has that
+		n[i], _ = strconv.Atoi(parts[i]) // 0 for a part that is not a number: no good version has that
 	}
 	line := [2]int{n[0], n[1]}
 	first, listed := oldest[line]

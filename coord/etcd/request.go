@@ -22,7 +22,7 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 	}
 	if err := ss.alive(ctx); err != nil {
 		if !errors.Is(err, coord.ErrSessionEnded) {
-			err = errors.Join(coord.ErrUnknown, err) // never sent, but the caller need not tell that apart
+			err = errors.Join(coord.ErrUnknown, err) // never sent, but the caller need not distinguish that
 		}
 		return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, err)
 	}
@@ -57,13 +57,13 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 	return nil, fmt.Errorf("commit: %s: %w: refused without a failed check", ops[0].Key, coord.ErrUnknown)
 }
 
-// state is what is known of a key.
+// state is the last read or expected state of a key.
 type state struct {
 	exists  bool
 	version int64
 }
 
-// step returns what an operation makes of a key, or why it fails.
+// step returns the state of a key after an operation, or the error of the operation.
 func step(s state, op coord.Op) (state, error) {
 	if op.Kind <= coord.KindCreateSequenced {
 		if s.exists {
@@ -119,7 +119,7 @@ func (ss *session) newTxn(ops []coord.Op) *txn {
 			}
 		}
 		after, err := step(before, op)
-		if err != nil { // it contradicts an earlier operation: let the whole fail
+		if err != nil { // it contradicts an earlier operation: the whole commit fails
 			t.compares = append(t.compares, clientv3.Compare(clientv3.CreateRevision(ss.mark), "=", 0))
 		}
 		assumed[op.Key] = after
@@ -149,9 +149,9 @@ func (ss *session) alive(ctx context.Context) error {
 	}
 }
 
-// attempt bounds one request: by ctx, the session's life and patience.
+// attempt bounds one request: by ctx, the life of the session and requestTimeout.
 func (ss *session) attempt(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := ss.link.attempt(ctx, patience(ss.info.Timeout))
+	ctx, cancel := ss.link.attempt(ctx, requestTimeout(ss.info.Timeout))
 	stop := context.AfterFunc(ss.life, cancel)
 	return ctx, func() { stop(); cancel() }
 }

@@ -45,7 +45,7 @@ func newSession(s *Store, client *clientv3.Client, link *link, lease clientv3.Le
 	return ss
 }
 
-// begin runs f beside the session. It reports false, and does not run it, if the session is over.
+// begin runs f in a goroutine of the session. It reports false, and does not run f, if the session is over.
 func (ss *session) begin(f func()) bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -56,15 +56,15 @@ func (ss *session) begin(f func()) bool {
 	return true
 }
 
-// stop ends what runs beside the session, its watches included. Nothing begins after it.
+// stop ends the goroutines of the session, its watches included. None begins after it.
 func (ss *session) stop() {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	ss.cancel()
 }
 
-// keepAlive lets the service hear of the session for as long as it lives. It moves no lease:
-// that takes a renewal, which shows that the member is still there, too.
+// keepAlive sends signs of life to the service for as long as the session lives. It moves no lease: only a
+// renewal does, which also proves that the member still exists.
 func (ss *session) keepAlive() {
 	beat := ss.info.Timeout / 3
 	for {
@@ -86,8 +86,9 @@ func (ss *session) keepAlive() {
 	}
 }
 
-// checkRest asks servers for their versions that were not there when the first session was opened, until all have
-// answered. One that cannot be trusted may lead, so it ends the session, and no other is opened.
+// checkRest asks the servers that did not answer when the first session was opened for their versions, until all
+// have answered. A server that cannot be trusted may lead. It therefore ends the session, and no other session is
+// opened.
 func (ss *session) checkRest() {
 	s := ss.store
 	for {
@@ -131,7 +132,7 @@ func (ss *session) renewLease(ctx context.Context) error {
 	return nil
 }
 
-// outcome maps the error of a request and notes what it says about connection and session.
+// outcome maps the error of a request, and records what it means for connection and session.
 func (ss *session) outcome(ctx context.Context, err error) error {
 	err = answerError(ctx, err)
 	if errors.Is(err, coord.ErrSessionEnded) {
@@ -147,7 +148,7 @@ func (ss *session) outcome(ctx context.Context, err error) error {
 		}
 	case err == nil || !isUnavailable(err):
 		ss.info.Connected, ss.info.Err = true, nil
-	case !errors.Is(context.Cause(ctx), context.Canceled): // the caller lost interest, nothing is known
+	case !errors.Is(context.Cause(ctx), context.Canceled): // the caller has given up, so the outcome is unknown
 		ss.info.Connected, ss.info.Err = false, &requestError{err}
 	}
 	return err
@@ -226,7 +227,7 @@ func (ss *session) Renew(ctx context.Context, op coord.Op) error {
 	}()
 	_, err := ss.Commit(ctx, op)
 	if rerr := <-renewed; err == nil && rerr != nil {
-		// The commit is known; what is not known is whether it helped.
+		// The commit has succeeded, but it may not have renewed the lease.
 		ss.store.log.Debug("lease not renewed", "error", rerr)
 		return nil
 	}

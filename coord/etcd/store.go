@@ -2,15 +2,14 @@
 //
 // # The model
 //
-// A session is one lease and one client, and never becomes another session: when etcd says
-// that the lease is gone, Done is closed and the client is thrown away. A key of the session,
-// below [SessionsPrefix], lives as long as the lease; every commit checks that it is still the
-// one that the session created, so that nothing is written in the name of a session that is
-// over, however late a request arrives.
+// A session is one lease and one client, and never becomes another session: when etcd reports that the lease is
+// gone, Done is closed and the client is thrown away. A key of the session, below [SessionsPrefix], lives as long
+// as the lease; every commit checks that it is still the one that the session created. So nothing is written in the
+// name of a session that is over, no matter how late a request arrives.
 //
-// Keys are etcd keys below the configured prefix; a bound key is attached to the session's
-// lease, a sequenced one besides has a name of its own and is ordered by its create revision. A
-// version is etcd's version of the key less one. Absence is proven by create revision 0.
+// Keys are etcd keys below the configured prefix; a bound key is attached to the session's lease; a sequenced one
+// also has a unique name, and is ordered by its create revision. A version is etcd's version of the key less one.
+// Absence is proven by create revision 0.
 //
 // # The lease
 //
@@ -21,11 +20,11 @@
 // checked commit, both timed from before the first send. Versions of etcd that let live leases
 // end, or renewed dead ones, are refused.
 //
-// The end of a lease proves little all the same. A leader that was paused and wakes ends leases
-// that others have renewed meanwhile: it asks whether it still leads only if it has not ticked for
-// three ticks, and its ticker wakes first. Hence the takeover delay is the whole TTL of the lease that is
-// gone, whatever that of the leader is: every renewal writes, at the version that it knows, a key that is
-// gone with the lease, so that none is newer than that.
+// The end of a lease still proves little. An etcd leader that was paused and wakes ends leases that were renewed
+// meanwhile at another leader: it asks whether it still leads only if it has not ticked for three ticks, and its
+// ticker wakes first. Hence the takeover delay is the whole TTL of the lease that is gone, regardless of the TTL of
+// the leader's own lease. Every renewal writes a key at the version that it last read, and that key is deleted with
+// the lease. So no renewal is newer than the deletion.
 package etcd
 
 import (
@@ -68,7 +67,7 @@ type Config struct {
 	Username, Password string
 	// TLS is used for https endpoints; it may hold a client certificate.
 	TLS *tls.Config
-	// Logger receives what the client has to say; nil discards it.
+	// Logger receives the messages of the client; nil discards them.
 	Logger *slog.Logger
 }
 
@@ -98,8 +97,8 @@ type Store struct {
 	clock coord.Clock
 
 	mu      sync.Mutex
-	probed  map[string]bool // endpoints whose version is known to be good
-	refused error           // because of another one's
+	probed  map[string]bool // endpoints whose version was found to be good
+	refused error           // because of the version of another endpoint
 }
 
 // New returns a store. It does not connect.
@@ -134,13 +133,13 @@ func (s *Store) Open(ctx context.Context) (coord.Session, error) {
 	return ss, nil
 }
 
-// openError says why no session was opened.
+// openError returns why no session was opened.
 func (s *Store) openError(ctx context.Context, err error) error {
 	if !isUnavailable(err) {
 		return fmt.Errorf("etcd: %w", err)
 	}
 	if ctx.Err() != nil {
-		err = context.Cause(ctx) // nothing that has an outcome was asked for
+		err = context.Cause(ctx) // no request with an outcome was sent
 	}
 	return &coord.UnansweredError{Service: "etcd", Reasons: s.reasons(ctx), Err: err}
 }
@@ -177,8 +176,8 @@ func (s *Store) open(ctx context.Context, client *clientv3.Client, link *link) (
 	return ss, nil
 }
 
-// grant asks for a lease until it has one: one too many ends by itself. The service counts the full
-// time from the grant, which comes later than base.
+// grant asks for a lease until it has one. A superfluous lease ends by itself. The service counts the full time
+// from the grant, which comes later than base.
 func (s *Store) grant(
 	ctx context.Context,
 	client *clientv3.Client,
@@ -186,7 +185,7 @@ func (s *Store) grant(
 ) (lease *clientv3.LeaseGrantResponse, base time.Duration, err error) {
 	for {
 		base = s.clock()
-		attempt, cancel := link.attempt(ctx, patience(s.cfg.SessionTimeout))
+		attempt, cancel := link.attempt(ctx, requestTimeout(s.cfg.SessionTimeout))
 		lease, err = client.Grant(attempt, int64((s.cfg.SessionTimeout+time.Second-1)/time.Second))
 		err = answerError(attempt, err)
 		cancel()
@@ -200,8 +199,8 @@ func (s *Store) grant(
 	}
 }
 
-// probe asks the servers what version they are until one has answered, and refuses those whose leases cannot be
-// trusted. Those that do not answer are asked again by the sessions: see checkRest.
+// probe asks the servers for their versions until one has answered, and refuses servers whose leases cannot be
+// trusted. Sessions ask the others again: see checkRest.
 func (s *Store) probe(ctx context.Context, client *clientv3.Client) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -211,7 +210,7 @@ func (s *Store) probe(ctx context.Context, client *clientv3.Client) error {
 	return s.ask(ctx, client)
 }
 
-// ask asks those servers for their version that have not answered yet. It fails if one is to be refused, or if none
+// ask asks the servers that have not answered yet for their versions. It fails if one must be refused, or if none
 // has ever answered. The caller holds mu.
 func (s *Store) ask(ctx context.Context, client *clientv3.Client) error {
 	type answer struct {

@@ -15,14 +15,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// strangerPatience is how long a server may take to answer a stranger.
-const strangerPatience = 2 * time.Second
+// strangerTimeout is how long a server may take to answer a stranger.
+const strangerTimeout = 2 * time.Second
 
-// OpenToAll reports whether any client that reaches one of the servers may read a key, whether that exists or not: it is asked
-// for without a username and without a client certificate, as a stranger asks. That a username is configured proves
-// nothing: etcd ignores it until authentication is enabled, and may ask for certificates and not insist on them. False
-// means that at least one server has answered and refused, and none has let a stranger in; it does not mean that no other
-// user of etcd may read the key. An error means that it is not known.
+// OpenToAll reports whether any client that reaches one of the servers may read a key, which need not exist. It reads the
+// key as a stranger would: without a username and without a client certificate. A configured username proves nothing: etcd
+// ignores it until authentication is enabled, and may ask for certificates without insisting on them. False means that at
+// least one server has answered and refused, and none has let a stranger in. It does not mean that no other user of etcd
+// may read the key. After an error the answer is unknown.
 func (s *Store) OpenToAll(ctx context.Context, key string) (bool, error) {
 	answers := make([]error, len(s.cfg.Endpoints))
 	var asked sync.WaitGroup
@@ -48,9 +48,9 @@ func (s *Store) OpenToAll(ctx context.Context, key string) (bool, error) {
 	return false, failed
 }
 
-// asStranger reads a key as a stranger would. The error matches coord.ErrUnauthorized if the server refuses him.
+// asStranger reads a key as a stranger would. The error matches coord.ErrUnauthorized if the server refuses it.
 func (s *Store) asStranger(ctx context.Context, endpoint, key string) error {
-	ctx, cancel := context.WithTimeout(ctx, strangerPatience)
+	ctx, cancel := context.WithTimeout(ctx, strangerTimeout)
 	defer cancel()
 	cfg := s.cfg
 	cfg.Endpoints, cfg.Username, cfg.Password = []string{endpoint}, "", ""
@@ -71,8 +71,8 @@ func (s *Store) asStranger(ctx context.Context, endpoint, key string) error {
 	return answerError(ctx, err)
 }
 
-// knock finds out whether a server lets in a client without a certificate, which to gRPC looks like one that is
-// away.
+// knock finds out whether a server accepts a client without a certificate. To gRPC, a server that refuses such a client
+// looks like one that is down.
 func knock(ctx context.Context, how *http.Transport, endpoint string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/version", nil)
 	if err != nil {

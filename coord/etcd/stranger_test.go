@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 )
 
-// withTLS serves an etcd server over TLS, and asks clients for certificates as it is told.
+// withTLS serves an etcd server over TLS, and asks clients for certificates as ask requires.
 func withTLS(t *testing.T, to string, certificate tls.Certificate, ask tls.ClientAuthType) (endpoint string) {
 	t.Helper()
 	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, ClientAuth: ask, NextProtos: []string{"h2", "http/1.1"}})
@@ -47,7 +47,7 @@ func withTLS(t *testing.T, to string, certificate tls.Certificate, ask tls.Clien
 	return "https://" + l.Addr().String()
 }
 
-// A certificate of the client protects what is in etcd only where the servers insist on one.
+// A client certificate protects the data in etcd only if the servers insist on one.
 func TestClientCertificatesThatAreNotAskedFor(t *testing.T) {
 	server := etcdserver.Start(t, 1)
 	maker := httptest.NewTLSServer(nil)

@@ -15,7 +15,7 @@ import (
 // sent: a watch that begins at a past revision would be served late, in rounds of 100 ms.
 type watches struct{ set watchset.Set[subs] }
 
-// subs is what is open on the server for one key that is watched, by kind.
+// subs are the open watches on the server for one watched key, by kind.
 type subs [2]*sub
 
 // sub is one watch on the server.
@@ -43,7 +43,7 @@ const (
 // Watch implements coord.Session.
 func (ss *session) Watch(key string, hint func()) (stop func()) { return ss.watches.set.Add(key, hint) }
 
-// open makes sure that a key which is watched here is watched on the server.
+// open ensures that a key which is watched here is watched on the server.
 func (w *watches) open(ctx context.Context, ss *session, key string, kind watchKind) error {
 	var s *sub
 	over := false

@@ -73,7 +73,7 @@ func (c *Client) Cut() { c.pass(false, false) }
 // CutRequests takes the link down in one direction: nothing arrives at the service.
 func (c *Client) CutRequests() { c.pass(false, true) }
 
-// CutReplies takes the link down in the other: what the service says does not arrive here.
+// CutReplies takes the link down in the other direction: the answers of the service do not arrive here.
 func (c *Client) CutReplies() { c.pass(true, false) }
 
 // Heal brings the link up. Sessions that the service ended meanwhile hear of it.
@@ -99,7 +99,7 @@ func (c *Client) Pause() { c.change(func() { c.awake.set(false) }) }
 // Resume ends Pause.
 func (c *Client) Resume() { c.change(func() { c.awake.set(true) }) }
 
-// Kill ends the client's process for good. Its sessions stay with the service until they expire.
+// Kill ends the client's process permanently. Its sessions stay with the service until they expire.
 func (c *Client) Kill() {
 	s := c.service
 	s.mu.Lock()
@@ -111,7 +111,7 @@ func (c *Client) Kill() {
 	default:
 		close(c.killed)
 	}
-	c.awake.set(true) // what is left of the process in this one has to end
+	c.awake.set(true) // goroutines of the killed process must end
 	c.mu.Unlock()
 	for _, ss := range s.sessions {
 		if ss.client == c {
@@ -136,9 +136,8 @@ func (c *Client) Drift(rate float64) { c.rate = rate }
 // SetTimeout sets the session timeout that the client's sessions are granted. It must be called before Open.
 func (c *Client) SetTimeout(timeout time.Duration) { c.timeout = timeout }
 
-// Move lets the client use another server. As with real services, that one must not be behind what
-// the client's sessions have seen, so it catches up; one that is cut off and cannot refuses the client,
-// which stays where it is.
+// Move lets the client use another server. As with real services, that one must not be behind what the client's sessions
+// have seen, so it catches up. A server that is cut off cannot catch up and refuses the client, which stays where it is.
 func (c *Client) Move(server int) {
 	s := c.service
 	s.mu.Lock()
@@ -162,7 +161,7 @@ func (c *Client) Move(server int) {
 	s.later(s.notifyAll)
 }
 
-// ID returns the number by which Faults and Commits know the client.
+// ID returns the number of the client in Faults and Commits.
 func (c *Client) ID() int { return c.id }
 
 // Server returns the number of the server that the client uses.
@@ -214,8 +213,8 @@ func (c *Client) heard() bool {
 	return c.there.isOpen() && c.awake.isOpen()
 }
 
-// rouse waits while the process is paused. Those who waited go on one after the other, in an order
-// that depends on who they are and not on who came first.
+// rouse waits while the process is paused. The callers that waited go on one after the other, in an order that depends on
+// their identity and not on their arrival.
 func (c *Client) rouse() {
 	for {
 		c.mu.Lock()
@@ -229,7 +228,7 @@ func (c *Client) rouse() {
 	}
 }
 
-// caller returns some microseconds that tell the parts of a process apart.
+// caller returns a number of microseconds that differs between the parts of a process.
 func caller() time.Duration {
 	var pcs [16]uintptr
 	h := fnv.New32a()
@@ -249,8 +248,8 @@ type call struct {
 	done   <-chan struct{} // of its session
 }
 
-// wait waits until the channel that next returns is one that is closed already. Those who waited
-// for one thing do not go on at one instant: each takes its own time again.
+// wait waits until next returns a channel that is closed already. Callers that waited for the same channel do not go on at
+// the same instant: each one sleeps for its own time again.
 func (c call) wait(next func() <-chan struct{}, again time.Duration) error {
 	for {
 		open := next()
@@ -333,7 +332,7 @@ func (c call) answer(back time.Duration) error {
 	return c.over()
 }
 
-// delivery asks what becomes of a request.
+// delivery decides the fate of a request.
 func (c *Client) delivery(commit bool, key string) Delivery {
 	decide := c.service.cfg.Faults.Request
 	if decide == nil {

@@ -15,7 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 )
 
-// A sequenced key keeps its number when there are keys below it, in whatever order they are looked at.
+// A sequenced key keeps its number when there are keys below it, regardless of the order of the map.
 func TestSequenceWithKeysBelow(t *testing.T) {
 	s, err := mem.New(mem.Config{}).Client().Open(t.Context())
 	if err != nil {
@@ -44,7 +44,7 @@ func TestConformance(t *testing.T) {
 	coordtest.Run(t, func(*testing.T) coordtest.Client { return service.Client() })
 }
 
-// What is late and lossy within the rules must not break the contract.
+// Delays and losses within the rules must not break the contract.
 func TestConformanceOfARoughService(t *testing.T) {
 	t.Parallel()
 	seed := maphash.MakeSeed()
@@ -102,12 +102,12 @@ func TestIsolatedServer(t *testing.T) {
 		select {
 		case <-victim.Done():
 		default:
-			t.Error("the victim is not told")
+			t.Error("the victim does not learn of the end of its session")
 		}
 	})
 }
 
-// A server may lag behind; a session sees its own commits all the same, and never goes back when it
+// A server may lag behind. A session still sees its own commits, and never goes back in time when it
 // moves.
 func TestLaggingServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestLaggingServer(t *testing.T) {
 	})
 }
 
-// A process that is paused sends nothing and learns nothing; its session may end meanwhile.
+// A paused process sends and receives nothing; its session may end meanwhile.
 func TestPausedClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{Timeout: 10 * time.Second, Latency: time.Millisecond})
@@ -172,7 +172,7 @@ func TestPausedClient(t *testing.T) {
 	})
 }
 
-// Requests and answers can be lost each for itself.
+// Requests and answers can be lost independently.
 func TestOneWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{Timeout: 10 * time.Second, Latency: time.Millisecond})
@@ -201,7 +201,7 @@ func TestOneWay(t *testing.T) {
 	})
 }
 
-// A clock that runs slow makes a lease that its owner believes in for too long, by as much.
+// With a slow clock, the owner of a lease takes it for valid too long, in proportion to the drift.
 func TestDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{Timeout: 10 * time.Second})
@@ -216,8 +216,8 @@ func TestDrift(t *testing.T) {
 	})
 }
 
-// A session that was silent almost until its end commits a write, and ends all the same, since the
-// service hears of it too late: its lease must not have been prolonged.
+// A session that was silent almost until its end commits a write and still ends, since the service
+// hears of it too late. Its lease must not have been prolonged.
 func TestLeaseAfterASilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const tick = 2 * time.Second

@@ -38,7 +38,7 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 		return nil, fail(c.sleep(delivery.Back))
 	}
 	if err := c.arrive(delivery.There); err != nil {
-		return nil, fail(err) // it never reached the service, but no client can know that
+		return nil, fail(err) // it never reached the service, but a client cannot be certain of that
 	}
 	if err := c.wait(ss.storeReachable, delivery.There); err != nil {
 		return nil, fail(err)
@@ -81,7 +81,8 @@ func (ss *session) until(condition func(*server) bool) <-chan struct{} {
 	return newGate().open
 }
 
-// apply is the service's side of a commit: all of it under one lock. N is the change.
+// apply is the service's side of a commit: all of it under one lock. It returns the number of the
+// change as n.
 func (ss *session) apply(ops []coord.Op) (results []coord.Result, n int64, err error) {
 	s := ss.service
 	s.mu.Lock()

@@ -17,15 +17,15 @@ type server struct {
 	moved   chan struct{}
 }
 
-// change is one that has not arrived yet.
+// change is a change of the store that has not arrived yet.
 type change struct {
 	n    int64
 	at   time.Duration // when it may arrive
 	keys map[string]*node
 }
 
-// Isolate cuts a server off from the store: it goes on answering reads and pings, from what it
-// knows, and what it is sent goes no further.
+// Isolate cuts a server off from the store: it goes on answering reads and pings from its own
+// state, and does not pass requests on.
 func (s *Service) Isolate(server int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,7 +64,7 @@ func (srv *server) send(n int64, keys map[string]*node) {
 	srv.catchUp()
 }
 
-// catchUp takes in what has arrived, and hints at it.
+// catchUp applies the changes that have arrived, and sends hints about them.
 func (srv *server) catchUp() {
 	arrived := 0
 	for !srv.cut && arrived < len(srv.queue) && srv.queue[arrived].at <= srv.service.now() {
@@ -95,7 +95,7 @@ func (srv *server) catchUp() {
 	}
 }
 
-// wake lets those look again who wait for the server.
+// wake wakes the callers that wait for the server.
 func (srv *server) wake() {
 	close(srv.moved)
 	srv.moved = make(chan struct{})

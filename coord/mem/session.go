@@ -25,7 +25,7 @@ type session struct {
 	base    time.Duration
 	renewed coord.Renewals // with a Tick
 	expired bool
-	closed  bool  // by the client, which says nothing more
+	closed  bool  // by the client, which sends nothing more
 	end     int64 // the change that removed its keys
 	expiry  *time.Timer
 	ping    *time.Timer
@@ -52,7 +52,7 @@ func (ss *session) pinged() {
 	ss.ping.Reset(ss.timeout / 3)
 }
 
-// touch is called when a server has heard of the session.
+// touch is called when a server has received a sign of life of the session.
 func (ss *session) touch() {
 	s := ss.service
 	if ss.server().cut {

@@ -10,14 +10,14 @@
 //	  ▲  awake?         link               │
 //	  └──────────back──── server ◀─────────┘ a change arrives at each server in order, maybe later
 //
-// Commits are made in the store; reads, watches and answers come from the client's server, which
-// may lag behind or be cut off from the store. The service ends a session when it has not heard of
-// it for the timeout; what a server hears reaches it a little later, or never. The client learns of
-// it only when that can reach it.
+// Commits are made in the store; reads, watches and answers come from the client's server, which may lag behind or be
+// cut off from the store. The service ends a session when it has not heard of it for the timeout. Signs of life that
+// a server receives reach the service a little later, or never. The client learns of the end only when the service
+// can reach it.
 //
-// By default nothing goes wrong, and nothing is late. What can: a link that is cut (both ways, or
-// one), a process that is paused or killed, a clock that runs wrong, a server that is cut off, and
-// whatever [Faults] decide about single requests.
+// By default nothing goes wrong, and nothing is late. The possible faults are a link that is cut (both ways, or one),
+// a process that is paused or killed, a clock that runs wrong, a server that is cut off, and the faults of single
+// requests that [Faults] decides about.
 //
 // All waiting is done with timers and channels, so that a service may live in a
 // testing/synctest bubble. Nothing is kept when the process ends.
@@ -35,33 +35,33 @@ import (
 type Config struct {
 	// Timeout is granted to the sessions of clients that ask for none of their own; default 20 s.
 	Timeout time.Duration
-	// TakeoverDelay is what leaders wait before they take over, [coord.OwnTimeout] as with etcd; default Tick.
+	// TakeoverDelay is how long leaders wait before they take over, [coord.OwnTimeout] as with etcd; default Tick.
 	TakeoverDelay time.Duration
-	// Tick, if set, makes the service count sessions as ZooKeeper does: servers tell it whom they
-	// have heard of up to half a tick later, so that a lease is proven by two writes.
+	// Tick, if set, makes the service count sessions as ZooKeeper does: servers report the sessions that they have
+	// heard of up to half a tick later, so that a lease is proven by two writes.
 	Tick time.Duration
 	// Latency is how long a request and its answer take together; default 0.
 	Latency time.Duration
 	// Servers is how many there are; default 1. Clients use them by turns.
 	Servers int
-	// Faults decide what goes wrong; the zero value lets everything pass.
+	// Faults injects faults; the zero value lets everything pass.
 	Faults Faults
 	// Applied, if set, is called with every change of the store, one after the other. It must not call
 	// the service.
 	Applied func(Commit)
 }
 
-// Faults decide about single events, by whatever they like. They are called from any goroutine,
-// and must not call the service. Nil functions decide that all is well.
+// Faults decides about single events. Its functions are called from any goroutine, and must not call the service. A
+// nil function injects no fault.
 type Faults struct {
-	// Request decides what becomes of a request.
+	// Request decides the fate of a request.
 	Request func(Request) Delivery
-	// Lag is how much later than the store a server has a change.
+	// Lag is the delay after which a server has a change of the store.
 	Lag func(server int, change int64) time.Duration
-	// Touch is how much later the service hears that a server has heard of a session; negative
-	// for never. A service with a Tick expects at most half of it.
+	// Touch is the delay after which the service hears that a server has heard of a session; negative for never. A
+	// service with a Tick expects at most half of it.
 	Touch func(session string, at time.Duration) time.Duration
-	// Hint is how much later than its server a client hears of a change; negative for never.
+	// Hint is the delay after which a client hears of a change that its server has; negative for never.
 	Hint func(Notice) time.Duration
 }
 
@@ -71,20 +71,20 @@ type Request struct {
 	At     time.Duration
 	Commit bool
 	Key    string // the first
-	Nth    int    // how many such requests the client sent at this very time before
+	Nth    int    // how many equal requests the client has sent at the same instant before this one
 }
 
-// Notice is a hint on its way to one of those who watch a key.
+// Notice is a hint on its way to one watch of a key.
 type Notice struct {
 	Session, Key string
-	Watch        int // which of those of the session
+	Watch        int // the number of the watch within its session
 	At           time.Duration
 }
 
-// Delivery is what becomes of a request.
+// Delivery is the fate of a request.
 type Delivery struct {
-	There time.Duration // until it arrives, besides the service's latency
-	Back  time.Duration // until its answer does
+	There time.Duration // until it arrives, in addition to the service's latency
+	Back  time.Duration // until its answer arrives
 	// Lost: it never arrives. Late: its sender gives up, and then it arrives. Mute: its answer
 	// never arrives. Each leaves a commit's outcome unknown; reads are only late.
 	Lost, Late, Mute bool
@@ -154,14 +154,14 @@ func New(cfg Config) *Service {
 
 func (s *Service) now() time.Duration { return time.Since(s.start) }
 
-// Keys returns the number of keys, for tests that look for litter.
+// Keys returns the number of keys, for tests that look for leftovers.
 func (s *Service) Keys() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.keys)
 }
 
-// Records returns all that the store holds at this moment.
+// Records returns all records of the store at this moment.
 func (s *Service) Records() map[string]coord.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,7 +199,7 @@ func (s *Service) expire(ss *session) {
 	s.later(func() { s.notify(ss) })
 }
 
-// later does something, with the lock, when what the service says now has reached its clients.
+// later calls f, with the lock held, when the present messages of the service have reached its clients.
 func (s *Service) later(f func()) {
 	after(s.cfg.Latency, func() {
 		s.mu.Lock()
@@ -208,8 +208,8 @@ func (s *Service) later(f func()) {
 	})
 }
 
-// after does something in a while, or at once. Timers that are due at once are not used: those of one synctest bubble
-// share what the race detector of Go 1.26 keeps for one thread, and two at a time crash it.
+// after calls f after a delay, or at once. It uses no timer that is due at once: the timers of one synctest bubble
+// share the state that the race detector of Go 1.26 keeps for one thread, and two at a time crash it.
 func after(d time.Duration, f func()) {
 	if d <= 0 {
 		go f()
@@ -218,7 +218,7 @@ func after(d time.Duration, f func()) {
 	time.AfterFunc(d, f)
 }
 
-// notify lets the client know that its session is over, if that can reach it now.
+// notify closes a session that is over at its client, if the client can be reached now.
 func (s *Service) notify(ss *session) {
 	if ss.expired && (ss.client.dead() || ss.client.reachable() && ss.server().has >= ss.end) {
 		ss.over()

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// armed says which watches of a key are set, by kind: a read arms one, an event disarms it.
+// armed records which watches of a key are set, by kind: a read arms one, an event disarms it.
 type armed [2]bool
 
 type watchKind int
@@ -29,9 +29,9 @@ func (ss *session) disarm(key string, kind watchKind) (was bool) {
 }
 
 // changed hints at a change of key that has arrived at the server; made reports whether the key was
-// created or deleted. A client that is cut off could hear of it when its link heals at the
-// earliest; that it hears of it at once does no harm, since hints
-// are useful only together with reads, which wait.
+// created or deleted. A real client that is cut off hears of a change when its link heals at the
+// earliest. That this one hears of it at once does no harm, since hints are useful only together
+// with reads, and these wait.
 func (srv *server) changed(key string, made bool) {
 	for _, ss := range srv.service.sessions {
 		if ss.server() != srv {
@@ -62,7 +62,7 @@ func (ss *session) fire(key string, kind watchKind) {
 	}
 }
 
-// rewatch moves a session's watches to another server: what differs there has changed.
+// rewatch moves a session's watches to another server. A key that differs there counts as changed.
 func (ss *session) rewatch(from, to *server) {
 	if from == to {
 		return

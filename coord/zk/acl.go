@@ -14,19 +14,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// Access is who may use the znodes below a key, as ZooKeeper has it.
+// Access reports which identities may use the znodes below a key.
 type Access struct {
-	Znodes  int      // how many were looked at
-	Open    []string // the keys of those that every client which reaches ZooKeeper may use
+	Znodes  int      // the number of znodes that were checked
+	Open    []string // the keys of those that any client of ZooKeeper may use
 	Foreign []string // the keys of those that other identities may use, or this one may not
 	Kept    []string // the keys of those of both kinds whose ACL this identity may not change
-	// Owners are who may change those of Kept, in order and each once: a user, or "scheme:id" of another kind. ZooKeeper
-	// shows no ACL of a znode to those who may not read it, so that they may be fewer than there are, or none.
+	// Owners are the identities that may change the znodes of Kept, in order and each once: a user, or "scheme:id" of
+	// another kind. The list may be incomplete or empty, since ZooKeeper shows the ACL of a znode only to identities
+	// that may read it.
 	Owners []string
 }
 
-// CheckAccess compares who may use the znode of a key, and all below it, with the identity of a session of this
-// package. A key that does not exist has no znodes. After an error it returns what it has seen.
+// CheckAccess compares the ACLs of the znode of a key, and of all znodes below it, with the identity of a session of
+// this package. A key that does not exist has no znodes. With an error it returns its findings so far.
 func CheckAccess(ctx context.Context, session coord.Session, root string) (Access, error) {
 	ss, err := withIdentity(session)
 	if err != nil {
@@ -37,9 +38,9 @@ func CheckAccess(ctx context.Context, session coord.Session, root string) (Acces
 	return found, err
 }
 
-// SampleAccess is CheckAccess for the znode of a key, those directly below it, and as many of the others as rest says
-// at most, which every call chooses by chance. It reads no more of a large tree than of a small one, but for the names
-// of what is below those that it looks at.
+// SampleAccess is CheckAccess for the znode of a key, those directly below it, and at most rest others, which every call
+// chooses at random. It reads no more of a large tree than of a small one, except for the names of the children of the
+// znodes that it checks.
 func SampleAccess(ctx context.Context, session coord.Session, root string, rest int) (Access, error) {
 	ss, err := withIdentity(session)
 	if err != nil {
@@ -55,7 +56,7 @@ func SampleAccess(ctx context.Context, session coord.Session, root string, rest 
 	if len(top) == 0 || err != nil {
 		return found, err
 	}
-	below := map[string][]string{} // what was listed
+	below := map[string][]string{} // the children of the keys that were listed
 	seen := map[string]bool{}
 	for range rest { // ways down
 		for key := top[rand.IntN(len(top))]; len(seen) < rest; {
@@ -81,12 +82,12 @@ func SampleAccess(ctx context.Context, session coord.Session, root string, rest 
 	return found, nil
 }
 
-// compare notes who may use a znode. It returns errSkip for one that another identity has to itself.
+// compare records the access to a znode. It returns errSkip for a znode that only another identity may use.
 func (ss *session) compare(ctx context.Context, key string, found *Access) error {
 	acl, _, err := ss.acl(ctx, key)
 	switch {
 	case errors.Is(err, coord.ErrNotFound):
-		return nil // it has gone meanwhile
+		return nil // it was deleted meanwhile
 	case errors.Is(err, coord.ErrUnauthorized):
 		found.Znodes++
 		found.Foreign = append(found.Foreign, key)
@@ -113,7 +114,7 @@ func (ss *session) compare(ctx context.Context, key string, found *Access) error
 	return nil
 }
 
-// owners returns who may change an ACL, and whether that leaves out the identity of the session.
+// owners returns the identities that may change an ACL, and whether the identity of the session is not among them.
 func (ss *session) owners(acl []zk.ACL) (names []string, kept bool) {
 	for _, a := range acl {
 		switch own := ss.store.acl[0]; {
@@ -131,10 +132,10 @@ func (ss *session) owners(acl []zk.ACL) (names []string, kept bool) {
 	return names, true
 }
 
-// Protect lets the identity of a session of this package alone use the znode of a key and all below it, those that are
-// made meanwhile without an identity included, as far as they come to an end. It returns how many it has
-// changed. It goes on past those whose ACL it may not change, and names them in an error that matches
-// [coord.ErrUnauthorized]. What an error leaves is safe, and is mended by another call.
+// Protect restricts the znode of a key, and all below it, to the identity of a session of this package. It includes
+// znodes that are created meanwhile without an identity, unless that never ends. It returns the number of znodes that it
+// has changed. It skips znodes whose ACL it may not change, and names them in an error that matches
+// [coord.ErrUnauthorized]. After an error the ACLs are safe, and another call completes the work.
 func Protect(ctx context.Context, session coord.Session, root string) (changed int, err error) {
 	ss, err := withIdentity(session)
 	if err != nil {
@@ -183,9 +184,9 @@ func notChanged(keys []string) error {
 	)
 }
 
-// CheckCreate finds out whether a session of this package may create the znode of a key: it makes an ephemeral znode
-// beside the first one on the way there that is missing, and deletes it. Nothing else is created. It returns what exists
-// so far, and an error that matches coord.ErrUnauthorized if nothing may be created there.
+// CheckCreate finds out whether a session of this package may create the znode of a key: it creates an ephemeral sibling
+// of the first missing znode on the path, and deletes it. It creates nothing else. It returns the part of the path that
+// exists, and an error that matches coord.ErrUnauthorized if the session may not create znodes there.
 func CheckCreate(ctx context.Context, s coord.Session, key string) (above string, err error) {
 	ss, ok := s.(*session)
 	if !ok {
@@ -211,7 +212,7 @@ func CheckCreate(ctx context.Context, s coord.Session, key string) (above string
 	if err != nil && !errors.Is(err, coord.ErrExists) { // a lost answer
 		return above, err
 	}
-	_ = ss.conn.Delete(probe, 0) // or it ends with the session
+	_ = ss.conn.Delete(probe, 0) // else it ends with the session
 	return above, nil
 }
 
@@ -219,14 +220,14 @@ func withIdentity(s coord.Session) (*session, error) {
 	ss, ok := s.(*session)
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("who may use znodes: %w: not a session of ZooKeeper", coord.ErrInvalid)
+		return nil, fmt.Errorf("access to znodes: %w: not a session of ZooKeeper", coord.ErrInvalid)
 	case ss.store.cfg.Username == "":
-		return nil, fmt.Errorf("who may use znodes: %w: no username is configured", coord.ErrInvalid)
+		return nil, fmt.Errorf("access to znodes: %w: no username is configured", coord.ErrInvalid)
 	}
 	return ss, nil
 }
 
-// protect changes who may use a znode, at the version of its ACL that was read.
+// protect changes the ACL of a znode, at the version that was read.
 func (ss *session) protect(ctx context.Context, key string) (changed bool, err error) {
 	for {
 		acl, version, err := ss.acl(ctx, key)
@@ -239,7 +240,7 @@ func (ss *session) protect(ctx context.Context, key string) (changed bool, err e
 		_, err = read(ctx, ss, "protect", key, func() (*zk.Stat, error) { return ss.conn.SetACL(ss.rooted(key), ss.store.acl, version) })
 		switch {
 		case errors.Is(err, coord.ErrVersion) || errors.Is(err, coord.ErrNotFound):
-			continue // another client has changed it, this call has before its answer was lost, or it has gone
+			continue // another client has changed it, this call has and the answer was lost, or the znode is gone
 		case err != nil:
 			return changed, err
 		}
@@ -247,7 +248,7 @@ func (ss *session) protect(ctx context.Context, key string) (changed bool, err e
 	}
 }
 
-// acl reads who may use a znode, and the version of that.
+// acl reads the ACL of a znode, and its version.
 func (ss *session) acl(ctx context.Context, key string) (list []zk.ACL, version int32, err error) {
 	list, err = read(ctx, ss, "get the ACL of", key, func() ([]zk.ACL, error) {
 		acl, stat, err := ss.conn.GetACL(ss.rooted(key))
@@ -259,10 +260,10 @@ func (ss *session) acl(ctx context.Context, key string) (list []zk.ACL, version 
 	return list, version, err
 }
 
-// errSkip lets a walk leave out what is below a key.
+// errSkip makes a walk leave out the keys below a key.
 var errSkip = errors.New("not below this")
 
-// walk visits a key and all below it, those above first. What cannot be listed is not walked into.
+// walk visits a key and all below it, parents first. It does not descend into a key that it cannot list.
 func (ss *session) walk(ctx context.Context, root string, visit func(key string) error) error {
 	for left := []string{root}; len(left) > 0; {
 		key := left[len(left)-1]
@@ -282,7 +283,7 @@ func (ss *session) walk(ctx context.Context, root string, visit func(key string)
 	return nil
 }
 
-// children lists the keys directly below one, none of one that has gone or may not be listed.
+// children lists the keys directly below a key. It returns none for a key that is gone, or that this identity may not list.
 func (ss *session) children(ctx context.Context, key string) ([]string, error) {
 	names, err := read(ctx, ss, "list", key, func() ([]string, error) {
 		names, _, err := ss.conn.Children(ss.rooted(key))

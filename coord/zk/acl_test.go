@@ -35,7 +35,8 @@ func share(t *testing.T, servers []string, znode, owner string) {
 	}
 }
 
-// A user name that comes later protects nothing by itself: what others may use is seen, whoever has made it, and set.
+// A username that is configured later protects nothing by itself: znodes that others may use are found, regardless of
+// their creator, and protected.
 func TestProtect(t *testing.T) {
 	server := zkserver.Start(t, 1)
 	open := func(cfg zk.Config) coord.Session {
@@ -74,7 +75,7 @@ func TestProtect(t *testing.T) {
 	if n, err := zk.Protect(t.Context(), owner, "/x/c"); n != 0 || err != nil {
 		t.Errorf("again: %d changed, %v", n, err)
 	}
-	for name, s := range map[string]coord.Session{"nobody": anybody, "somebody else": other} {
+	for name, s := range map[string]coord.Session{"no user": anybody, "another user": other} {
 		for _, key := range []string{"/x/c", "/x/c/tasks/a", "/x/c/members/m1"} {
 			if _, err := s.Get(t.Context(), key); !errors.Is(err, coord.ErrUnauthorized) {
 				t.Errorf("%s reads %s: %v", name, key, err)
@@ -82,12 +83,12 @@ func TestProtect(t *testing.T) {
 		}
 	}
 	if _, err := anybody.Get(t.Context(), "/x/neighbour"); err != nil {
-		t.Errorf("beside the cluster: %v", err)
+		t.Errorf("next to the cluster: %v", err)
 	}
 	if r, err := owner.Get(t.Context(), "/x/c/tasks/a"); err != nil || string(r.Value) != "1" || r.Version != 0 {
 		t.Errorf("%q at %d, %v", r.Value, r.Version, err)
 	}
-	// What is another identity's is seen, and is not its to change.
+	// Znodes of another identity are found, and this identity may not change them.
 	commit(other, coord.Create("/x/d", nil))
 	if got, err := zk.CheckAccess(t.Context(), owner, "/x/d"); err != nil || !slices.Equal(got.Foreign, []string{"/x/d"}) {
 		t.Errorf("%+v, %v", got, err)
@@ -95,7 +96,7 @@ func TestProtect(t *testing.T) {
 	if _, err := zk.Protect(t.Context(), owner, "/x/d"); !errors.Is(err, coord.ErrUnauthorized) {
 		t.Errorf("another's: %v", err)
 	}
-	// It goes on past those, below them as well, and names them.
+	// Protect skips those, continues below them, and names them.
 	commit(anybody, coord.Create("/x/e", nil))
 	commit(other, coord.Create("/x/e/a", nil), coord.Create("/x/e/z", nil))
 	commit(anybody, coord.Create("/x/e/b/1", nil), coord.Create("/x/e/y/1", nil))
@@ -106,7 +107,7 @@ func TestProtect(t *testing.T) {
 		t.Errorf("%d changed, %v; want 6, and the two that are another's", n, err)
 	}
 	if got, err := zk.CheckAccess(t.Context(), owner, "/x/e"); err != nil || !slices.Equal(got.Open, []string{"/x/e/a"}) || !slices.Equal(got.Foreign, []string{"/x/e/z"}) ||
-		!slices.Equal(slices.Sorted(slices.Values(got.Kept)), []string{"/x/e/a", "/x/e/z"}) || !slices.Equal(got.Owners, []string{"else"}) { // of z ZooKeeper shows nothing
+		!slices.Equal(slices.Sorted(slices.Values(got.Kept)), []string{"/x/e/a", "/x/e/z"}) || !slices.Equal(got.Owners, []string{"else"}) { // ZooKeeper shows no ACL of z
 		t.Errorf("%+v, %v", got, err)
 	}
 	if _, err := zk.Protect(t.Context(), anybody, "/x/c"); !errors.Is(err, coord.ErrInvalid) {
@@ -114,7 +115,7 @@ func TestProtect(t *testing.T) {
 	}
 }
 
-// Each start looks at a bounded sample: the root, what is directly below it, and some of the rest.
+// Each start checks a bounded sample: the root, the znodes directly below it, and some of the others.
 func TestSampleAccess(t *testing.T) {
 	server := zkserver.Start(t, 1)
 	open := func(cfg zk.Config) coord.Session {
@@ -159,7 +160,7 @@ func TestSampleAccess(t *testing.T) {
 	if got := check("/x/c"); got.Znodes <= 4 || got.Znodes > 4+20 || len(got.Open)+len(got.Foreign) > 0 {
 		t.Errorf("of %d znodes: %+v; want 4, and 20 others at most", len(many), got)
 	}
-	// It sees what is open above, and of much what is open below.
+	// It finds the open znodes at the top, and if many are open further below, some of those.
 	create(anybody, "/x/d/epoch")
 	create(owner, "/x/d/tasks/a/b/c")
 	if got := check("/x/d"); got.Znodes < 3 || !slices.Equal(got.Open, []string{"/x/d", "/x/d/epoch"}) {

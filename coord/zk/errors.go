@@ -31,8 +31,8 @@ var table = []struct{ from, to error }{
 	{zk.ErrReconfigDisabled, coord.ErrRefused},
 }
 
-// undecided are codes that the library has no name for and that leave open whether anything was done: the server
-// failed on the way, perhaps after it had applied the request, or asks to be tried again.
+// undecided are codes without a name in the library that leave the outcome open: the server failed while it handled the
+// request, perhaps after it had applied it, or asks the client to try again.
 var undecided = map[int]string{
 	-1:   "system error",
 	-2:   "runtime inconsistency",
@@ -45,10 +45,10 @@ var undecided = map[int]string{
 	-127: "throttled",
 }
 
-// known are names of codes that the library has none for.
+// known are the names of codes that the library does not name.
 var known = map[int]string{-6: "unimplemented", -125: "a quota is exceeded"}
 
-// code returns the code of an answer that the library has no name for.
+// code returns the code of an answer that the library does not name.
 func code(err error) (code int, ok bool) {
 	text, ok := strings.CutPrefix(err.Error(), "unknown error: ")
 	if !ok {

@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// Whatever a server answers is an outcome, also where the library has no name for it; only an answer that says
+// Every answer of a server is an outcome, even if the library has no name for it; only an answer that says
 // that the server failed on the way leaves the outcome unknown, as none at all does.
 func TestAnswersAreOutcomes(t *testing.T) {
 	for _, c := range []struct {

@@ -14,5 +14,5 @@ func ExampleParseHosts() {
 	fmt.Println(err)
 	// Output:
 	// [zk1:2181 zk2:2181] /fleet <nil>
-	// "::1:2181": an IPv6 address stands in brackets: write it as "[::1]:2181"
+	// "::1:2181": want brackets around an IPv6 address: write it as "[::1]:2181"
 }

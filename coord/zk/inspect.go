@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Server is what a ZooKeeper server reports of itself; what it does not is empty.
+// Server is what a ZooKeeper server reports of itself; fields that it does not report are empty.
 type Server struct {
 	Address string
-	Err     error         // why it does not answer, nil if it does
+	Err     error         // the reason why it does not answer; nil if it does
 	Silent  bool          // it does not allow srvr, or does not serve
-	Said    string        // what it answered, if that was of no use
-	Version string        // as "3.9.5", without what its build adds
+	Said    string        // its answer, if that could not be used
+	Version string        // as "3.9.5", without build information
 	Old     error         // why the version is too old, nil if it is not
 	Mode    string        // leader, follower, standalone, observer
 	Tick    time.Duration // 0 if conf is not allowed
-	Longer  error         // why its tick time may be longer than the configured one, where it does not report that
+	Longer  error         // the reason why its tick time may be longer than the configured one, if it does not report its tick time
 	Least   time.Duration // of a session timeout
 	Most    time.Duration
 }

@@ -10,8 +10,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/zk"
 )
 
-// Servers that hang are waited for together, not one after the other, and of a version the number counts: builds add
-// texts of their own.
+// Inspect waits for hanging servers at the same time. Of a version it takes the number: builds add texts of their
+// own.
 func TestInspectAsksAllAtOnce(t *testing.T) {
 	serve := func(answer string) string {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -20,15 +20,15 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/address"
 )
 
-// link is the network side of one session: it dials, bounds every wait, and reads what the
-// library does not pass on from the handshake (session ID, granted timeout).
+// link is the network side of one session: it dials, bounds every wait, and reads from the handshake what the library does
+// not pass on (session ID, granted timeout).
 type link struct {
 	store    *Store
 	timeout  atomic.Int64  // session timeout, granted or asked for
 	progress atomic.Int64  // lease clock at the last sign of life of the library
 	closing  chan struct{} // closed: dial no more
 	dead     atomic.Bool   // the session is over: dial no more, but do not return either
-	// unanswered: a server took the last connection, and said nothing for as long as is waited for it.
+	// unanswered: a server accepted the last connection, and sent nothing within the time that it had to answer.
 	unanswered atomic.Bool
 	granted    func(sessionID int64, timeout, sent time.Duration, server string)
 
@@ -62,7 +62,7 @@ func (l *link) dial(_, server string, _ time.Duration) (net.Conn, error) {
 		case <-time.After(rand.N(500 * time.Millisecond)):
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), max(l.patience()/2, 500*time.Millisecond))
+	ctx, cancel := context.WithTimeout(context.Background(), max(l.maxSilence()/2, 500*time.Millisecond))
 	defer cancel()
 	raw, err := l.store.dialRaw(ctx, server)
 	if err != nil {
@@ -82,7 +82,7 @@ func (l *link) dial(_, server string, _ time.Duration) (net.Conn, error) {
 
 func (l *link) touch() { l.progress.Store(int64(l.store.clock())) }
 
-// serverError is why a server did not answer, in words for people.
+// serverError is the reason why a server did not answer, in words for people.
 type serverError struct {
 	server string
 	err    error
@@ -101,7 +101,7 @@ func (l *link) fail(server string, err error) {
 	l.errs[server] = l.err
 }
 
-// reasons says why servers did not answer.
+// reasons returns why servers did not answer.
 func (l *link) reasons() (list []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -133,14 +133,14 @@ func (l *link) cut() {
 	}
 }
 
-// patience is the longest silence of a server that is waited out. Requests and pings make
-// sure that a server that works is never silent for so long.
-func (l *link) patience() time.Duration {
+// maxSilence is the longest silence of a server that the client tolerates. Because of requests and pings, a working server is
+// never silent for so long.
+func (l *link) maxSilence() time.Duration {
 	t := time.Duration(l.timeout.Load())
 	return min(t/2, max(7*time.Second, t/3+time.Second))
 }
 
-// dialRaw connects to a server, with TLS where it is asked for.
+// dialRaw connects to a server, with TLS if it is configured.
 func (s *Store) dialRaw(ctx context.Context, server string) (net.Conn, error) {
 	if s.cfg.TLS == nil {
 		var d net.Dialer
@@ -176,8 +176,7 @@ func (s *Store) authPacket() []byte {
 	return b
 }
 
-// conn bounds every read, also those for which the library sets a very long limit or none,
-// and taps the handshake.
+// conn bounds every read, even if the library sets a very long limit or none, and taps the handshake.
 type conn struct {
 	net.Conn
 	link   *link
@@ -195,11 +194,11 @@ const (
 	handshakeHead = 20
 )
 
-// mostHandshake bounds what an answer to a handshake says of its length: ZooKeeper's are 36 and 37 bytes long; "HTTP", read as a
-// number, is a gigabyte.
+// mostHandshake bounds the length that an answer to a handshake states. ZooKeeper's answers are 36 and 37 bytes long;
+// "HTTP", read as a number, is a gigabyte.
 const mostHandshake = 1 << 10
 
-var errStranger = errors.New("what answers there is not a ZooKeeper server")
+var errStranger = errors.New("the service there is not a ZooKeeper server")
 
 func (c *conn) Write(b []byte) (int, error) {
 	if c.sent == 0 {
@@ -220,7 +219,8 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 	if !c.shook && n > 0 {
 		c.head = append(c.head, b[:n]...)
-		// The library reads the length first and then makes room for as much: it must not see a stranger's.
+		// The library reads the length first and then allocates as much memory, so it must not see the length of a
+		// stranger.
 		if len(c.head) >= lengthBytes && binary.BigEndian.Uint32(c.head) > mostHandshake {
 			c.link.fail(c.server, errStranger)
 			return 0, errStranger
@@ -242,7 +242,7 @@ func (c *conn) shake() error {
 	id := int64(binary.BigEndian.Uint64(c.head[12:]))
 	c.head = nil
 	if id == 0 {
-		return nil // expired: the library says so in a moment
+		return nil // expired: the library reports it in a moment
 	}
 	c.link.granted(id, timeout, c.sent, c.server)
 	c.link.mu.Lock()
@@ -256,7 +256,7 @@ func (c *conn) shake() error {
 }
 
 func (c *conn) SetReadDeadline(t time.Time) error {
-	limit := time.Now().Add(c.link.patience())
+	limit := time.Now().Add(c.link.maxSilence())
 	if t.IsZero() || t.After(limit) {
 		t = limit
 	}
@@ -281,8 +281,8 @@ func (s *Store) fourLetterWord(ctx context.Context, server, word string) (string
 	return string(answer), err
 }
 
-// leastTimeout returns the shortest session timeout that a server grants: it asks for next to none. By default
-// that is two ticks, which gives the tick time where conf is not allowed.
+// leastTimeout returns the shortest session timeout that a server grants: it asks for almost none. By default that is two
+// ticks, which reveals the tick time if conf is not allowed.
 func (s *Store) leastTimeout(ctx context.Context, server string) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -315,7 +315,8 @@ func (s *Store) leastTimeout(ctx context.Context, server string) (time.Duration,
 	return time.Duration(int32(binary.BigEndian.Uint32(head[8:]))) * time.Millisecond, nil
 }
 
-// checkLeast says what is wrong if a server grants no session timeout as short as one with that tick time does.
+// checkLeast returns an error if the shortest session timeout of a server is longer than that of a server with that tick
+// time.
 func checkLeast(server string, least, tick time.Duration) error {
 	if least <= 2*tick {
 		return nil
@@ -330,7 +331,7 @@ var (
 	tickLine    = regexp.MustCompile(`(?m)^tickTime=(\d+)`)
 )
 
-// checkVersion refuses what srvr says is older than 3.5.
+// checkVersion refuses a server that is older than 3.5, according to its answer to srvr.
 func checkVersion(server, srvr string) error {
 	m := versionLine.FindStringSubmatch(srvr)
 	if m == nil {
@@ -344,7 +345,7 @@ func checkVersion(server, srvr string) error {
 	return fmt.Errorf("%w: ZooKeeper at %s is %s; xconsumer needs 3.5 or newer (3.8.6 or 3.9.5 advised)", coord.ErrUnsupported, server, m[1])
 }
 
-// checkTick refuses a tick time that is shorter than the one the server uses.
+// checkTick refuses a tick time that is shorter than the server's.
 func checkTick(server, conf string, tick time.Duration) error {
 	m := tickLine.FindStringSubmatch(conf)
 	if m == nil {

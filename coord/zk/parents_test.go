@@ -50,7 +50,7 @@ func TestEmptyParentsGo(t *testing.T) {
 			}
 		}
 		if _, err := s.Get(t.Context(), "/a/b/c/d"); !errors.Is(err, coord.ErrNotFound) {
-			t.Errorf("it is told to be there: %v", err)
+			t.Errorf("it is reported to exist: %v", err)
 		}
 	}
 }

@@ -13,18 +13,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// A znode's version is an int32 that counts on below zero after its last positive value, up to -1. As a request's
-// version that would mean any, so a znode is given up before: after 2^32-2 sets, which a leader that
+// A znode's version is an int32 that counts on below zero after its last positive value, up to -1. As the version of a
+// request, -1 would mean any version. So a znode takes no more sets before that: after 2^32-2 of them, which a leader that
 // commits fifty times a second reaches after 2.7 years.
 const lastVersion = 1<<32 - 2
 
 // version is a znode's version as the contract counts it.
 func version(onWire int32) int64 { return int64(uint32(onWire)) }
 
-// onWire is version the other way round.
+// onWire is the reverse of version.
 func onWire(version int64) int32 { return int32(uint32(version)) }
 
-// checkVersions refuses what would be written at any version, or make a version that cannot be checked.
+// checkVersions refuses writes that would apply at any version, or lead to a version that cannot be checked.
 func checkVersions(ops []coord.Op) error {
 	for _, op := range ops {
 		if op.Version > lastVersion || op.Version == lastVersion && op.Kind == coord.KindSet {
@@ -40,7 +40,7 @@ func checkVersions(ops []coord.Op) error {
 	return nil
 }
 
-// multi sends a commit and returns what came of it.
+// multi sends a commit and returns its results.
 func (ss *session) multi(ctx context.Context, ops []coord.Op) ([]coord.Result, error) {
 	requests := make([]any, len(ops))
 	for i, op := range ops {
@@ -87,11 +87,11 @@ func (ss *session) multi(ctx context.Context, ops []coord.Op) ([]coord.Result, e
 	return results, nil
 }
 
-// deep is how many parents a parent has at least that goes when it is empty. There may be one for every task and run, while
-// those above are few, and some of them order their children by how many they have had.
+// deep is the depth from which a parent is deleted when it is empty. There may be such a parent for every task and run. The
+// parents above are few, and some of them order their children by the number of children that they have had.
 const deep = 3
 
-// createParent creates a parent, one deep down as a container: the server deletes it some time after its last child has
+// createParent creates a parent, from depth deep on as a container: the server deletes it some time after its last child is
 // gone.
 func (ss *session) createParent(parent string) error {
 	if above := strings.Count(strings.TrimPrefix(parent, ss.rooted("")), "/") - 1; above >= deep {
@@ -124,8 +124,8 @@ func (ss *session) makeParents(ctx context.Context, p string) (made bool, err er
 	return created, err
 }
 
-// await runs a call of the library, which knows no context, in a goroutine of its own. The
-// goroutine ends at the latest when the session is closed.
+// await runs a call of the library, which takes no context, in a goroutine of its own. The goroutine ends at the latest
+// when the session is closed.
 func await[T any](ctx context.Context, ss *session, call func() T) (T, error) {
 	var zero T
 	select {

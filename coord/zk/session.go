@@ -70,8 +70,8 @@ func (ss *session) granted(id int64, timeout, sent time.Duration, server string)
 	ss.info.Server = server
 	other, changed := ss.id != id, ss.info.Timeout != timeout
 	if less := ss.info.Timeout - timeout; less > 0 {
-		// This server counts a shorter timeout from when it was asked. Before it has answered that cannot
-		// be known: servers must not differ, and doctor looks whether they do.
+		// This server counts a shorter timeout from when it was asked. Its timeout is unknown before it
+		// has answered: servers must not differ, and doctor checks whether they do.
 		ss.info.Base = min(ss.info.Base, sent-less)
 	}
 	ss.mu.Unlock()
@@ -103,17 +103,17 @@ func (ss *session) event(ev zk.Event) {
 	switch ev.State {
 	case zk.StateHasSession:
 		if first := ss.setConnected(true); !first {
-			time.AfterFunc(settled, ss.watches.resync)
+			time.AfterFunc(watchesReset, ss.watches.resync)
 		}
 	case zk.StateDisconnected, zk.StateConnecting:
 		ss.setConnected(false)
 	case zk.StateExpired, zk.StateAuthFailed:
-		ss.end(fmt.Errorf("the server said: %s", ev.State))
+		ss.end(fmt.Errorf("the server reported: %s", ev.State))
 	}
 }
 
-// settled is how long after a reconnect the library has set its watches again.
-const settled = time.Second
+// watchesReset is how long after a reconnect the library has set its watches again.
+const watchesReset = time.Second
 
 // setConnected stores whether there is a connection, and reports whether it is the first one.
 func (ss *session) setConnected(yes bool) (first bool) {
@@ -135,7 +135,7 @@ func (ss *session) setConnected(yes bool) (first bool) {
 	return false
 }
 
-// end closes Done, lets the library connect no more and throws it away.
+// end closes Done, keeps the library from connecting again, and throws it away.
 func (ss *session) end(reason error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -157,7 +157,8 @@ func (ss *session) end(reason error) {
 func (ss *session) Close() error {
 	<-ss.opened
 	ss.closeOnce.Do(func() {
-		// While connected the library tells the server; without a connection it would only wait.
+		// While connected, the library ends the session at the server; without a connection it would only
+		// wait.
 		if !ss.link.dead.Load() && ss.Info().Connected {
 			ss.conn.Close()
 		}
@@ -180,8 +181,8 @@ func (ss *session) Close() error {
 	}
 }
 
-// watchdog abandons a connection whose library makes no progress: known wedges of it would
-// otherwise look like an outage for ever.
+// watchdog abandons a connection if the library makes no progress: its known deadlocks would otherwise
+// look like an endless outage.
 func (ss *session) watchdog() {
 	for {
 		wait := time.Duration(ss.link.timeout.Load()) / 4

@@ -12,7 +12,7 @@ import (
 )
 
 // A server that grants a shorter session timeout than the first one counts it from the moment before it was asked.
-// The session is given up, and what is left of its lease is no longer than that.
+// The session is given up, and the rest of its lease is no longer than that.
 func TestShorterTimeoutOfAnotherServer(t *testing.T) {
 	store, err := New(Config{Servers: []string{"127.0.0.1:1"}, SessionTimeout: 20 * time.Second})
 	if err != nil {

@@ -2,10 +2,9 @@
 //
 // # The model
 //
-// A session is one go-zookeeper connection and never becomes another session: when
-// ZooKeeper says that it expired, the dialer refuses to connect again, Done is closed
-// and the connection is thrown away. (Left alone, the client library opens a new
-// session on the same connection and carries queued requests over into it.)
+// A session is one go-zookeeper connection and never becomes another session: when ZooKeeper reports that it expired, the
+// dialer refuses to connect again, Done is closed and the connection is thrown away. (Left alone, the client library opens
+// a new session on the same connection and carries queued requests over into it.)
 //
 // Keys are znodes below the chroot; a bound key is an ephemeral znode, a sequenced one
 // an ephemeral sequential znode. A version is the znode's data version. Missing parents
@@ -14,12 +13,11 @@
 //
 // # The lease
 //
-// ZooKeeper counts a session from the last time its leader heard of it, and a server that
-// is cut off from the leader goes on answering pings and reads. So only committed writes
-// count, and one is not enough: the commit proves that the session was alive, not that the
-// leader noted the touch, which a follower relays up to half a tick later. [session.Renew]
-// therefore counts a write's send time only once a second write, sent at least tickTime/2 +
-// 0.2 s after the first one's answer, has committed too.
+// ZooKeeper counts a session from the last time its leader heard of it, and a server that is cut off from the leader goes
+// on answering pings and reads. So only committed writes count, and one is not enough: the commit proves that the session
+// was alive, not that the leader has recorded the touch, which a follower relays up to half a tick later. [session.Renew]
+// therefore counts a write's send time only once a second write, sent at least tickTime/2 + 0.2 s after the first one's
+// answer, has committed too.
 //
 // SASL (Kerberos) is not supported.
 package zk
@@ -56,17 +54,17 @@ type Config struct {
 	Servers []string
 	// Chroot is the znode below which everything is kept, "" for the root.
 	Chroot string
-	// SessionTimeout is what is asked for; the servers grant between 2 and 20 ticks.
+	// SessionTimeout is the requested session timeout; servers grant between 2 and 20 ticks.
 	SessionTimeout time.Duration
 	// TickTime must not be below the servers' own: leases are counted with it.
 	TickTime time.Duration
-	// Username and Password are a digest identity; with one, every znode that is created
-	// is open to it alone. It travels in the clear unless TLS is set.
+	// Username and Password are a digest identity. With one, only that identity may use the znodes that are created. It
+	// travels in the clear unless TLS is set.
 	Username, Password string
 	// TLS, if set, is used for every connection. An empty ServerName is filled with the
 	// name of the server that is dialled.
 	TLS *tls.Config
-	// Logger receives what the client has to say; nil discards it.
+	// Logger receives the messages of the client; nil discards them.
 	Logger *slog.Logger
 }
 
@@ -159,8 +157,8 @@ func New(cfg Config) (*Store, error) {
 // Spacing is how far apart two writes must be for the second to prove the first.
 func Spacing(tick time.Duration) time.Duration { return tick/2 + 200*time.Millisecond }
 
-// Expiry is how much later than its timeout a session may end, as servers with that tick time see it: a follower relays up
-// to half a tick late whom it has heard, and the leader looks once a tick.
+// Expiry is how much later than its timeout a session may end, as servers with that tick time see it: a follower relays
+// the sessions that it has heard up to half a tick late, and the leader checks once a tick.
 func Expiry(tick time.Duration) time.Duration { return tick * 3 / 2 }
 
 // Open implements coord.Store.
@@ -194,8 +192,8 @@ func (s *Store) Open(ctx context.Context) (coord.Session, error) {
 	return nil, &coord.UnansweredError{Service: "ZooKeeper", Reasons: reasons, Err: err}
 }
 
-// probe asks the servers once what they are, as far as they answer: version and tick time
-// are refused where leases would not hold.
+// probe asks the servers once for their versions and tick times, as far as they answer. It refuses those with which leases
+// would not hold.
 func (s *Store) probe(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -229,8 +227,8 @@ func (s *Store) probe(ctx context.Context) error {
 	return nil
 }
 
-// hosts hands out server names in a random order, without resolving them; it reports when a
-// round is over, upon which the library pauses for a second.
+// hosts returns server names in a random order, without resolving them. It reports the end of a round, after which the
+// library pauses for a second.
 type hosts struct {
 	mu      sync.Mutex
 	servers []string
@@ -267,8 +265,7 @@ func (h *hosts) Connected() {
 	h.fresh = true
 }
 
-// logAdapter gives the library's messages to slog; each is about a connection that it
-// goes on to repair.
+// logAdapter passes the library's messages to slog. Each is about a connection that the library goes on to repair.
 type logAdapter struct{ log *slog.Logger }
 
 func (l logAdapter) Printf(format string, args ...any) {

@@ -12,16 +12,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/internal/watchset"
 )
 
-// watches turns ZooKeeper's one-shot watches into hints. A watch on the server is set by a
-// read of a key that is watched, and by no more than one read at a time. Hints come from
-// the library's callback, which sees every event; its own watch channels are not used.
+// watches turns ZooKeeper's one-shot watches into hints. A read of a watched key sets a watch on the server; only one
+// read at a time does. Hints come from the library's callback, which sees every event; its own watch channels are not
+// used.
 type watches struct{ set watchset.Set[arms] }
 
-// arms is what is set on the server for one key that is watched.
+// arms are the watches on the server for one watched key.
 type arms struct{ data, child arm }
 
-// arm says whether a server-side watch is set. It counts events, so that a read which was
-// overtaken by one does not pass for armed.
+// arm records whether a watch is set on the server. It counts events, so that a read that was overtaken by an event
+// does not pass for armed.
 type arm struct {
 	set    bool
 	events int
@@ -41,9 +41,9 @@ func (w *watches) fire(key string, event zk.EventType) {
 	w.set.Hint(key)
 }
 
-// resync hints at every key that is watched. After a reconnect the library asks the server for the changes
-// since a zxid, but reads that while the first answer of the new connection writes it: what has
-// changed in between may then never be reported. The watches are set all the same.
+// resync hints at every key that is watched. After a reconnect the library asks the server for the changes since a
+// zxid, but reads that zxid while the first answer of the new connection writes it. Changes in between may then never
+// be reported. The watches themselves are set.
 func (w *watches) resync() { w.set.HintAll() }
 
 func (a *arm) fired() { a.set, a.events = false, a.events+1 }
@@ -61,7 +61,7 @@ func (w *watches) arming(key string, which func(*arms) *arm) (armed func()) {
 		}
 		events := a.events
 		armed = func() {
-			w.set.Update(key, func(*arms) { // for the lock: a may be of a former watch of key, which is of no use then
+			w.set.Update(key, func(*arms) { // for the lock: a may belong to a former watch of the key, and is then useless
 				if a.events == events {
 					a.set = true
 				}
@@ -96,7 +96,7 @@ func (w *watches) get(conn *zk.Conn, key, path string) ([]byte, *zk.Stat, error)
 	}
 }
 
-// children lists a znode and arms its watch if one is wanted.
+// children lists a znode, and arms its watch if the key is watched.
 func (w *watches) children(conn *zk.Conn, key, path string) ([]string, error) {
 	for {
 		armed := w.arming(key, childArm)

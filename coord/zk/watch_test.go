@@ -13,7 +13,7 @@ func TestOvertakenReadIsNotArmed(t *testing.T) {
 	const key = "/a"
 	armed := func() bool { return w.arming(key, dataArm) == nil }
 	if !armed() {
-		t.Error("a read of a key that nobody watches sets a watch")
+		t.Error("a read of a key that is not watched sets a watch")
 	}
 	stop := w.set.Add(key, func() {})
 	begun := w.arming(key, dataArm)
@@ -37,7 +37,7 @@ func TestOvertakenReadIsNotArmed(t *testing.T) {
 	}
 }
 
-// An event of the value says nothing of the children, and their watch stays set.
+// An event of the value does not concern the children, and their watch stays set.
 func TestEventsDisarm(t *testing.T) {
 	var w watches
 	const key = "/a"

@@ -69,7 +69,7 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// answer is a server that answers four-letter words as told, and nothing else.
+// answer is a server that answers four-letter words from a table, and nothing else.
 func answer(t *testing.T, answers map[string]string) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -117,7 +117,7 @@ func TestUnsupportedServers(t *testing.T) {
 	}
 }
 
-// A server that does not allow conf, as by default, tells by the sessions that it grants that its ticks are longer
+// A server that does not allow conf, as by default, reveals by the sessions that it grants that its ticks are longer
 // than those that leases are counted with.
 func TestLongerTicksAreSeenWithoutConf(t *testing.T) {
 	server := zkserver.Start(t, 1, fmt.Sprintf("tickTime=%d", 2*zkserver.Tick.Milliseconds()), "4lw.commands.whitelist=srvr")
@@ -335,11 +335,11 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A server that accepts and then says nothing must not eat the session.
+// A server that accepts connections and never answers must not cost the session.
 func TestHungServerIsLeft(t *testing.T) {
 	t.Parallel()
 	ensemble := zkserver.Start(t, 3)
-	for i := range 2 { // whichever the client is connected to, most of the time
+	for i := range 2 { // either is the one that the client is connected to, most of the time
 		store, err := zk.New(zk.Config{Servers: ensemble.Addrs(), TickTime: zkserver.Tick, SessionTimeout: 4 * time.Second})
 		if err != nil {
 			t.Fatal(err)
@@ -366,7 +366,7 @@ func TestHungServerIsLeft(t *testing.T) {
 	}
 }
 
-// What answers and is not ZooKeeper, as a web server on a port that was mistyped, is called that.
+// A server that is not ZooKeeper, such as a web server on a mistyped port, is reported as such.
 func TestStrangerAnswers(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -383,7 +383,7 @@ func TestStrangerAnswers(t *testing.T) {
 			}
 			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 			_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
-			_, _ = io.Copy(io.Discard, c) // until the client has gone: what is unread when a connection is closed resets it
+			_, _ = io.Copy(io.Discard, c) // until the client is gone: unread data reset a connection when it is closed
 			_ = c.Close()
 		}
 	})
@@ -403,8 +403,8 @@ func TestStrangerAnswers(t *testing.T) {
 	}
 }
 
-// A server that hears the client and is not heard keeps its session alive, for as long as the client connects again; the
-// session says so, and ends once it is closed. An outage is told from it.
+// A server that receives the client's requests, and whose answers are lost, keeps the session alive for as long as the
+// client connects again. The session reports that, and ends once it is closed. It is distinguished from an outage.
 func TestUnanswered(t *testing.T) {
 	t.Parallel()
 	server := zkserver.Start(t, 1)
@@ -480,8 +480,8 @@ func TestParseHosts(t *testing.T) {
 	}
 }
 
-// One committed write proves nothing, since the leader may not have noted it: the lease counts
-// from the write before it, and from one that is far enough away.
+// One committed write proves nothing, since the leader may not have recorded it: the lease counts from the write before
+// it, if that is far enough away.
 func TestLeaseCountsFromThePreviousWrite(t *testing.T) {
 	t.Parallel()
 	server := zkserver.Start(t, 1)
@@ -532,8 +532,8 @@ func TestLeaseCountsFromThePreviousWrite(t *testing.T) {
 	}
 }
 
-// After a reconnect every watched key is hinted at, though nothing has changed: the library may not have told
-// the server of all that it wants to hear of.
+// After a reconnect every watched key is hinted at, though nothing has changed: the library may not have set all its
+// watches at the server.
 func TestReconnectHintsAtEverything(t *testing.T) {
 	t.Parallel()
 	ensemble := zkserver.Start(t, 1)

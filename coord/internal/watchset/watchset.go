@@ -2,9 +2,9 @@
 //
 // # The model
 //
-// A session has one Set. A key is in it while it is watched: from the first Add to the last stop. Beside the hints
-// that were asked for, an entry holds what the backend has set up for the key at its service, of a type of its own:
-// whether a one-shot watch is set, or the stream that is open.
+// A session has one Set. A key is in it while it is watched: from the first Add to the last stop. Apart from the
+// registered hints, an entry holds the backend's own state of the key at its service: whether a one-shot watch is set,
+// or the open stream.
 //
 //	session.Watch ──Add──▶ Set[State] ◀──Update── reads, which set the service's watch
 //	                          │
@@ -13,8 +13,8 @@
 // A key that is watched again after its last stop has a new entry, with a state that is empty: a read that was under way
 // for the former entry changes nothing of the new one.
 //
-// The set knows nothing of services, and does no I/O. Which hints are due when is the backend's business; see
-// coord.Session for what they owe.
+// The set does no I/O and is independent of services. The backend decides when hints are due; coord.Session documents
+// its duties.
 package watchset
 
 import (
@@ -23,11 +23,11 @@ import (
 	"sync"
 )
 
-// Set is the watches of one session. The zero value is empty. Its methods may be called from any goroutine, those of
-// the functions that they are given excepted: these run under the set's lock.
+// Set is the watches of one session. The zero value is empty. Its methods may be called from any goroutine, but not from
+// the functions that are passed to them: these run under the set's lock.
 type Set[State any] struct {
-	// Unwatched, if set, is given the state of a key that is no longer watched. It runs under the lock and must
-	// not block. It must be set before the first Add.
+	// Unwatched, if set, receives the state of a key that is no longer watched. It runs under the lock and must not
+	// block. It must be set before the first Add.
 	Unwatched func(*State)
 
 	mu    sync.Mutex

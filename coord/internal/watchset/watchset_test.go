@@ -63,11 +63,11 @@ func TestHintsMayCallTheSet(t *testing.T) {
 	}
 }
 
-// The state of a key lives from the first Add to the last stop, and whoever watches the key again has another one.
+// The state of a key lives from the first Add to the last stop. A later watch of the key has a new state.
 func TestState(t *testing.T) {
 	var ended []int
 	set := watchset.Set[int]{Unwatched: func(n *int) { ended = append(ended, *n) }}
-	if set.Update("/a", func(*int) { t.Error("there is a state of what nobody watches") }) {
+	if set.Update("/a", func(*int) { t.Error("a key that is not watched has a state") }) {
 		t.Error("/a is watched")
 	}
 	stop1 := set.Add("/a", func() {})

@@ -19,7 +19,7 @@ type Admin interface {
 	Works() []string
 	// Ready returns why the node is not at work; nothing if it is.
 	Ready() (reasons []string)
-	// Lease returns how long the node may go on without an answer from the coordination service. It does not hold
+	// Lease returns how long the node may go on without an answer from the coordination service. Lease.Valid is false
 	// before the node has joined.
 	Lease() cluster.Lease
 	// Workers returns what the node's own workers do, by slot. It reads nothing from the store.
@@ -27,7 +27,7 @@ type Admin interface {
 	// Events is [Node.Events].
 	Events(ctx context.Context) <-chan cluster.Event
 	// Measures returns what the node has counted and timed since it began: the operations of its session, the leader's
-	// decisions, what became of its workers.
+	// decisions, the outcomes of its workers.
 	Measures() []cluster.Measure
 
 	// Leading returns the cluster as the leader sees it, if this node leads and its lease is valid. It reads nothing from
@@ -43,10 +43,10 @@ type Admin interface {
 	Watch(ctx context.Context, seen int64) (cluster.Snapshot, error)
 	// Tasks returns the tasks with what they declare, by name.
 	Tasks(ctx context.Context) ([]cluster.TaskDetail, error)
-	// Runs returns the runs of a task and its skipped firings, ordered by the instants of their firings. Of the runs
-	// that have ended, the task's KeepRuns says how many are kept.
+	// Runs returns the runs of a task and its skipped firings, ordered by the instants of their firings. The task's
+	// KeepRuns limits how many runs are kept after they have ended.
 	Runs(ctx context.Context, task string) ([]cluster.RunInfo, error)
-	// Decisions returns the leaders' latest decisions and the operations that people asked for.
+	// Decisions returns the leaders' latest decisions and the operations that were requested.
 	Decisions(ctx context.Context) (cluster.Decisions, error)
 	// Past returns where everything was after a decision, as far as that is known. The error matches
 	// cluster.ErrNoDecision if the decision is not kept.

@@ -23,7 +23,7 @@ var (
 	ErrStuck = follower.ErrStuck
 	// ErrLease: the session timeout is so short that it leaves no time to work. The error shows the arithmetic.
 	ErrLease = membership.ErrLeaseParams
-	// ErrProtocol: the cluster speaks a protocol that this version does not know.
+	// ErrProtocol: the cluster uses a protocol that this version does not support.
 	ErrProtocol = membership.ErrProtocol
 	// ErrConfig: the configuration or a registered work is invalid.
 	ErrConfig = errors.New("configuration refused")
@@ -56,18 +56,18 @@ type Config struct {
 	// Tasks are declared to the cluster when the node starts. A task that does not exist is created. A declaration that
 	// the cluster has not seen before replaces the one in force. A declaration that it has seen before changes nothing.
 	Tasks []cluster.TaskSpec
-	// LeaderWorkers is what share of the work the leader takes. "" leaves it to the cluster, whose default is
+	// LeaderWorkers is the share of the work that the leader takes. "" leaves it to the cluster, whose default is
 	// cluster.LeaderLast. It is declared like tasks.
 	LeaderWorkers cluster.LeaderPolicy
 	// Rebalance is the policy by which slots move. It is declared together with LeaderWorkers; the zero values of both
 	// leave them to the cluster.
 	Rebalance cluster.Rebalance
-	// Source is where the declarations come from, such as a file name. It is for people.
+	// Source describes where the declarations come from, such as a file name. It is for people.
 	Source string
-	// SupervisorReport, if it is not nil, receives what a parent process must know to clean up after this one: before the
-	// node joins, before a worker starts, on every change, and about once a second otherwise. All calls are made from one
-	// goroutine; reports that a newer one has replaced are skipped. Before it joins and before it starts a worker, the
-	// node waits for the call to return, at most for one second.
+	// SupervisorReport, if it is not nil, receives the information that a parent process needs to clean up after this one:
+	// before the node joins, before a worker starts, on every change, and about once a second otherwise. All calls are made
+	// from one goroutine; reports that a newer one has replaced are skipped. Before it joins and before it starts a worker,
+	// the node waits for the call to return, at most for one second.
 	SupervisorReport func(cluster.SupervisorReport)
 	// Trace, if it is not nil, receives the steps of grants that this node takes. All calls are made from one goroutine,
 	// in order. Nothing waits for them: while 16,384 steps are waiting, further ones are dropped and counted.

@@ -155,7 +155,8 @@ func ExampleNode_Methods() {
 	// Output: worker 0 of 1 of task newsletter
 }
 
-// A stop function lets a work finish what it has begun: here it closes the queue, and the work sends what is left in it.
+// A stop function lets a work finish what it has begun: here it closes the queue, and the work sends the remaining
+// items.
 func ExampleNode_HandleStop() {
 	node, err := xconsumer.New(mem.New(mem.Config{}).Client(), xconsumer.Config{
 		Cluster: "demo", Name: "n1", Log: slog.New(slog.DiscardHandler),
@@ -188,7 +189,7 @@ func ExampleNode_HandleStop() {
 	// sent to cleo
 }
 
-// A checkpoint is kept for the slot: the next worker continues where the last one was, on whichever node it runs.
+// A checkpoint is kept for the slot: the next worker continues where the last one was, regardless of its node.
 func ExampleWorker_Checkpoint() {
 	service := mem.New(mem.Config{})
 	for _, name := range []string{"n1", "n2"} {

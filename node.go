@@ -29,8 +29,8 @@ type Node struct {
 	running atomic.Bool
 }
 
-// New returns a node that joins a cluster over the store once Run is called. It does no I/O but to look up the host name. The
-// error matches ErrConfig, and lists every mistake in the configuration.
+// New returns a node that joins a cluster over the store once Run is called. It does no I/O except to look up the host
+// name. The error matches ErrConfig, and lists every mistake in the configuration.
 func New(store coord.Store, cfg Config) (*Node, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (n *Node) Events(ctx context.Context) <-chan cluster.Event { return n.admin
 
 // State returns the cluster as this node sees it. For one minute after each call the node keeps its picture up to date and
 // answers from it; otherwise it reads the store. While the node is not connected, State returns the last state that the
-// node knew, and an error if it knew none.
+// node has read, or an error if it has read none.
 func (n *Node) State(ctx context.Context) (cluster.State, error) { return n.admin.State(ctx) }
 
 // Admin returns the management of the cluster through this node. It may be called at any time, even before Run.

@@ -41,7 +41,7 @@ func TestMistakes(t *testing.T) {
 		{"name that ZooKeeper refuses", xconsumer.Config{Cluster: "c", Name: "\U00020bb7野家"}, nil, "name: \"\U00020bb7野家\": \U00020bb7 (U+20BB7) is not allowed: ZooKeeper takes no characters beyond U+FFFF in names"},
 		{"cluster that ZooKeeper refuses", xconsumer.Config{Cluster: "\U00020bb7"}, nil, "cluster: "},
 		{"task that ZooKeeper refuses", xconsumer.Config{Cluster: "c", Tasks: []cluster.TaskSpec{task("\U00020bb7野家", 1)}}, nil, "U+20BB7"},
-		{"advertised without brackets", xconsumer.Config{Cluster: "c", Advertise: "https://::1:8800"}, nil, `advertise: "::1:8800": an IPv6 address stands in brackets: write it as "[::1]:8800"`},
+		{"advertised without brackets", xconsumer.Config{Cluster: "c", Advertise: "https://::1:8800"}, nil, `advertise: "::1:8800": want brackets around an IPv6 address: write it as "[::1]:8800"`},
 		{"task twice", xconsumer.Config{Cluster: "c", Tasks: []cluster.TaskSpec{task("a", 1), task("a", 1)}}, nil, "task a is declared twice"},
 		{"too many workers", xconsumer.Config{Cluster: "c", Tasks: []cluster.TaskSpec{task("a", 100_001)}}, nil, "workerNum: 100001 is not between 0 and 100000"},
 		{"wrong signature", xconsumer.Config{Cluster: "c"}, func(n *xconsumer.Node) { n.Methods(wrong{}) }, "method xconsumer_test.wrong.RunThis has signature (string) int"},
@@ -80,7 +80,7 @@ type stubborn struct{}
 func (stubborn) RunThing()        {}
 func (stubborn) StopThing() error { return nil }
 
-// polite has works that stop in their own way, and a method that only looks like one.
+// polite has works with stop functions, and a method that only looks like one.
 type polite struct {
 	asked chan string
 	gone  chan struct{}
@@ -117,7 +117,7 @@ func TestMethodsThatStop(t *testing.T) {
 // forms has one method of each signature, and some that are not works.
 type forms struct{ called chan string }
 
-// call takes a while: time stands still in a bubble while anything runs.
+// call takes a while: time stands still in a bubble while a goroutine runs.
 func (f forms) call(name string) error {
 	time.Sleep(time.Millisecond)
 	f.called <- name
@@ -154,7 +154,7 @@ func TestMethodForms(t *testing.T) {
 		}
 		left := make(chan error, 1)
 		go func() { left <- n1.Leave() }()
-		for done := false; !done; { // works that return are executed again until told to stop
+		for done := false; !done; { // works that return are executed again until they are asked to stop
 			select {
 			case <-called:
 			case err := <-left:
@@ -194,7 +194,7 @@ func TestEvents(t *testing.T) {
 			}
 			kinds = append(kinds, fmt.Sprint(e.Node, " ", e.Kind))
 		}
-		slices.Sort(kinds) // the order of what happens at once does not matter
+		slices.Sort(kinds) // the order of simultaneous events does not matter
 		want := []string{"n1 leader-deposed", "n1 leader-elected", "n1 node-joined", "n1 node-left", "n1 slot-granted", "n1 slot-released", "n1 worker-started", "n1 worker-stopped", "n2 node-joined", "n2 node-left"}
 		if diff := cmp.Diff(want, slices.Compact(kinds)); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)

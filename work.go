@@ -13,10 +13,10 @@ import (
 // Func is a work. For every slot that the node is granted, it is called in a goroutine of its own, and called again
 // whenever it returns, until the slot is released.
 //
-// After it returns nil, it is called again after the task's interval. Without an interval it is called again at once or,
-// if it ran for less than one second, after a pause that grows to 10 s. After an error or a panic it is called again
-// after a pause that grows as the task's Restart policy says. In a run (Mode "once", or a schedule), nil means that the
-// slot is done; nil that is returned after the worker was asked to stop does not count.
+// After it returns nil, it is called again after the task's interval. Without an interval it is called again at once or, if
+// it ran for less than one second, after a pause that grows to 10 s. After an error or a panic it is called again after a
+// pause that grows according to the task's Restart policy. In a run (Mode "once", or a schedule), nil means that the slot
+// is done; nil that is returned after the worker was asked to stop does not count.
 //
 // When ctx is cancelled, the work must return within the task's StopTimeout. context.Cause(ctx) returns why it was
 // cancelled.
@@ -71,7 +71,7 @@ func (w *Worker) Checkpoint(ctx context.Context, data []byte) error {
 	return w.run.Checkpoint(ctx, data)
 }
 
-// LastCheckpoint returns the latest checkpoint of the slot, on whichever node it was saved; nil if there is none. A
+// LastCheckpoint returns the latest checkpoint of the slot, regardless of the node that saved it; nil if there is none. A
 // checkpoint is deleted together with its run or its task.
 func (w *Worker) LastCheckpoint(ctx context.Context) ([]byte, error) {
 	return w.run.LastCheckpoint(ctx)

@@ -24,15 +24,15 @@ func (n *Node) Handle(name string, work Func) { n.works.handle(name, work) }
 func (n *Node) HandleStop(name string, stop StopFunc) { n.works.handleStop(name, stop) }
 
 // Methods registers every exported method RunXxx of v as a work named xxx: method RunTest01 is work "test01". The method
-// takes nothing, a context.Context, or a context.Context and a *Worker; it returns nothing or an error. Any other
-// signature is a mistake that Run returns. A method that takes nothing cannot learn that it must stop, and its slot is
-// given back only when it returns by itself: it should do one piece of work and return.
+// takes nothing, a context.Context, or a context.Context and a *Worker; it returns nothing or an error. Any other signature
+// is a mistake that Run returns. A method that takes nothing cannot notice that it must stop, and its slot is released only
+// when it returns by itself: it should do one piece of work and return.
 //
 // A method StopXxx of v is the stop function of RunXxx; see HandleStop. It takes a context.Context, or a context.Context and
 // a *Worker, and returns nothing.
 func (n *Node) Methods(v any) { n.works.methods(v) }
 
-// works holds what a node has registered, and the mistakes.
+// works holds the functions that a node has registered, and the mistakes in the registrations.
 type works struct {
 	funcs    map[string]worker.Func
 	stops    map[string]worker.StopFunc

@@ -21,7 +21,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", ".", "..", "a/b", "a b", "a#1", "a\n", "\xff", strings.Repeat("x", 129), "-", "-a", "--yes", "-1",
-		// what ZooKeeper refuses: 𠮷 and others beyond U+FFFF, surrogates, private use, specials, controls
+		// Characters that ZooKeeper refuses: 𠮷 and others beyond U+FFFF, surrogates, private use, specials, controls.
 		"\U00020bb7野家", "a\U0001d7ceb", "\xed\xa0\x80", "\ue000", "\uf8ff", "\ufff0", "\ufffd", "\uffff", "\x00", "\x1f", "\x7f", "\u0085"} {
 		if cluster.ValidateName(bad) == nil {
 			t.Errorf("%q is accepted", bad)
@@ -34,7 +34,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A rule that is new holds for what is declared, not for what is in the store: the workers of that run.
+// A new rule applies to new declarations, and not to stored ones, whose workers run.
 func TestStoredNames(t *testing.T) {
 	spec := cluster.TaskSpec{Name: "\U00020bb7野家", WorkName: "\U00020bb7", WorkerNum: 1}
 	if err := spec.Validate(); err == nil || !strings.Contains(err.Error(), "name: ") || !strings.Contains(err.Error(), "workName: ") || !strings.Contains(err.Error(), "U+20BB7") {
@@ -53,7 +53,7 @@ func TestTaskSpec(t *testing.T) {
 	err := bad.Validate()
 	for _, part := range []string{"name:", "workName:", "workerNum: -1", "stopTimeout: 2h0m0s"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
-			t.Errorf("%v does not tell of %s", err, part)
+			t.Errorf("%v does not name %s", err, part)
 		}
 	}
 	if g := (cluster.TaskSpec{}).StopTimeoutOrDefault(); g != cluster.DefaultStopTimeout {
@@ -164,7 +164,8 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// Declarations are compared with ==: nothing in them is a reference, and what was encoded and read again is the same.
+// Declarations are compared with ==: they contain no references, and a declaration that was encoded and decoded is
+// the same.
 func TestSpecsAreValues(t *testing.T) {
 	var look func(path string, typ reflect.Type)
 	look = func(path string, typ reflect.Type) {

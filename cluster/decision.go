@@ -45,11 +45,11 @@ const (
 	StepFree       Step = "free"       // slots were given back: nothing of them runs
 	StepReap       Step = "reap"       // a member is gone, and all its slots are free
 	StepEvict      Step = "evict"      // a member is removed from the cluster
-	StepRewrite    Step = "rewrite"    // a record that was edited by hand is written again
+	StepRewrite    Step = "rewrite"    // a record that was edited manually is written again
 	StepWithhold   Step = "withhold"   // slots are withheld: they may have taken down nodes
 	StepFail       Step = "fail"       // slots have taken down too many nodes, and are not tried again
 	StepClear      Step = "clear"      // slots are no longer suspected
-	StepQuarantine Step = "quarantine" // a node on which everything fails gets nothing
+	StepQuarantine Step = "quarantine" // a node on which everything fails gets no slots
 	StepRun        Step = "run"        // a run begins
 	StepSkip       Step = "skip"       // a record is too large to be written, and stays as it is
 	StepMiss       Step = "miss"       // firings of a schedule begin no run
@@ -58,17 +58,17 @@ const (
 	StepFailed     Step = "failed"     // a run is over, and some of its workers failed
 )
 
-// AuditLine is the record of one operation that was asked for.
+// AuditLine is the record of one requested operation.
 type AuditLine struct {
 	ID   string    `json:"id"`
-	At   time.Time `json:"at"`             // by the clock of the node that was asked
-	By   string    `json:"by"`             // who asked: a name, "somebody" over a node that knows no names, or the node itself
-	From string    `json:"from,omitempty"` // where they asked from, and over which node: "10.0.0.3, over n1"
+	At   time.Time `json:"at"`             // by the clock of the node that received the request
+	By   string    `json:"by"`             // the caller: a name, "somebody" if the node identifies no callers, or the node itself
+	From string    `json:"from,omitempty"` // the caller's address, and the node that received the request: "10.0.0.3, over n1"
 	What string    `json:"what"`
-	// Tasks and Nodes are those that the operation is about. A list that ends with AndMore leaves some out.
+	// Tasks and Nodes are the names that the operation is about. A list that ends with AndMore is not complete.
 	Tasks []string `json:"tasks,omitempty"`
 	Nodes []string `json:"nodes,omitempty"`
-	// Key and Sum are digests of the Idempotency-Key and of the operation; Revision is what was answered.
+	// Key and Sum are digests of the Idempotency-Key and of the operation; Revision is the answer.
 	Key      string `json:"key,omitempty"`
 	Sum      string `json:"sum,omitempty"`
 	Revision string `json:"revision,omitempty"`
@@ -94,7 +94,7 @@ func (d *Decided) IsAbout(task, node string) bool {
 	return (task == "" || IsOf(d.Task, task)) && (node == "" || d.Node == node || d.To == node)
 }
 
-// Decisions are the latest decisions and the operations that people asked for, each oldest first.
+// Decisions are the latest decisions and the requested operations, each oldest first.
 type Decisions struct {
 	Decisions []Decision  `json:"decisions"`
 	Audit     []AuditLine `json:"audit"`

@@ -23,7 +23,7 @@ const (
 	SlotDoubled     EventKind = "slot-doubled"     // (leader) two assignments list a slot; the older grant is asked back
 	WorkerStarted   EventKind = "worker-started"   // a worker runs
 	WorkerFailed    EventKind = "worker-failed"    // a worker returned an error or panicked; it is run again later
-	WorkerStopped   EventKind = "worker-stopped"   // a worker has stopped for good
+	WorkerStopped   EventKind = "worker-stopped"   // a worker has stopped permanently
 	WorkerGotStuck  EventKind = "worker-stuck"     // a worker did not stop in time
 	SlotWithheld    EventKind = "slot-withheld"    // (leader) a slot is withheld: it may have taken down its nodes
 	SlotGivenUp     EventKind = "slot-given-up"    // (leader) a slot has taken down one node after the other and is granted no longer
@@ -32,13 +32,13 @@ const (
 	RecordUnusable  EventKind = "record-unusable"  // a record of the store cannot be used; the last good one stays
 	RecordTooLarge  EventKind = "record-too-large" // (leader) a record is too large to be written; everything else goes on without it
 	HistoryLost     EventKind = "history-lost"     // (leader) the service has lost commits that it had acknowledged
-	PlanFailed      EventKind = "plan-failed"      // (leader) the planner or another step of leading has failed; what runs stays where it is
-	NodeQuarantined EventKind = "node-quarantined" // (leader) everything fails on a node; it is given nothing
+	PlanFailed      EventKind = "plan-failed"      // (leader) the planner or another step of leading has failed; workers stay where they are
+	NodeQuarantined EventKind = "node-quarantined" // (leader) everything fails on a node; it gets no slots
 	RunStarted      EventKind = "run-started"      // (leader) a run of a task began; Detail names it
 	RunEnded        EventKind = "run-ended"        // (leader) a run of a task is over
-	FiringSkipped   EventKind = "firing-skipped"   // (leader) a firing of a task's schedule began no run; Detail says why
-	// ClockWrong: this node's clock differs from the leader's; (leader) schedules were already decided about up to an instant
-	// that is ahead of the leader's clock. Detail says more.
+	FiringSkipped   EventKind = "firing-skipped"   // (leader) a firing of a task's schedule began no run; Detail is the reason
+	// ClockWrong: this node's clock differs from the leader's; (leader) schedules were already decided about up to an
+	// instant that is ahead of the leader's clock. Detail contains the numbers.
 	ClockWrong      EventKind = "clock-wrong"
 	ConfigUnapplied EventKind = "config-unapplied" // something in this node's file differs from the cluster, and was not applied
 	Disconnected    EventKind = "disconnected"     // no server of the coordination service answers
@@ -92,8 +92,8 @@ var (
 // ErrKilled is matched by the error of a program that was killed, since it did not end in the time that it had to stop.
 var ErrKilled = errors.New("killed")
 
-// FailedForGood returns the detail of a WorkerFailed event for a worker that is not run again by itself.
-func FailedForGood(failure string) string { return "for good: " + failure }
+// FailedForGood returns the detail of a WorkerFailed event for a worker that is not restarted automatically.
+func FailedForGood(failure string) string { return "permanently: " + failure }
 
 func errPolicy(p LeaderPolicy) error {
 	return fmt.Errorf("%q is not one of %q, %q, %q", string(p), LeaderLast, LeaderNone, LeaderEqual)

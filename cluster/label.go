@@ -111,7 +111,7 @@ func (t term) holds(l Labels) bool {
 
 // contradicts reports whether no value of their common label satisfies both terms.
 func (t term) contradicts(o term) bool {
-	candidates := []Labels{{}, {t.key: "\x00"}} // without the label, and with a value that nobody names
+	candidates := []Labels{{}, {t.key: "\x00"}} // without the label, and with a value that no term names
 	for _, value := range slices.Concat(t.values, o.values) {
 		candidates = append(candidates, Labels{t.key: value})
 	}

@@ -7,11 +7,11 @@ type LogLine struct {
 	Number int64     `json:"number"` // rises by one from line to line of this worker on this node
 	At     time.Time `json:"at"`     // by the node's clock
 	Token  int64     `json:"token"`  // of the grant under which the line was written
-	Source LogSource `json:"source"` // what wrote it
+	Source LogSource `json:"source"` // its origin
 	Text   string    `json:"text"`
 }
 
-// LogSource is what wrote a line of a worker's log.
+// LogSource is the origin of a line of a worker's log.
 type LogSource string
 
 // The sources of a worker's log.

@@ -16,7 +16,7 @@ type OperationKind string
 const (
 	OpScale    OperationKind = "scale"     // set the number of Task's workers to Workers, over its declaration, until it is reset
 	OpPause    OperationKind = "pause"     // stop the workers of Task, until it is resumed
-	OpResume   OperationKind = "resume"    // let the workers of Task run, even if it is declared as paused
+	OpResume   OperationKind = "resume"    // let the workers of Task run, even if its declaration is paused
 	OpReset    OperationKind = "reset"     // undo what scale, pause and resume did to Task
 	OpCordon   OperationKind = "cordon"    // give Node no new slots; those that it has stay
 	OpUncordon OperationKind = "uncordon"  // let Node take slots again; this ends a drain as well
@@ -42,18 +42,19 @@ func OperationKinds() []OperationKind {
 	}
 }
 
-// Caller is who asks for an operation. It does not change what the operation does.
+// Caller identifies the client that requests an operation. It does not change the effect of the operation.
 type Caller struct {
 	// By is the caller's name, and From is where the caller asked from. Both are for people, and are kept in the audit. If By
 	// is "", the caller is unknown; if From is "" as well, it is the node itself.
 	By   string
 	From string
-	// Key makes an operation idempotent, unless it is "": operations of the same By with the same Key are done once, on
-	// whichever node and however often they are asked for. Keys are remembered as long as the audit has their lines.
+	// Key makes an operation idempotent, unless it is "": operations of the same By with the same Key are done once, even
+	// if they are requested repeatedly and on different nodes. Keys are remembered as long as the audit has their lines.
 	Key string
 }
 
-// Operation is a change that a person asks for. Kind says which of the fields it uses. The functions below make operations.
+// Operation is a requested change of the cluster. Kind determines which of the fields it uses. The functions below make
+// operations.
 type Operation struct {
 	Kind    OperationKind `json:"kind"`
 	Task    string        `json:"task,omitempty"`
@@ -67,7 +68,7 @@ type Operation struct {
 	// If is the revision that the record of Task must have, or IfAbsent for a task that must not exist; "" for any.
 	// Otherwise nothing is changed, and the error matches ErrMovedOn or ErrExists.
 	If string `json:"if,omitempty"`
-	// Deadline is for how long a drained node may keep workers that no other node can take; 0 for ever. After it they are
+	// Deadline is how long a drained node may keep workers that no other node can take; 0 for ever. After it they are
 	// stopped, and the limits on moves no longer apply. Each leader counts it from the moment when it first sees the drain.
 	Deadline Duration `json:"deadline,omitempty"`
 	// Labels are the labels of Node to change. "" hides a label, and nil restores the node's own value.
@@ -78,7 +79,7 @@ type Operation struct {
 // IfAbsent is the revision of a task that does not exist.
 const IfAbsent = "absent"
 
-// Declare makes a declaration that of its task, in place of the one that the task has.
+// Declare sets the declaration of a task, in place of the present one.
 func Declare(spec TaskSpec) Operation {
 	return Operation{Kind: OpDeclare, Task: spec.Name, Spec: &spec}
 }

@@ -63,7 +63,7 @@ func (p *Params) UnmarshalJSON(text []byte) error {
 // Validate refuses parameters that are too large, or not a compact object.
 func (p Params) Validate() error {
 	if len(p) > MaxParams {
-		return fmt.Errorf("%d bytes are more than %d; keep what is large elsewhere, and name it here", len(p), MaxParams)
+		return fmt.Errorf("%d bytes are more than %d; store large data elsewhere and pass a reference", len(p), MaxParams)
 	}
 	var same Params
 	if p != "" && (same.UnmarshalJSON([]byte(p)) != nil || same != p) {

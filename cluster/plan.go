@@ -1,6 +1,7 @@
 package cluster
 
-// Plan is what operations would do: where slots would be in the end. Limits and delays decide how they get there.
+// Plan is the effect that operations would have: where slots would be in the end. Limits and delays determine the way
+// there.
 type Plan struct {
 	// Revision identifies the state of the cluster that the plan was made from.
 	Revision string         `json:"revision"`
@@ -38,7 +39,7 @@ type PlannedRestart struct {
 	Gap Duration `json:"gap"`
 }
 
-// PlannedRun is what the next run of a task would be.
+// PlannedRun describes the next run of a task.
 type PlannedRun struct {
 	Task    string `json:"task"`
 	Workers int    `json:"workers"`
@@ -55,7 +56,7 @@ type PlannedRevert struct {
 	Reason string `json:"reason"` // in words
 }
 
-// Revert is what a declaration would bring back.
+// Revert is the kind of declaration that would be brought back.
 type Revert string
 
 // The kinds of reverts.
@@ -85,6 +86,6 @@ type Balance struct {
 	Least float64 `json:"least"`
 	Most  float64 `json:"most"`
 	Mean  float64 `json:"mean"`
-	// Skew is by how much the highest load exceeds the mean, as a share of the mean. It is 0 if all loads are equal.
+	// Skew is the excess of the highest load over the mean, as a share of the mean. It is 0 if all loads are equal.
 	Skew float64 `json:"skew"`
 }

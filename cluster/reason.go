@@ -12,7 +12,7 @@ type ReasonCode string
 const (
 	WhyNoNode   ReasonCode = "no-node"  // no node takes work
 	WhyNoWork   ReasonCode = "no-work"  // no live node has registered its work
-	WhyNoLabel  ReasonCode = "no-label" // no live node that has the work has a label it needs
+	WhyNoLabel  ReasonCode = "no-label" // no live node with the work has a label that it requires
 	WhyCordoned ReasonCode = "cordoned" // the nodes that could run it are cordoned or draining
 	WhyFull     ReasonCode = "full"     // the nodes that could run it have no room
 	WhyPerNode  ReasonCode = "per-node" // the nodes that could run it have as many of the task as they may
@@ -46,10 +46,10 @@ const (
 	WhyRefused     ReasonCode = "refused"      // the node does not take it: it has had a higher token for it
 	WhyDone        ReasonCode = "done"         // it has run to its end
 	WhyTaskChanged ReasonCode = "task-changed" // the task runs another work now
-	WhyMoved       ReasonCode = "moved"        // an operator wants it on another node
+	WhyMoved       ReasonCode = "moved"        // an operator moved it
 	WhyRestart     ReasonCode = "restart"      // an operator asked for a restart
 	WhyTooLarge    ReasonCode = "too-large"    // a record is too large to be written
-	WhyEdited      ReasonCode = "edited"       // a record was edited by hand
+	WhyEdited      ReasonCode = "edited"       // a record was edited manually
 	WhyCrashed     ReasonCode = "crashed"      // it may have taken down its nodes
 	WhyCleared     ReasonCode = "cleared"      // it has run long enough to be no longer suspected
 	WhyUnlisted    ReasonCode = "unlisted"     // the node held it, and its assignment did not list it
@@ -60,7 +60,7 @@ const (
 	WhyUnplaced ReasonCode = "unplaced" // no node had it
 	WhyResumed  ReasonCode = "resumed"  // its task was paused, and is no longer
 	WhyDue      ReasonCode = "due"      // its schedule has it now, or its task runs once
-	WhyAsked    ReasonCode = "asked"    // somebody asked for it
+	WhyAsked    ReasonCode = "asked"    // a user requested it
 	WhyFailed   ReasonCode = "failed"   // some of its workers have failed too often
 )
 
@@ -76,7 +76,7 @@ type Reason struct {
 // detail, or for nothing without one.
 type reasonText struct{ plain, ofNode, detailed, detailedOfNode string }
 
-// reasonTexts has the words of every code that this version knows.
+// reasonTexts has the words of every code of this version.
 var reasonTexts = map[ReasonCode]reasonText{
 	"":        {plain: "{detail}"},
 	WhyNoNode: {plain: "no node takes work"},
@@ -126,10 +126,10 @@ var reasonTexts = map[ReasonCode]reasonText{
 	WhyRefused:     {plain: "{node} does not take it{: detail}"},
 	WhyDone:        {plain: "it has run to its end"},
 	WhyTaskChanged: {plain: "the task runs another work now"},
-	WhyMoved:       {plain: "an operator wants it on another node"},
+	WhyMoved:       {plain: "an operator moved it"},
 	WhyRestart:     {plain: "a restart was asked for"},
 	WhyTooLarge:    {plain: "a record is too large to be written{: detail}"},
-	WhyEdited:      {plain: "a record was edited by hand{: detail}"},
+	WhyEdited:      {plain: "a record was edited manually{: detail}"},
 	WhyCrashed:     {plain: "it may have taken down {detail}"},
 	WhyCleared:     {plain: "it has run for a minute"},
 	WhyUnlisted:    {plain: "{node} held it without a grant"},

@@ -2,7 +2,8 @@ package cluster
 
 import "time"
 
-// Span is one step of a grant, for tracing. All spans of one grant have the same task and token, whichever node reports them.
+// Span is one step of a grant, for tracing. All spans of one grant have the same task and token, even if different nodes
+// report them.
 type Span struct {
 	Step         SpanStep
 	Task         string // in the form of RunTask for a run

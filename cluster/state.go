@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Member is a node in one of its sessions. A node that joins again is a new member.
+// Member is a node during one of its sessions. A node that joins again is a new member.
 type Member struct {
-	MemberID       string   `json:"member,omitempty"` // identity; never used twice
+	MemberID       string   `json:"member,omitempty"` // identity; never reused
 	Node           string   `json:"node"`             // the node's name, a label
 	Host           string   `json:"host"`
 	PID            int      `json:"pid"`
 	Address        string   `json:"address,omitempty"`   // host:port of its HTTP listener, "" if it has none
-	Advertise      string   `json:"advertise,omitempty"` // host:port where other nodes reach it, "" if they do not
+	Advertise      string   `json:"advertise,omitempty"` // host:port where other nodes reach it, "" if they cannot
 	Works          []string `json:"works"`
 	Labels         Labels   `json:"labels,omitempty"`
 	Weight         int      `json:"weight,omitempty"`   // its share of the work against that of others; 0: 1
@@ -20,7 +20,7 @@ type Member struct {
 	SessionTimeout Duration `json:"sessionTimeout"`
 }
 
-// LeaderPolicy is what share of the work the leader takes.
+// LeaderPolicy determines the share of the work that the leader takes.
 type LeaderPolicy string
 
 // The leader policies.
@@ -39,7 +39,7 @@ func (p LeaderPolicy) Validate() error {
 	return errPolicy(p)
 }
 
-// WorkerState is what a slot is doing.
+// WorkerState is the state of a slot's worker.
 type WorkerState string
 
 // The states of a worker.
@@ -64,7 +64,7 @@ func WorkerStates() []WorkerState {
 	}
 }
 
-// NodeState is what a node is doing.
+// NodeState is the state of a node.
 type NodeState string
 
 // The states of a node.
@@ -88,11 +88,11 @@ type State struct {
 	Workers []WorkerInfo  `json:"workers"`
 	Runs    []RunInfo     `json:"runs,omitempty"`   // under way, by task
 	Errors  []RecordError `json:"errors,omitempty"` // records of the store that cannot be used
-	// Warnings are the obstacles that keep the cluster from being led, in words, as far as the node that answers knows them.
+	// Warnings are the obstacles to leading the cluster, in words, as far as the answering node can see them.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Tally counts the workers that run, and those that should run. Workers of runs that are over do not count.
+// Tally returns the number of running workers, and of those that should run. Workers of runs that are over do not count.
 func (s *State) Tally() (running, wanted int) {
 	for _, t := range s.Tasks {
 		running += t.Running
@@ -114,7 +114,7 @@ type NodeInfo struct {
 	Member  string `json:"member"`
 	Host    string `json:"host"`
 	Address string `json:"address"`
-	// Advertise is the address where other nodes reach it; "" if they do not.
+	// Advertise is the address where other nodes reach it; "" if they cannot.
 	Advertise string    `json:"advertise,omitempty"`
 	PID       int       `json:"pid"`
 	Leader    bool      `json:"leader"`
@@ -127,7 +127,7 @@ type NodeInfo struct {
 	Capacity int    `json:"capacity,omitempty"` // the most that the weights of its workers may add up to; 0: no limit
 	Load     int    `json:"load"`               // the weights of its workers, added up
 	Cordoned bool   `json:"cordoned,omitempty"` // gets no new slots
-	// Quarantine is one of the errors on a node that gets nothing, since everything fails on it; otherwise it is "". A
+	// Quarantine is one of the errors on a node that gets no slots because everything fails on it; otherwise it is "". A
 	// quarantine ends when the node is restarted or uncordoned.
 	Quarantine string `json:"quarantine,omitempty"`
 	// Drain is set while the node is being drained.
@@ -178,7 +178,7 @@ type TaskInfo struct {
 	Revision string `json:"revision"`
 }
 
-// Add counts a worker by its state; what has ended for good is not counted.
+// Add counts a worker by its state. A worker that has ended permanently is not counted.
 func (t *TaskInfo) Add(state WorkerState) {
 	switch state {
 	case WorkerRunning:
@@ -210,8 +210,8 @@ type TaskDetail struct {
 	TaskInfo
 	Declared TaskSpec `json:"declared"`
 	Override Override `json:"override"` // in force over the declaration
-	// Unusable is set if the task's record is missing or cannot be used: it says why, and what to do. Declared is then the
-	// declaration in force: that of the last usable record, or the one that its workers were granted with.
+	// Unusable is set if the task's record is missing or cannot be used: it contains the reason and the fix. Declared is
+	// then the declaration in force: that of the last usable record, or the one that its workers were granted with.
 	Unusable string `json:"unusable,omitempty"`
 }
 
@@ -253,7 +253,7 @@ func (w *WorkerInfo) Slot() Slot {
 	return Slot{Task: RunTask(w.Task, w.Run), Index: w.Index}
 }
 
-// RunState is what a run is doing.
+// RunState is the state of a run.
 type RunState string
 
 // The states of a run.
@@ -272,7 +272,7 @@ type RunInfo struct {
 	ID        string    `json:"id"`
 	State     RunState  `json:"state"`
 	Due       time.Time `json:"due"`          // the instant of its firing
-	By        string    `json:"by,omitempty"` // who asked for it; "" if the schedule began it
+	By        string    `json:"by,omitempty"` // who requested it; "" if the schedule began it
 	WorkerNum int       `json:"workerNum"`
 	Params    Params    `json:"params,omitempty"`
 	Began     time.Time `json:"began,omitzero"`  // by the clock of the leader that began it

@@ -2,7 +2,8 @@ package cluster
 
 import "time"
 
-// SupervisorReport is what a parent process must know about a node's process in order to clean up after it.
+// SupervisorReport is the information that a parent process needs about a node's process to clean up after
+// it.
 type SupervisorReport struct {
 	Cluster string `json:"cluster"`
 	Node    string `json:"node"`

@@ -39,22 +39,22 @@ type TaskSpec struct {
 	Interval    Duration `json:"interval,omitempty"`    // between a worker's return and its next run; 0: at once
 	Params      Params   `json:"params,omitempty"`
 
-	// Where its workers may run.
+	// Constraints on the nodes that its workers may run on.
 	Require    Selector `json:"require,omitempty"`    // only on nodes with these labels
 	Prefer     Selector `json:"prefer,omitempty"`     // on such nodes while they have room
 	Spread     string   `json:"spread,omitempty"`     // evenly over the values of this label first
 	MaxPerNode int      `json:"maxPerNode,omitempty"` // 0: no limit
-	Weight     int      `json:"weight,omitempty"`     // what one worker takes of a node's capacity; 0: 1
+	Weight     int      `json:"weight,omitempty"`     // how much of a node's capacity one worker takes; 0: 1
 
 	// MaxUnavailable bounds how many of its workers may be unavailable at a time because they are being moved; 0: no limit. A
 	// worker that runs nowhere counts, but the limit never delays it.
 	MaxUnavailable int  `json:"maxUnavailable,omitempty"`
 	Paused         bool `json:"paused,omitempty"` // none of its workers may run
 
-	// Resize is what happens to its workers when WorkerNum changes.
+	// Resize is the policy for its workers when WorkerNum changes.
 	Resize Resize `json:"resize,omitempty"` // "": ResizeRestart
 
-	// What happens to workers that fail, or whose node loses contact.
+	// Policies for workers that fail, or whose node loses contact.
 	Restart          Restart          `json:"restart,omitzero"`
 	WhenDisconnected WhenDisconnected `json:"whenDisconnected,omitempty"` // "": WhenDisconnectedStop
 
@@ -92,10 +92,10 @@ const (
 	ModeOnce       Mode = "once"       // a worker that returns without an error is done
 )
 
-// Misfire is what happens to late firings: those that are decided about more than MisfireAfter after their instant. A firing
+// Misfire is the policy for late firings: those that are decided about more than MisfireAfter after their instant. A firing
 // is late if no node led, if the task was paused, if clocks were wrong, or if there was no room for another run. A firing
-// that is less late is due, and begins a run as if it were on time. With OverlapSkip, if several firings are decided about at
-// once, only the last one can be due, and the others count as late.
+// that is less late is due, and begins a run as if it were on time. With OverlapSkip, if several firings are decided about
+// at once, only the last one can be due, and the others count as late.
 //
 // Runs that make up for late firings are marked with RunInfo.Late. With OverlapSkip and OverlapQueue they run one after the
 // other, in the order of their instants, after all due runs that wait. They do not stop a run that is under way. A due firing
@@ -113,7 +113,7 @@ const (
 	MisfireAll  Misfire = "all"  // one run each makes up for the last MaxMisfires late firings; the others are skipped
 )
 
-// Overlap is what happens to a firing while an earlier run of the task is under way.
+// Overlap is the policy for a firing while an earlier run of the task is under way.
 type Overlap string
 
 // The overlap policies.
@@ -126,7 +126,7 @@ const (
 // Skips reports whether o is OverlapSkip, which is the default.
 func (o Overlap) Skips() bool { return o == "" || o == OverlapSkip }
 
-// WhenDisconnected is what happens to workers whose node cannot prove its lease.
+// WhenDisconnected is the policy for workers whose node cannot prove its lease.
 type WhenDisconnected string
 
 // The policies for workers of a node without a lease.
@@ -137,7 +137,7 @@ const (
 	WhenDisconnectedContinue WhenDisconnected = "continue"
 )
 
-// Resize is what happens to a task's workers when their number changes.
+// Resize is the policy for a task's workers when their number changes.
 type Resize string
 
 // The resize policies.
@@ -154,8 +154,8 @@ const (
 type Restart struct {
 	Backoff    Duration `json:"backoff,omitempty"`    // the pause after the first failure, doubled after each further one; 0: 500 ms
 	MaxBackoff Duration `json:"maxBackoff,omitempty"` // the longest pause; 0: one minute
-	// Max is the number of failures in a row after which a worker of a continuous task has failed for good. It then stays
-	// stopped until its task is changed or it is restarted. 0: never.
+	// Max is the number of failures in a row after which a worker of a continuous task has failed permanently. It then
+	// stays stopped until its task is changed or it is restarted. 0: never.
 	Max int `json:"max,omitempty"`
 	// Elsewhere is the number of failures in a row after which a worker is tried on another node; 0: never.
 	Elsewhere int `json:"elsewhere,omitempty"`
@@ -170,7 +170,7 @@ func (t TaskSpec) Scheduled() bool { return t.Schedule != "" || t.Every != 0 }
 // Continues reports whether the task's workers run on after the lease of their node has ended.
 func (t TaskSpec) Continues() bool { return t.WhenDisconnected == WhenDisconnectedContinue }
 
-// Count returns the number of workers that each of them is told; 0 with ResizeLive, where they are not told.
+// Count returns the number that each worker receives as Worker.Count; 0 with ResizeLive.
 func (t TaskSpec) Count() int {
 	if t.Resize == ResizeLive {
 		return 0

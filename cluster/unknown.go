@@ -2,9 +2,9 @@ package cluster
 
 import "encoding/json"
 
-// Unknown holds the fields of a stored value that this version of the program does not know, since a later version has added
-// them. It is a JSON object, or "" if there are none. The fields are kept when the value is stored again. It is text so that
-// values that contain it can be compared with ==.
+// Unknown holds the fields of a stored value that this version of the program does not support, since a later version has
+// added them. It is a JSON object, or "" if there are none. The fields are kept when the value is stored again. It is text
+// so that values that contain it can be compared with ==.
 type Unknown string
 
 // Fields returns the fields by name.

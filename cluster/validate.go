@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// mistakes collects what is wrong with the fields of a declaration. Each method adds a [FieldError] if the field is wrong.
+// mistakes collects the mistakes in the fields of a declaration. Each method adds a [FieldError] if the field is invalid.
 type mistakes []error
 
 func (m *mistakes) add(field, format string, args ...any) {
@@ -24,7 +24,7 @@ func (m *mistakes) check(field string, err error) {
 	}
 }
 
-// duration refuses durations that are not between two bounds.
+// duration refuses a duration that is not between two bounds.
 func (m *mistakes) duration(field string, value Duration, least, most time.Duration) {
 	if d := time.Duration(value); d < least || d > most {
 		m.add(field, "%v is not between %v and %v", d, least, most)
@@ -38,7 +38,7 @@ func (m *mistakes) limit(field string, value, most int) {
 	}
 }
 
-// oneOf refuses values that are not known. "" stands for the default.
+// oneOf refuses a value that is not among the known ones. "" stands for the default.
 func oneOf[T ~string](m *mistakes, field string, value T, known ...T) {
 	if value != "" && !slices.Contains(known, value) {
 		m.add(field, "invalid value %q (want %s)", value, alternatives(known))
@@ -107,7 +107,7 @@ func (t TaskSpec) mistakes() mistakes {
 	oneOf(&m, "whenDisconnected", t.WhenDisconnected, WhenDisconnectedStop, WhenDisconnectedContinue)
 	t.validateMode(&m)
 	t.validatePhase(&m)
-	if t.Runs() || t.Mode != "" && t.Mode != ModeContinuous { // or in a mode that is not known
+	if t.Runs() || t.Mode != "" && t.Mode != ModeContinuous { // or in an invalid mode
 		t.validateRuns(&m)
 	} else {
 		t.refuseRuns(&m)
@@ -160,7 +160,7 @@ func (t TaskSpec) validateRuns(m *mistakes) {
 	m.limit("keepRuns", t.KeepRuns, MaxKeepRuns)
 }
 
-// refuseRuns refuses those fields, whatever their values are.
+// refuseRuns refuses those fields with any value.
 func (t TaskSpec) refuseRuns(m *mistakes) {
 	for _, f := range []struct {
 		name  string
@@ -184,8 +184,9 @@ func (r Restart) validate(m *mistakes) {
 	}
 }
 
-// ValidateName refuses what cannot be the name of a cluster, node, task or work. Names become parts of keys, and people
-// read them. What ZooKeeper refuses in a key is refused with every store, so that a cluster can move from one to another.
+// ValidateName refuses text that cannot be the name of a cluster, node, task or work. Names become parts of keys, and
+// people read them. Characters that ZooKeeper refuses in a key are refused with every store, so that a cluster can move
+// from one to another.
 func ValidateName(name string) error {
 	if err := validateWord(name); err != nil {
 		return err
@@ -201,7 +202,7 @@ func ValidateName(name string) error {
 	return nil
 }
 
-// validateWord refuses what cannot be a label. Names that are stored already must only fulfill this.
+// validateWord refuses text that cannot be a label. Names that are stored already must fulfill only this.
 func validateWord(name string) error {
 	switch {
 	case name == "":

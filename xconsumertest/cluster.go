@@ -1,6 +1,6 @@
-// Package xconsumertest lets you test your works against what a cluster does to them: rebalances,
-// lost leases, crashes, slow stops. It runs whole clusters in one process, over a coordination
-// service in memory and with a fake clock, so that a test of hours takes milliseconds.
+// Package xconsumertest lets you test your works against the events of a cluster: rebalances, lost leases, crashes, slow
+// stops. It runs whole clusters in one process, over a coordination service in memory and with a fake clock, so that a test
+// of hours takes milliseconds.
 //
 // # The model
 //
@@ -18,8 +18,7 @@
 // bubble, such as a real connection or a channel that was made elsewhere. All goroutines that they
 // start must have ended when the test ends.
 //
-// The nodes are real. The service is a model: package coord/mem describes what it does to its
-// clients, and what it does not.
+// The nodes are real. The service is a model: package coord/mem describes which behavior it models.
 package xconsumertest
 
 import (
@@ -43,7 +42,7 @@ const SessionTimeout = 20 * time.Second
 // Bounds in fake time.
 const (
 	settleTimeout = 10 * time.Minute // the longest time for a cluster to settle
-	settledFor    = time.Second      // how long nothing must be left to do until it has settled
+	settledFor    = time.Second      // how long nothing must be left to do before it counts as settled
 	testTimeout   = 2 * time.Hour    // the longest time that a test waits by itself
 )
 
@@ -120,10 +119,9 @@ func (c *Cluster) Advance(d time.Duration) {
 	c.waits.Reset(testTimeout)
 }
 
-// Settle lets fake time pass until the cluster has settled: for one second, every worker that some
-// node can run has been running, no worker has been stopping, and exactly the nodes that are neither
-// cut off nor ended have been members. It fails the test, and says what is missing, if that takes
-// more than ten minutes.
+// Settle lets fake time pass until the cluster has settled: for one second, every worker that some node can run has been
+// running, no worker has been stopping, and exactly the nodes that are neither cut off nor ended have been members. If that
+// takes more than ten minutes, it fails the test with an error that names what is missing.
 func (c *Cluster) Settle() {
 	c.t.Helper()
 	var last string

@@ -15,8 +15,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A worker whose node has crashed in the eyes of the others is one too many for a while: its
-// effects are refused.
+// A worker whose node has crashed, as the others see it, runs for a while in addition to its
+// successor: its effects are refused.
 func TestCrashLeavesAZombie(t *testing.T) {
 	xconsumertest.Run(t, func(t *testing.T, c *xconsumertest.Cluster) {
 		work := &counter{ended: make(chan error, 10)}
@@ -60,7 +60,7 @@ func TestStuckWorker(t *testing.T) {
 	})
 }
 
-// A session that an administrator ends costs the node its membership, not its life.
+// A node whose session is ended by an administrator loses its membership, and joins again.
 func TestExpire(t *testing.T) {
 	xconsumertest.Run(t, func(t *testing.T, c *xconsumertest.Cluster) {
 		work := &counter{ended: make(chan error, 10)}
@@ -84,7 +84,7 @@ func TestExpire(t *testing.T) {
 	})
 }
 
-// A task whose work nobody has does not keep the cluster from settling.
+// A task whose work no node has does not keep the cluster from settling.
 func TestTaskWithoutAWork(t *testing.T) {
 	xconsumertest.Run(t, func(t *testing.T, c *xconsumertest.Cluster) {
 		c.Task("counts", "count", 1)

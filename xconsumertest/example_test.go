@@ -10,11 +10,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/xconsumertest"
 )
 
-// counter is a work that counts once a second and stops when it is told to: what a test of yours
-// would have instead of your own.
+// counter is a work that counts once a second and stops when it is asked to. In your own tests, your
+// work takes its place.
 type counter struct {
 	sink  xconsumertest.Sink
-	ended chan error // why it was told to stop, each time
+	ended chan error // why it was asked to stop, each time
 }
 
 func (c *counter) RunCount(ctx context.Context, w *xconsumer.Worker) error {
@@ -31,8 +31,8 @@ func (c *counter) RunCount(ctx context.Context, w *xconsumer.Worker) error {
 	}
 }
 
-// A test of a work: it counts, it stops when a worker moves, when its node loses its lease, and when
-// its node leaves; and what it does too late is refused.
+// A test of a work: it counts, and stops when a worker moves, when its node loses its lease, and
+// when its node leaves; effects that come too late are refused.
 func TestCounter(t *testing.T) {
 	xconsumertest.Run(t, func(t *testing.T, c *xconsumertest.Cluster) {
 		work := &counter{ended: make(chan error, 10)}

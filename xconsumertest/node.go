@@ -45,10 +45,9 @@ func (n *Node) Expire() {
 	}
 }
 
-// Crash is a crash as other nodes see it. The node is cut off for good, and its parent process closes
-// it at once, so that its slots move without waiting for the session timeout. Its workers go on in
-// this process until its lease ends, like those of a paused process. Tokens distinguish their effects
-// from those of their successors.
+// Crash is a crash as other nodes see it. The node is cut off permanently, and its parent process closes it at
+// once, so that its slots move without waiting for the session timeout. Its workers go on in this process until
+// its lease ends, like those of a paused process. Tokens distinguish their effects from those of their successors.
 func (n *Node) Crash() {
 	n.cluster.t.Helper()
 	n.Cut()

@@ -11,8 +11,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/xconsumertest"
 )
 
-// A sink refuses a worker that comes after its successor has written. Here the first worker is kept, as a program could that
-// was paused, and writes once more when the second one has written.
+// A sink refuses a worker that comes after its successor has written. Here the first worker is kept, like one in a process
+// that was paused, and writes once more after the second one has written.
 func ExampleSink() {
 	var sink xconsumertest.Sink
 	var former *xconsumer.Worker

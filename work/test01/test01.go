@@ -11,8 +11,8 @@ import (
 // Test01 is registered by node.Methods(&Test01{}).
 type Test01 struct{}
 
-// RunTest01 is work "test01": it pretends to consume something once a second, and stops at once
-// when it is told to.
+// RunTest01 is work "test01": it pretends to consume something once a second, and stops as soon
+// as its context ends.
 func (*Test01) RunTest01(ctx context.Context, w *xconsumer.Worker) error {
 	w.Logger().Info("test01 begins", "of", w.Count())
 	tick := time.NewTicker(time.Second)

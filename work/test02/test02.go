@@ -11,8 +11,8 @@ import (
 // Test02 is registered by node.Methods(&Test02{}).
 type Test02 struct{}
 
-// RunTest02 is work "test02": it pretends to consume something once a second, and stops at once
-// when it is told to.
+// RunTest02 is work "test02": it pretends to consume something once a second, and stops as soon
+// as its context ends.
 func (*Test02) RunTest02(ctx context.Context, w *xconsumer.Worker) error {
 	w.Logger().Info("test02 begins", "of", w.Count())
 	tick := time.NewTicker(time.Second)

@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 )
 
-// anything draws a small world with everything in it.
+// anything draws a small world with every feature.
 func anything(r *rand.Rand) planner.Input {
 	in := planner.Input{Leader: []cluster.LeaderPolicy{cluster.LeaderLast, cluster.LeaderEqual, cluster.LeaderNone}[r.IntN(3)]}
 	one := func(of int) bool { return r.IntN(of) == 0 }
@@ -101,9 +101,9 @@ func medium(r *rand.Rand, percent int, weighted bool) planner.Input {
 	return in
 }
 
-// rests carries plans out until one changes nothing, and returns how many changed something. Each has to be strictly better than
-// what was there, once that breaks no constraint, and where the order does not depend on it: what a node that is cordoned or draining
-// may have does.
+// rests carries plans out until one changes nothing, and returns how many changed something. Each plan must be strictly
+// better than the placement before it, provided that this one breaks no constraint and the order does not depend on it. The
+// order depends on it for cordoned and draining nodes.
 func rests(t *testing.T, name string, in planner.Input) int {
 	const most = 12
 	steady := !slices.ContainsFunc(in.Nodes, func(n planner.Node) bool { return n.Cordoned || n.Draining })
@@ -122,7 +122,7 @@ func rests(t *testing.T, name string, in planner.Input) int {
 	return most
 }
 
-// Where nothing happens the planner comes to rest: of worlds of all kinds, and of those where it did not once.
+// If nothing happens the planner comes to rest, in worlds of all kinds and in those where it once did not.
 // REST_WORLDS=100000 tries as many small ones.
 func TestPlannerComesToRest(t *testing.T) {
 	worlds := 5000

@@ -27,7 +27,8 @@ func Fits(node *Node, spec cluster.TaskSpec) cluster.Reason {
 	return cluster.Reason{}
 }
 
-// constraints is what decides where a task may run. Tasks with the same constraints are eligible for the same nodes.
+// constraints are the parts of a task that decide where it may run. Tasks with the same constraints are eligible for
+// the same nodes.
 type constraints struct {
 	work            string
 	require, prefer cluster.Selector

@@ -2,8 +2,8 @@ package planner
 
 import "gitee.com/ken.yang/xconsumer/cluster"
 
-// Fallback makes a plan that is good enough to go on with, should Make fail: a slot stays on a node that may have it, and
-// each free slot goes to the node that fits and has least. Apart from Fits, it shares no code with Make.
+// Fallback makes a plan that is good enough to go on with if Make fails: a slot stays on a node that may have it, and
+// each free slot goes to the least loaded node that fits. Apart from Fits, it shares no code with Make.
 func Fallback(in Input) Plan {
 	plan := Plan{Target: make([][]int32, len(in.Tasks)), Unplaced: make([]cluster.Reason, len(in.Tasks))}
 	load := make([]int, len(in.Nodes))

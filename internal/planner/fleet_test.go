@@ -80,8 +80,8 @@ func outside(plan planner.Plan) (n int) {
 	return n
 }
 
-// The effort for a plan is bounded, whatever is without a place in the largest clusters that are designed for, and
-// however many kinds of workers they have. It is counted in steps: the time that they take differs from machine to machine.
+// The effort for a plan is bounded, for any number of unplaced slots in the largest clusters of the design, and however
+// many kinds of workers they have. It is counted in steps: the time that they take differs from machine to machine.
 func TestEffortIsBounded(t *testing.T) {
 	const nodes, workers = 1000, 100_000
 	for _, tasks := range []int{8, 100, 1000} {
@@ -102,7 +102,8 @@ func TestEffortIsBounded(t *testing.T) {
 	}
 }
 
-// Where a fleet is too large for exchanges, and where cycle canceling runs out of budget, every slot that fits somewhere has a place all the same.
+// Where a fleet is too large for exchanges, and where cycle canceling runs out of budget, every slot that fits on a node
+// still has a place.
 func TestLargeFleetsAreFilled(t *testing.T) {
 	for _, size := range []struct{ nodes, tasks, workers int }{{100, 50, 10_000}, {300, 27, 30_000}, {1000, 100, 100_000}} {
 		for _, equal := range []bool{false, true} {
@@ -139,7 +140,7 @@ func BenchmarkOneNode(b *testing.B) {
 	}
 }
 
-// The same while the plan is being carried out: half of what the node had has a place already.
+// The same while the plan is being carried out: half of the node's slots have a place already.
 func BenchmarkOnTheWay(b *testing.B) {
 	for _, size := range []struct{ nodes, tasks, workers int }{{100, 50, 10_000}, {1000, 100, 100_000}} {
 		for _, percent := range []int{50, 98} {

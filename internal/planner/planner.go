@@ -21,17 +21,18 @@
 //
 // Nearly everything depends only on how many slots of each task a node has. So the input is stated as a problem in numbers
 // (problem.go, eligibility.go), package solver finds the shares, and these are turned into slots again (slots.go): of a
-// node's surplus, the slots that came to it last leave. Reasons are found afterwards, by comparing the shares with what
-// nodes have now (reason.go). Package solver names its algorithms and their sources.
+// node's surplus, the slots that came to it last leave. Reasons are found afterwards, by comparing the shares with the
+// present ones (reason.go). Package solver names its algorithms and their sources.
 //
 // # What is not promised
 //
-// The result is a target. It says nothing about how to get there: a slot that has to move is released and confirmed stopped
-// before it is granted again, and that happens elsewhere.
+// The result is a target. It does not define the way there: a slot that must move is released and confirmed stopped before
+// it is granted again, and that happens elsewhere.
 //
 // The plan is not always the best one by these goals. Where workers or nodes weigh differently, finding the best one is a
 // packing problem, for which only bounded searches are affordable; where the cluster is large and every slot has a place,
-// tasks that compete for nodes are not improved further. Loads are then within one slot of what they should be, rather than equal.
+// tasks that compete for nodes are not improved further. Loads are then within one slot of their targets, rather than
+// equal.
 //
 // Two promises always hold: the effort for a plan is bounded, and a plan is replaced only by a strictly better one, so that
 // in a cluster where nothing happens, plans come to an end.
@@ -53,31 +54,32 @@ type Node struct {
 	Weight   int // its share against that of others; 0: 1
 	Capacity int // the most that the weights of its workers may add up to; 0: no limit
 	Leader   bool
-	Cordoned bool // keeps what it has, gets nothing new
-	Draining bool // keeps only what no other node can take
-	Gone     bool // runs nothing, but what it has cannot be given away yet: it keeps exactly that
+	Cordoned bool // keeps its slots, gets no new ones
+	Draining bool // keeps only the slots that no other node can take
+	Gone     bool // runs nothing, but its slots cannot be given away yet: it keeps exactly those
 }
 
-// Task is a task and who has its slots now.
+// Task is a task with the present owners of its slots.
 type Task struct {
 	Spec cluster.TaskSpec
 	// Current holds for each slot the node that has it, or had it under the same name, as an
 	// index into Input.Nodes; Nobody for a slot that is free or has to leave its node. It has
 	// Spec.WorkerNum elements, and is not changed.
 	Current []int32
-	// Withheld says which slots are withheld: they are not to be placed, and have no owner. Nil for none.
+	// Withheld marks the slots that are withheld: they are not to be placed, and have no owner. Nil for none.
 	Withheld []bool
 	// Fixed leaves every slot where it is, or without a place: others are placed around it.
 	Fixed bool
 	// Token holds for each slot with an owner the token of its grant: of two slots that a node has, the one with the higher
-	// token came to it later. Nil, or equal, where that is not known.
+	// token came to it later. Nil, or equal, if that is unknown.
 	Token []int64
-	// InProgress holds for each slot the node that it is to have by the plan that is being carried out, Nobody for none. It is
-	// nil if no plan is being carried out, or that plan is not known. Its length may differ from WorkerNum, and it is not changed.
+	// InProgress holds for each slot the node that it is to have by the plan that is being carried out, Nobody for none. It
+	// is nil if no plan is being carried out, or if that plan is unknown. Its length may differ from WorkerNum, and it is
+	// not changed.
 	InProgress []int32
 }
 
-// Input is what a plan is made from.
+// Input is the input of a plan.
 type Input struct {
 	Nodes  []Node // sorted by name
 	Tasks  []Task // sorted by name
@@ -93,8 +95,8 @@ type Move struct {
 
 // Plan is the target.
 type Plan struct {
-	// Target holds for each task and slot an index into Input.Nodes, or Nobody. Where nothing
-	// changes it is the task's Owner itself.
+	// Target holds for each task and slot an index into Input.Nodes, or Nobody. For a task that does not change it is
+	// Task.Current itself.
 	Target [][]int32
 	// Moves are the slots whose owner is not their target, by task and slot.
 	Moves []Move

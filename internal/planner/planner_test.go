@@ -64,8 +64,8 @@ func change(t planner.Task, f func(*cluster.TaskSpec)) planner.Task {
 	return t
 }
 
-// draw draws a plan: one line a node with what it gets; slots that came from elsewhere are
-// marked with +; and where reasons matter, one a move.
+// draw draws a plan: one line for each node with its slots, where + marks slots that came from another node; and if
+// reasons matter, one line for each move.
 func draw(in planner.Input, why bool) string {
 	plan := planner.Make(in)
 	var b strings.Builder
@@ -247,7 +247,7 @@ n2: a#0+ a#1
 -:
 n1 → n2 a#0: n1 is draining
 `},
-		{"a draining node keeps what nobody else can take", planner.Input{
+		{"a draining node keeps the slots that no other node can take", planner.Input{
 			Nodes: []planner.Node{drained(n1), limited(n2, 1)}, Tasks: []planner.Task{task("a", 2, 0, 0)}}, `
 n1: a#0
 n2: a#1+
@@ -441,7 +441,7 @@ func TestFixedTasksStay(t *testing.T) {
 	}
 }
 
-// The plan for when planning fails breaks no constraint and moves nothing that may stay.
+// The fallback plan breaks no constraint and moves no slot that may stay.
 func TestFallback(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := small(t)

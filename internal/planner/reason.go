@@ -10,7 +10,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
 
-// explain fills in where a task's moved slots go and why they leave, and why some have no node.
+// explain fills in the targets of a task's moved slots, the reasons of the moves, and the reasons of
+// unplaced slots.
 func (a *assigner) explain(t int, target []int32, plan *Plan, moves []Move) {
 	if a.solution.Unplaced[t] > 0 {
 		plan.Unplaced[t] = a.whyUnplaced(t)
@@ -22,7 +23,7 @@ func (a *assigner) explain(t int, target []int32, plan *Plan, moves []Move) {
 	}
 }
 
-// whyMoved says why a node does not keep a slot.
+// whyMoved returns why a node does not keep a slot.
 func (a *assigner) whyMoved(t int, from, to int32) cluster.Reason {
 	node, spec, penalty := &a.in.Nodes[from], a.in.Tasks[t].Spec, a.problem.Tasks[t].Eligible.Penalty
 	if penalty[from] == model.Ineligible {
@@ -68,7 +69,8 @@ type hurdles struct {
 	free, capacity int64 // of the nodes that fail at nothing but their capacity
 }
 
-// whyUnplaced says what keeps the task's slots from every node: the last hurdle that some node fails at.
+// whyUnplaced returns what keeps the task's slots from every node: the last hurdle at which a node
+// fails.
 func (a *assigner) whyUnplaced(t int) cluster.Reason {
 	if !slices.ContainsFunc(a.in.Nodes, func(n Node) bool { return !n.Gone }) {
 		return cluster.Reason{Code: cluster.WhyNoNode}
@@ -120,7 +122,7 @@ func (a *assigner) try(t, n int, h *hurdles) {
 	h.capacity += capacity
 }
 
-// whyFull says how much capacity is free where a worker of a weight has no node; "" if there is none.
+// whyFull returns how much capacity is free if a worker of a weight has no node; "" if none is.
 func whyFull(weight, free, capacity int64) string {
 	switch {
 	case free == 0:

@@ -63,8 +63,8 @@ func weighAndSpread(in planner.Input, r *rand.Rand) {
 	}
 }
 
-// mostPlaced returns the least number of workers without a place that any table of a small world has. It knows nothing
-// of how plans are made.
+// mostPlaced returns the least number of workers without a place that any table of a small world has. It is
+// independent of the planner.
 func mostPlaced(in planner.Input, have table) int {
 	free := make([]int, len(in.Nodes))
 	for n := range in.Nodes {
@@ -154,7 +154,7 @@ func TestRepairAgainstExactSearch(t *testing.T) {
 }
 
 // settles carries plans out until nothing moves, and returns how many times something moved. Every further plan is
-// strictly better than what is there, so they end.
+// strictly better than the placement before it, so they end.
 func settles(t *testing.T, in planner.Input, plan planner.Plan) int {
 	const most = 6
 	for round := range most {
@@ -254,7 +254,7 @@ func TestWorkersMakeWayAcrossZones(t *testing.T) {
 	}
 }
 
-// crowd wants three more workers of every task, which is more than fit.
+// crowd adds three workers to every task, more than fit.
 func crowd(in planner.Input) planner.Input {
 	in.Tasks = slices.Clone(in.Tasks)
 	for t := range in.Tasks {

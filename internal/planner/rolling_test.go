@@ -8,7 +8,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 )
 
-// carryOut adopts a plan: what comes to a node gets the next token.
+// carryOut adopts a plan: a slot that comes to a node gets the next token.
 func carryOut(in planner.Input, next *int64, moved map[[2]int]int) planner.Input {
 	plan := planner.Make(in)
 	in.Tasks = slices.Clone(in.Tasks)
@@ -27,13 +27,13 @@ func carryOut(in planner.Input, next *int64, moved map[[2]int]int) planner.Input
 	return in
 }
 
-// A rolling restart moves no slot more than twice: away from its node and back. Where the slots of several tasks do not divide by the
-// nodes some move more often, and the bounds are what is known of that.
+// A rolling restart moves no slot more than twice: away from its node and back. Where the slots of several tasks do not
+// divide by the nodes some move more often, and the bounds are the observed numbers.
 func TestRollingRestartMovesNothingMoreThanTwice(t *testing.T) {
 	for _, c := range []struct{ nodes, tasks, workers, most int }{
 		{8, 1, 80, 2}, {10, 1, 100, 2}, {3, 1, 6, 2}, {40, 1, 200, 2}, {10, 5, 20, 2}, {8, 4, 8, 2},
-		{5, 1, 7, 2}, {10, 1, 35, 3}, // a node that is back is not owed all that it had, so some go a way of their own
-		{10, 2, 15, 3}, {11, 4, 15, 8}, // which task gives to a node that is back is decided by counts, so what goes is not always what came
+		{5, 1, 7, 2}, {10, 1, 35, 3}, // a node that is back need not get all of its slots again, so some move elsewhere
+		{10, 2, 15, 3}, {11, 4, 15, 8}, // counts decide which task gives slots to a node that is back, so they are not always the same slots
 	} {
 		t.Run(fmt.Sprintf("%d nodes, %d×%d slots", c.nodes, c.tasks, c.workers), func(t *testing.T) {
 			var in planner.Input

@@ -32,8 +32,8 @@ func withFixed(r *rand.Rand) planner.Input {
 	return in
 }
 
-// crammed draws a small world whose nodes are as full as they can be, and whose slots are not where they should be: what was there when
-// nodes were labelled, weighed or drained otherwise.
+// crammed draws a small world whose nodes are as full as they can be, and whose slots are not where they should be, as
+// after a change of labels, weights or drains.
 func crammed(r *rand.Rand) planner.Input {
 	in := planner.Input{Leader: []cluster.LeaderPolicy{cluster.LeaderLast, cluster.LeaderEqual, cluster.LeaderNone}[r.IntN(3)]}
 	nodes, weighted := 2+r.IntN(4), r.IntN(3) == 0
@@ -115,8 +115,8 @@ func inTurns(in planner.Input, budget int, r *rand.Rand) (moves int, ended bool)
 	return moves, false
 }
 
-// Plans come to an end however few slots may be in motion at a time. Where nodes are full, slots change places, and what is on the way is
-// worse than what was there. REST_WORLDS=20000 tries as many small ones of each kind.
+// Plans come to an end however few slots may be in motion at a time. If nodes are full, slots change places, and the
+// placements on the way are worse than the first one. REST_WORLDS=20000 tries as many small ones of each kind.
 func TestPlansCarriedOutInTurnsEnd(t *testing.T) {
 	small, mid := 1000, 30
 	if n, err := strconv.Atoi(os.Getenv("REST_WORLDS")); err == nil {

@@ -8,7 +8,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/planner/solver"
 )
 
-// assigner turns the shares of a solution into slots, and says why slots move or have no node.
+// assigner turns the shares of a solution into slots, and finds the reasons why slots move or have no node.
 type assigner struct {
 	in       Input
 	problem  *model.Problem
@@ -57,9 +57,9 @@ func (a *assigner) assign(t int, plan *Plan) []int32 {
 	return target
 }
 
-// surplus returns the slots of a task that leave their nodes, in order: of each node that has more than its share, those that
-// came to it last. So a node that comes back gets what it gave away when it left, and one restart after the other sends
-// nothing on from node to node.
+// surplus returns the slots of a task that leave their nodes, in order: of each node that has more than its share, those
+// that came to it last. So a node that comes back gets the slots that it gave away when it left, and a series of restarts
+// does not pass slots on from node to node.
 func (a *assigner) surplus(t int) []int {
 	task := &a.in.Tasks[t]
 	current, share := a.row(a.problem.Current, t), a.row(a.solution.Share, t)

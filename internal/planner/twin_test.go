@@ -16,8 +16,8 @@ import (
 // many get no place.
 type table [][]int
 
-// judge returns what a table costs, by the order of the package's documentation; ok is false if it
-// breaks a constraint. It knows nothing of how plans are made.
+// judge returns the cost of a table, by the order of the package's documentation; ok is false if
+// it breaks a constraint. It is independent of the planner.
 func judge(in planner.Input, have, x table) (cost [7]int, ok bool) {
 	load := make([]int, len(in.Nodes))
 	for t := range x {
@@ -124,7 +124,7 @@ func best(in planner.Input, have table) (least [7]int, at table) {
 	return least, at
 }
 
-// tabulate counts a plan, or what is owned now.
+// tabulate counts a plan, or the present owners.
 func tabulate(in planner.Input, of func(t int) []int32) table {
 	x := make(table, len(in.Tasks))
 	for t := range in.Tasks {
@@ -141,7 +141,7 @@ func tabulate(in planner.Input, of func(t int) []int32) table {
 	return x
 }
 
-// small draws a small world with everything in it but weights.
+// small draws a small world with every feature except weights.
 func small(t *rapid.T) planner.Input {
 	policies := []cluster.LeaderPolicy{cluster.LeaderLast, cluster.LeaderEqual, cluster.LeaderNone}
 	in := planner.Input{Leader: rapid.SampledFrom(policies).Draw(t, "policy")}

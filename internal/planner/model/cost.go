@@ -10,7 +10,7 @@ const (
 	CostNodes           // tasks that are uneven over the nodes
 	CostBalance         // nodes that carry more or less than they should
 	CostMoves           // slots that leave their node
-	CostSpared          // what spared nodes carry
+	CostSpared          // the load of spared nodes
 	costLevels
 )
 
@@ -35,9 +35,9 @@ func (c *Costs) Less(o *Costs) bool {
 	return false
 }
 
-// SpreadCost returns what it costs the spread of a task that a node has so many slots of it. Squares add up to least where
-// the numbers are equal. Where nodes weigh differently, the quotas cost nothing, and neither
-// does a deviation from them within the slack.
+// SpreadCost returns the cost, for the spread of a task, of a node with a number of its slots. The sum of squares is least
+// if the numbers are equal. Where nodes weigh differently, the quotas cost nothing, and neither does a deviation from them
+// within the slack.
 func (m *Matrix) SpreadCost(cell int, slots, slack int64) int64 {
 	if m.EqualWeights {
 		return slots * slots
@@ -51,8 +51,9 @@ func (m *Matrix) SpreadCost(cell int, slots, slack int64) int64 {
 	return off * off
 }
 
-// BalanceCost returns what it costs that a node carries a load. Where all nodes weigh the same and so do all slots, squares
-// add up to least when the loads are as even as they can be. Otherwise, a load is good enough within one slot of the target.
+// BalanceCost returns the cost of the load of a node. If all nodes weigh the same, and all slots as well, the sum of
+// squares is least when the loads are as even as they can be. Otherwise, a load is good enough within one slot of the
+// target.
 func (m *Matrix) BalanceCost(n int32, load int64, equalCosts bool) int64 {
 	if m.EqualWeights && equalCosts {
 		return load * load
@@ -69,8 +70,9 @@ func (m *Matrix) BalanceCost(n int32, load int64, equalCosts bool) int64 {
 	return off * off
 }
 
-// Cost returns the cost of the solution, by level. Before the moves comes one more level, the squares of how far loads are
-// from their targets: cycle canceling takes loads for balanced within one slot, but rounding makes them more even than that.
+// Cost returns the cost of the solution, by level. One more level comes before the moves: the squares of the differences
+// between loads and their targets. Cycle canceling takes loads for balanced within one slot, but rounding makes them more
+// even than that.
 func (m *Matrix) Cost() []int64 {
 	var c Costs
 	uneven := int64(0)
@@ -118,9 +120,9 @@ func (m *Matrix) taskCost(t int, ref *Matrix) (c Costs) {
 	return c
 }
 
-// measuredBy returns the matrix with the quotas and target loads that solutions are measured by. It is the matrix itself, unless its
-// quotas favor zones that have more of a task now: then they are found again without regard to who has what, so that
-// the measure does not change with what is measured.
+// measuredBy returns the matrix with the quotas and target loads that solutions are measured by. It is the matrix itself,
+// unless its quotas favor zones that have more of a task now: then they are computed again without regard to the present
+// placement, so that the measure does not depend on it.
 func (m *Matrix) measuredBy() *Matrix {
 	zoned := slices.ContainsFunc(m.Tasks, func(t Task) bool { return t.Eligible.Zones > 1 })
 	switch {

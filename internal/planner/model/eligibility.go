@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Eligibility says where the slots of a task may run, and where they run best. Tasks with the same constraints share one
-// value, by which remainders of tasks that compete for the same nodes are recognized.
+// Eligibility contains where the slots of a task may run, and where they run best. Tasks with the same constraints share
+// one value, by which remainders of tasks that compete for the same nodes are recognized.
 type Eligibility struct {
 	Penalty []int32 // by node: of a slot there; Ineligible if the node cannot run it
 	Zone    []int32 // by node: the zone that it lies in; -1 for none that counts

@@ -13,7 +13,7 @@ type Matrix struct {
 
 	Rounded    []uint8     // by cell: flags
 	LowerQuota []int32     // by cell, once shares may change by more than rounding; else nil
-	Remainders []Remainder // what nodes compete for
+	Remainders []Remainder // the slots that nodes compete for
 	TargetLoad []int64     // by node, times scale; nil without remainders
 	Quantum    int64       // the greatest cost of a remainder slot
 

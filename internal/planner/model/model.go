@@ -1,14 +1,14 @@
-// Package model is the planner's problem in numbers: what is to be decided, what must hold, and what a solution costs. It
-// searches for nothing; package solver does.
+// Package model is the planner's problem in numbers: the decisions to make, the constraints, and the cost of a solution. It
+// does not search; package solver does.
 //
 //   - A [Problem] is nodes, tasks, and the slots that nodes have now.
 //   - A [Matrix] is a solution in the making: the share of each task that each node is to have, one row for each task and
 //     one column for each node.
-//   - An [Eligibility] says which nodes can run a task, and which of them run it best.
-//   - Quotas and target loads say what an even spread would be. The ideal share is of one task: what a node would have of it
-//     if slots could be cut into fractions. Every node gets that rounded down, its lower quota; what is left of a task are its
-//     remainders, for which nodes compete (quota.go). The target load is of all tasks together: what a node would carry, in
-//     fractions of slots, once all remainders are distributed (target.go).
+//   - An [Eligibility] lists the nodes that can run a task, and those that run it best.
+//   - Quotas and target loads define an even spread. The ideal share is about one task: the number of its slots that a node
+//     would have if slots could be cut into fractions. Every node gets its ideal share rounded down, its lower quota. The
+//     other slots of a task are its remainders, for which nodes compete (quota.go). The target load is about all tasks
+//     together: the load of a node, in fractions of slots, once all remainders are distributed (target.go).
 //   - [Costs] compare solutions, level by level (cost.go).
 package model
 
@@ -18,7 +18,7 @@ const Unlimited = 1 << 40
 // Ineligible is the penalty of a slot on a node that cannot run it.
 const Ineligible = -1
 
-// Problem is what a solution is found for. It is not changed.
+// Problem is the input of the solver. It is not changed.
 //
 // Counts by cell have one element for each task and node, at index task*len(Nodes)+node.
 type Problem struct {

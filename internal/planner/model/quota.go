@@ -28,7 +28,7 @@ type apportionment struct {
 	active       []int32 // scratch
 }
 
-// setMaxSlots finds out how many slots of a task a node can take beside what it got already.
+// setMaxSlots finds out how many slots of a task a node can take in addition to those that it got already.
 func (a *apportionment) setMaxSlots(t int, n int32) int64 {
 	task := &a.Tasks[t]
 	most := a.FreeCapacity(n) / task.Cost
@@ -66,7 +66,7 @@ func (a *apportionment) apportionTask(t int) {
 	a.Unplaced[t] = unplaced
 }
 
-// apportionNodes gives the nodes their lower quotas of count slots of a task, by their weights. What is left becomes a
+// apportionNodes gives the nodes their lower quotas of count slots of a task, by their weights. The other slots become a
 // remainder.
 func (a *apportionment) apportionNodes(t int, nodes []int32, count int64) {
 	active, count, weight := a.saturateNodes(t, nodes, count)
@@ -125,7 +125,7 @@ func (a *apportionment) saturateNodes(t int, nodes []int32, count int64) (active
 	}
 }
 
-// zone is one zone of a tier, and what counts when slots of a task are distributed over zones.
+// zone is one zone of a tier, with the numbers that count when slots of a task are distributed over zones.
 type zone struct {
 	nodes    int64
 	maxSlots int64
@@ -216,7 +216,7 @@ func saturateZones(zones []zone, total int64) (active []int, left int64) {
 	}
 }
 
-// fillZones gives what is left to the zones that can take more than their share. It returns the shares.
+// fillZones gives the remaining slots to the zones that can take more than their share. It returns the shares.
 func fillZones(zones []zone, count int64) []int64 {
 	for i := range zones {
 		count -= zones[i].share

@@ -100,8 +100,8 @@ func (w *WaterFilling) mergeComponents(of []int, old, merged int) {
 	}
 }
 
-// fill distributes every demand over its nodes. Demands that share nodes are distributed several times, each time given what
-// the others hold: iterative water-filling, which approaches the most even result.
+// fill distributes every demand over its nodes. Demands that share nodes are distributed several times, each time on top of
+// the others: iterative water-filling, which approaches the most even result.
 func (w *WaterFilling) fill() {
 	const iterations = 8
 	rounds := 1
@@ -124,7 +124,7 @@ func (w *WaterFilling) fill() {
 	}
 }
 
-// allotmentAt returns what a node takes of a demand that is filled up to a level.
+// allotmentAt returns the part of a demand that a node takes if the demand is filled up to a level.
 func (w *WaterFilling) allotmentAt(d *Demand, k int, level int64) int64 {
 	n := d.Nodes[k]
 	return max(min(w.Nodes[n].Weight*level-w.TargetLoad[n], d.limit[k]*Scale, w.MaxLoad[n]*Scale-w.TargetLoad[n]), 0)
@@ -154,8 +154,8 @@ func (w *WaterFilling) level(d *Demand) int64 {
 	return low
 }
 
-// Excess returns what a node with a load carries beyond its target load, times scale. Where all nodes weigh the same, only the
-// differences between nodes count, and it is the load itself.
+// Excess returns the difference between a load and the target load of the node, times scale. Where all nodes weigh the
+// same, only the differences between nodes count, and it is the load itself.
 func (m *Matrix) Excess(n int32, load int64) int64 {
 	if m.EqualWeights {
 		return load * Scale

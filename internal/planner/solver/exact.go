@@ -25,7 +25,7 @@ type exactCell struct {
 	node int32
 }
 
-// exactCost is what the exact search compares: unplaced slots, then penalties, then moves.
+// exactCost is the cost that the exact search compares: unplaced slots, then penalties, then moves.
 type exactCost [3]int64
 
 func (c *exactCost) less(o *exactCost) bool { return slices.Compare(c[:], o[:]) < 0 }

@@ -6,13 +6,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
 
-// keepIncumbent keeps what nodes have now unless the solution is strictly better: a solution that is only as good moves nothing.
-// Apart from the moves, what is compared does not depend on who has what now. So in a cluster where nothing happens, each
-// solution is better than the one before it, and they come to an end.
+// keepIncumbent keeps the present shares unless the solution is strictly better: a solution that is only as good moves
+// nothing. Apart from the moves, the costs that are compared do not depend on the present placement. So in a cluster where
+// nothing happens, each solution is better than the one before it, and they come to an end.
 //
-// While a solution is being carried out, what nodes have now lies on the way to it, and may be worse than what they had
-// before: slots that change places leave one after the other. A solution found from there could take back what the one before
-// it began, and so on without end. So the solution that is being carried out is an incumbent as well.
+// While a solution is being carried out, the present shares lie on the way to it, and may be worse than the earlier ones:
+// slots that change places leave one after the other. A solution found from there could take back the moves that the
+// previous one began, and so on without end. So the solution that is being carried out is an incumbent as well.
 func keepIncumbent(m *model.Matrix) {
 	inProgress, currentCounts := m.InProgress, currentMayWin(m)
 	if slices.Equal(inProgress, m.Share) {
@@ -56,7 +56,7 @@ func currentMayWin(m *model.Matrix) bool {
 	return moves && more <= 0
 }
 
-// adopt gives every node so many slots of every task, as far as it can have them.
+// adopt gives every node the number of slots in its cell, as far as it can have them.
 func adopt(m *model.Matrix, cells []int32) {
 	for t := range m.Tasks {
 		for n := range int32(m.NodeCount) {

@@ -151,7 +151,7 @@ func (w *network) addTask(vertex int32) {
 	}
 }
 
-// arcCost returns what it costs that one slot takes the arc, and whether one can.
+// arcCost returns the cost of one slot along the arc, and whether one can take it.
 func (w *network) arcCost(a *arc) (c model.Costs, ok bool) {
 	switch a.kind {
 	case cellArc:
@@ -178,7 +178,7 @@ func (w *network) arcCost(a *arc) (c model.Costs, ok bool) {
 	return c, true
 }
 
-// cellCost returns what it costs that a node gets one more slot of a task, or one less.
+// cellCost returns the cost of one more slot of a task on a node, or of one less.
 func (w *network) cellCost(t int, n int32, by int64) (c model.Costs, ok bool) {
 	cell := t*w.NodeCount + int(n)
 	slots, current := int64(w.Share[cell]), int64(w.Current[cell])
@@ -199,7 +199,7 @@ func (w *network) cellCost(t int, n int32, by int64) (c model.Costs, ok bool) {
 	return c, true
 }
 
-// nodeCost returns what it costs that a node carries one more slot, or one less.
+// nodeCost returns the cost of one more slot on a node, or of one less.
 func (w *network) nodeCost(n int32, by int64) (c model.Costs, ok bool) {
 	load, next := w.Load[n], w.Load[n]+by*w.slotCost
 	if next < 0 || by > 0 && next > w.Nodes[n].Capacity {

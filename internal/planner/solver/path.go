@@ -77,8 +77,8 @@ func (p *augmentingPaths) balanceOnce(moveless bool) bool {
 			p.augmentBetween(moveless, func(x int64) bool { return x > 0 }, func(x int64) bool { return x <= -step })
 	}
 	excess := func(n int32) int64 { return p.Excess(n, p.Load[n]) }
-	// Paths start from the fullest nodes first. What the search reached from fuller nodes in vain is of no use to less
-	// full ones either, so it stays visited.
+	// Paths start from the fullest nodes first. A node that the search reached from fuller nodes in vain is useless to less
+	// full ones as well, so it stays visited.
 	order := make([]int32, p.NodeCount)
 	for n := range order {
 		order[n] = int32(n)

@@ -7,7 +7,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
 
-// none is where a node is meant and there is none.
+// none stands for no node.
 const none int32 = -1
 
 // rounding decides which nodes round up: which of them get the slots of each remainder.
@@ -41,8 +41,8 @@ func newRounding(m *model.Matrix, w *model.WaterFilling) *rounding {
 	return r
 }
 
-// roundHeadroom rounds headrooms to whole remainder slots that add up to what there is in each component. Nodes that can
-// retain one more slot round up first. Which other nodes round up is left open: these may take one extra slot.
+// roundHeadroom rounds headrooms to whole remainder slots that add up to those of each component. Nodes that can retain one
+// more slot round up first. Which other nodes round up is left open: these may take one extra slot.
 func (r *rounding) roundHeadroom(w *model.WaterFilling) {
 	left := make([]int64, len(w.Demands)) // by component: remainder slots beyond the headrooms
 	component := slices.Repeat([]int{-1}, r.NodeCount)
@@ -130,7 +130,7 @@ func (r *rounding) mayRetain(rem *model.Remainder, n int32) bool {
 func (r *rounding) transfer() {
 	const budget = 5_000_000
 	if r.mayTakeExtra == nil {
-		return // where slots cost differently their number says little; augmenting paths even the loads out
+		return // if slots cost differently, their number means little; augmenting paths even the loads out
 	}
 	shortage := func(n int32) int64 { return r.headroom[n]/(r.Quantum*model.Scale) - r.retainable[n] }
 	var receivers []int32
@@ -219,7 +219,7 @@ func (r *rounding) retainRemainder(rem *model.Remainder) {
 	}
 }
 
-// surplusBuckets is the number of different surpluses that are told apart.
+// surplusBuckets is the number of surpluses that are distinguished.
 const surplusBuckets = 64
 
 // surplusBucket returns how many slots a node would retain beyond its headroom, as a number from 0 on. The middle is none.
@@ -228,7 +228,8 @@ func (r *rounding) surplusBucket(rem *model.Remainder, n int32) int {
 	return int(min(max(surplus+surplusBuckets/2, 0), surplusBuckets-1))
 }
 
-// retainLimit finds who may retain a slot of a remainder: all nodes in the buckets before last, and quota nodes of that one.
+// retainLimit finds the nodes that may retain a slot of a remainder: all nodes in the buckets before last, and quota nodes
+// of that one.
 func (r *rounding) retainLimit(rem *model.Remainder) (last int, quota int64) {
 	var sizes [surplusBuckets]int64
 	for _, n := range rem.Nodes {
@@ -275,9 +276,9 @@ func (r *rounding) distribute(paths *augmentingPaths) {
 	}
 }
 
-// distributeMany distributes many slots of one remainder, of which so many others are still to come. Nodes take part in the
-// course of all remainders in turn, each as often as its headroom allows. If nodes with most headroom always came first, all
-// nodes of a kind would get slots of the same tasks, and could not take slots from each other later.
+// distributeMany distributes many slots of one remainder; toCome is the number of remainders after it. Nodes take part in
+// the course of all remainders in turn, each as often as its headroom allows. If nodes with most headroom always came
+// first, all nodes of a kind would get slots of the same tasks, and could not take slots from each other later.
 func (r *rounding) distributeMany(rem *model.Remainder, paths *augmentingPaths, initial []int64, toCome int) {
 	r.order = r.order[:0]
 	for _, n := range rem.Nodes {

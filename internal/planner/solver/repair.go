@@ -12,7 +12,7 @@ const (
 	repairBudget       = 4_000_000        // steps: looks at a node, a task, or an exchange between two nodes
 	exactBudget        = 20_000           // branches of the exact search
 	repairTries        = 12               // nodes on which room is made for one slot before the best of these ways is taken
-	repairCancelBudget = cancelBudget / 8 // steps of cycle canceling to improve what repair found
+	repairCancelBudget = cancelBudget / 8 // steps of cycle canceling to improve the result of repair
 )
 
 // repair places slots that are unplaced although there is free capacity. It works on the shares of the matrix, and keeps
@@ -30,10 +30,9 @@ type change struct {
 	by   int32
 }
 
-// placeUnplaced finds nodes for unplaced slots. It compares what it found with what nodes have now and takes
-// the better one, so that a cluster at rest stays at rest, even where the search ran out of budget. It costs
-// nothing if all slots are placed, and none if all cost the same and cycle canceling came to its end: then no better
-// solution exists.
+// placeUnplaced finds nodes for unplaced slots. It takes the better of its result and the present shares, so that a cluster
+// at rest stays at rest, even if the search runs out of budget. It costs nothing if all slots are placed, and none if all
+// cost the same and cycle canceling came to its end: then no better solution exists.
 func placeUnplaced(m *model.Matrix) {
 	small, exhausted := len(m.Share) <= cancelCells, m.Effort > cancelBudget
 	if m.NodeCount == 0 || len(m.Share) > cancelCellsIfUnplaced || !m.HasUnplaced() || !exhausted && !m.MixedCosts() {
@@ -62,7 +61,7 @@ func placeUnplaced(m *model.Matrix) {
 	}
 }
 
-// spend takes steps from the budget, and reports whether there were so many left.
+// spend takes steps from the budget, and reports whether the budget had enough.
 func (r *repair) spend(steps int) bool {
 	r.budget -= steps
 	r.Effort += steps
@@ -150,8 +149,8 @@ func (r *repair) bestFitDecreasing() {
 	}
 }
 
-// placeAll places slots for which there is room or room can be made, the most costly first. What found no room is tried again
-// after the others.
+// placeAll places slots for which there is room or room can be made, the most costly first. Slots that found no room are
+// tried again after the others.
 func (r *repair) placeAll() {
 	for placed := true; placed; {
 		placed = false

@@ -29,7 +29,7 @@
 //  6. Repair (repair.go, exchange.go, exact.go). Where slots of different costs stay unplaced, lighter slots make room for
 //     heavier ones: best-fit decreasing, then shifts and swaps between two nodes as for the generalized assignment
 //     problem (Martello and Toth, Knapsack Problems, 1990, chapter 7), then branch and bound if the problem is small.
-//  7. The incumbents (incumbent.go). The result is used only if it is strictly better than what nodes have now, and than
+//  7. The incumbents (incumbent.go). The result is used only if it is strictly better than the present shares, and than
 //     the plan that is being carried out.
 //
 // # What is promised
@@ -42,7 +42,7 @@ package solver
 
 import "gitee.com/ken.yang/xconsumer/internal/planner/model"
 
-// Solution says how many slots of each task every node is to have.
+// Solution is the number of slots of each task that every node is to have.
 type Solution struct {
 	Share    []int32 // by cell
 	Load     []int64 // by node: the costs of its slots
@@ -64,8 +64,8 @@ func (s *Solution) UpperQuota(t int, n int32) int64 {
 	return s.matrix.UpperQuota(t*s.matrix.NodeCount + int(n))
 }
 
-// Cost returns what the slots cost where they are now, as far as they may stay there, by cost level. Solutions are compared by
-// such costs.
+// Cost returns the cost of the present placement, as far as slots may stay where they are, by cost level. Solutions are
+// compared by such costs.
 func Cost(p *model.Problem) []int64 {
 	m := model.NewMatrix(p)
 	m.SetQuotas(model.FavorCurrent)

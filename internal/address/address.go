@@ -2,8 +2,9 @@
 //
 // # The model
 //
-// What is accepted can be dialled, or listened on, as it stands. What is refused comes with the right form, as far as
-// it can be told what was meant: an address that cannot work is otherwise tried for ever. Nothing is resolved.
+// An address that is accepted can be dialled, or listened on, as it is. The error for a refused one contains the right
+// form, as far as the intent is clear. Without these checks, a node would try an address that cannot work for ever. Nothing
+// is resolved.
 package address
 
 import (
@@ -20,7 +21,7 @@ import (
 // Address is a host and a port.
 type Address struct {
 	Host string // a name, or an IP address without brackets; "" for all addresses of this machine
-	Port uint16 // 0 for any that is free
+	Port uint16 // 0 for any free port
 }
 
 // String returns "host:port", with IPv6 addresses in brackets.
@@ -46,26 +47,26 @@ func ParseListen(text string) (Address, error) { return parse(text, 0) }
 // RefuseUserinfo refuses an address, or a URL, with a username or password before its host. The error does not repeat them.
 func RefuseUserinfo(text string) error {
 	if at := strings.LastIndexByte(text, '@'); at >= 0 {
-		return fmt.Errorf("\"…@%s\": leave out what stands before the @: an address takes no username and password", text[at+1:])
+		return fmt.Errorf("\"…@%s\": leave out everything before the @: an address takes no username and password", text[at+1:])
 	}
 	return nil
 }
 
-// ValidateHost refuses what is neither a host name nor an IP address.
+// ValidateHost refuses text that is neither a host name nor an IP address.
 func ValidateHost(text string) error {
 	if _, err := netip.ParseAddr(text); err == nil {
 		return nil
 	}
 	if name, _, found := strings.Cut(text, "://"); found {
-		return fmt.Errorf("%q: only the host stands here: leave out %q", text, name+"://")
+		return fmt.Errorf("%q: want only the host: leave out %q", text, name+"://")
 	}
 	if inside := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"); len(inside) == len(text)-2 {
 		if _, err := netip.ParseAddr(inside); err == nil {
-			return fmt.Errorf("%q: an IPv6 address stands here without brackets: write it as %q", text, inside)
+			return fmt.Errorf("%q: want an IPv6 address without brackets: write it as %q", text, inside)
 		}
 	}
 	if host, port, err := net.SplitHostPort(text); err == nil && ValidateHost(host) == nil {
-		return fmt.Errorf("%q: only the host stands here, without a port: leave out %q, as in %q", text, ":"+port, host)
+		return fmt.Errorf("%q: want only the host, without a port: leave out %q, as in %q", text, ":"+port, host)
 	}
 	if err := validateName(text); err != nil {
 		return fmt.Errorf("%q: %w", text, err)
@@ -128,11 +129,11 @@ func split(text string, defaultPort uint16) (host, port string, err error) {
 		case !closed:
 			return "", "", fmt.Errorf("%q: the bracket is not closed, as in %q", text, "[::1]:"+example)
 		case err != nil || !ip.Is6():
-			return "", "", fmt.Errorf("%q: only IPv6 addresses stand in brackets: write it as %q", text, host+rest)
+			return "", "", fmt.Errorf("%q: only IPv6 addresses are in brackets: write it as %q", text, host+rest)
 		case rest == "" && defaultPort != 0:
 			return host, "", nil
 		case !strings.HasPrefix(rest, ":") || rest == ":":
-			return "", "", fmt.Errorf("%q: after the bracket comes the port, as in %q", text, "["+host+"]:"+example)
+			return "", "", fmt.Errorf("%q: want the port after the bracket, as in %q", text, "["+host+"]:"+example)
 		}
 		return host, rest[1:], nil
 	}
@@ -141,7 +142,7 @@ func split(text string, defaultPort uint16) (host, port string, err error) {
 		return text, "", nil
 	case strings.Count(text, ":") > 1:
 		if right := bracketed(text, example); right != "" {
-			return "", "", fmt.Errorf("%q: an IPv6 address stands in brackets: write it as %q", text, right)
+			return "", "", fmt.Errorf("%q: want brackets around an IPv6 address: write it as %q", text, right)
 		}
 		return "", "", fmt.Errorf(
 			"%q: there is more than one colon: want host:port, with an IPv6 address in brackets as in %q",
@@ -155,11 +156,11 @@ func split(text string, defaultPort uint16) (host, port string, err error) {
 	}
 }
 
-// examplePort is the port that an example of the right form has, where none is given.
+// examplePort is the port in an example of the right form, if the text has none.
 const examplePort = 8800
 
-// bracketed says how an IPv6 address without brackets is written, "" if it is none. Whether its last group is a port
-// cannot be told from the text alone: a number of four digits and more is taken for one.
+// bracketed returns the right form of an IPv6 address without brackets; "" for other text. The text alone does not show
+// whether its last group is a port: a number of four digits or more is taken for one.
 func bracketed(text, defaultPort string) string {
 	last := strings.LastIndexByte(text, ':')
 	host, port := text[:last], text[last+1:]
@@ -173,8 +174,8 @@ func bracketed(text, defaultPort string) string {
 	return ""
 }
 
-// separated puts right what stands between hosts and ports instead of commas and colons. It returns the same text if
-// nothing does.
+// separated replaces wrong separators between hosts and ports by commas and colons. It returns the same text if there are
+// none.
 func separated(text string) string {
 	isSeparator := func(r rune) bool { return r == ';' || r == ',' || unicode.IsSpace(r) }
 	parts := strings.FieldsFunc(text, isSeparator)
@@ -195,7 +196,7 @@ func separated(text string) string {
 	return right
 }
 
-// validateName refuses what no resolver can find.
+// validateName refuses names that no resolver can find.
 func validateName(name string) error {
 	labels := strings.Split(strings.TrimSuffix(name, "."), ".")
 	switch last := labels[len(labels)-1]; {

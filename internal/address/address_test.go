@@ -29,14 +29,14 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"::1:2181":                      `"::1:2181": an IPv6 address stands in brackets: write it as "[::1]:2181"`,
+		"::1:2181":                      `"::1:2181": want brackets around an IPv6 address: write it as "[::1]:2181"`,
 		"2001:db8::5:2181":              `write it as "[2001:db8::5]:2181"`,
 		"::1":                           `write it as "[::1]:2181"`,
 		"2001:db8::5":                   `write it as "[2001:db8::5]:2181"`,
 		"1:2:3:4:5:6:7:8":               `write it as "[1:2:3:4:5:6:7:8]:2181"`,
 		"a:b:c":                         `more than one colon`,
-		"u:secret@h:1":                  `"…@h:1": leave out what stands before the @`,
-		"http://u:secret@h:1":           `"…@h:1": leave out what stands before the @`,
+		"u:secret@h:1":                  `"…@h:1": leave out everything before the @`,
+		"http://u:secret@h:1":           `"…@h:1": leave out everything before the @`,
 		"h:99999":                       `"h:99999": port 99999 is not between 1 and 65535`,
 		"h:0":                           `port 0 is not between 1 and 65535`,
 		"h:abc":                         `"h:abc": port "abc" is not a number`,
@@ -52,11 +52,11 @@ func TestParse(t *testing.T) {
 		"h 2181":                        `write it as "h:2181"`,
 		"http://h:2181/":                `leave out "http://": write it as "h:2181"`,
 		"[::1":                          `the bracket is not closed`,
-		"[::1]2181":                     `after the bracket comes the port, as in "[::1]:2181"`,
-		"[h]:2181":                      `only IPv6 addresses stand in brackets: write it as "h:2181"`,
+		"[::1]2181":                     `want the port after the bracket, as in "[::1]:2181"`,
+		"[h]:2181":                      `only IPv6 addresses are in brackets: write it as "h:2181"`,
 		"127.0.0.300:2181":              `host "127.0.0.300" is neither a name nor an IPv4 address`,
 		"a..b":                          `between two dots stand 1 to 63 characters`,
-		"u@h:1":                         `"…@h:1": leave out what stands before the @`,
+		"u@h:1":                         `"…@h:1": leave out everything before the @`,
 		"h\x00:1":                       `cannot be part of a host name`,
 		strings.Repeat("a.", 200) + "b": `at most 253`,
 	} {
@@ -90,7 +90,7 @@ func TestValidateHost(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"": "the host is missing", "h:8800": `leave out ":8800", as in "h"`, "https://h": `leave out "https://"`, "a b": "cannot be part of a host name", "1.2.3": "neither a name nor an IPv4 address",
-		"[::1]": `an IPv6 address stands here without brackets: write it as "::1"`, "[::1]:8800": `leave out ":8800", as in "::1"`, "*:8800": `'*' cannot be part of a host name`,
+		"[::1]": `want an IPv6 address without brackets: write it as "::1"`, "[::1]:8800": `leave out ":8800", as in "::1"`, "*:8800": `'*' cannot be part of a host name`,
 	} {
 		if err := address.ValidateHost(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %s", text, err, want)

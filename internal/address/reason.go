@@ -11,11 +11,11 @@ import (
 	"syscall"
 )
 
-// Reason says in a few words why an address was not reached, or did not answer.
+// Reason returns in a few words why an address was not reached, or did not answer.
 func Reason(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		if dns.IsNotFound {
-			return fmt.Sprintf("the name %s is not known here", dns.Name)
+			return fmt.Sprintf("the name %s cannot be resolved here", dns.Name)
 		}
 		return fmt.Sprintf("the name %s could not be looked up: %s", dns.Name, dns.Err)
 	}

@@ -42,7 +42,7 @@ func TestReason(t *testing.T) {
 		want string
 	}{
 		{dial("tcp", "127.0.0.1:1"), "connection refused"},
-		{&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "zk3", IsNotFound: true}}, "the name zk3 is not known here"},
+		{&net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "zk3", IsNotFound: true}}, "the name zk3 cannot be resolved here"},
 		{&net.DNSError{Err: "server misbehaving", Name: "zk3"}, "the name zk3 could not be looked up: server misbehaving"},
 		{fmt.Errorf("join: %w: outcome unknown", expired.Err()), "no answer in time"},
 		{fmt.Errorf("read: %w", io.EOF), "it closed the connection"},

@@ -1,9 +1,10 @@
-// Package admin answers what people and their tools ask of a node, and does what they want of its cluster.
+// Package admin manages a cluster through one of its nodes: it answers questions about the cluster and records
+// operations.
 //
 // # The model
 //
-//	question ─▶ Admin ─┬─ view.Observer          the cluster, as read lately     State, Watch, Tasks, Plan, Explain
-//	                   ├─ the store              what is not kept in memory      Runs, Decisions, Past, Report
+//	question ─▶ Admin ─┬─ view.Observer          the cluster, as last read       State, Watch, Tasks, Plan, Explain
+//	                   ├─ the store              records not kept in memory      Runs, Decisions, Past, Report
 //	                   ├─ nodesession.Presence   this node's session             Ready, Lease, Workers
 //	                   └─ worker.Logs            this node's workers             Log, FollowLog, Stack
 //	operation ─▶ Admin ─▶ package operation ─▶ the store ─▶ leaders              Do, Apply
@@ -27,8 +28,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// Admin is a node for whoever manages it. Its methods may be called from any goroutine, before and while the node runs;
-// interface xconsumer.Admin says what each of them guarantees.
+// Admin implements interface xconsumer.Admin, which documents its methods. Comments here add only internal details.
 type Admin struct {
 	Cluster  string
 	Node     string // its name
@@ -46,25 +46,25 @@ type Admin struct {
 	history report.History
 }
 
-// Name returns the node's name.
+// Name is that of xconsumer.Admin.
 func (a *Admin) Name() string { return a.Node }
 
-// Works returns the names of the registered works, sorted.
+// Works is that of xconsumer.Admin.
 func (a *Admin) Works() []string { return slices.Sorted(slices.Values(a.Registered())) }
 
-// Ready returns why the node is not at work, nothing if it is.
+// Ready is that of xconsumer.Admin.
 func (a *Admin) Ready() (reasons []string) { return a.Presence.Ready() }
 
-// Lease returns how long this node may go on without an answer of the coordination service.
+// Lease is that of xconsumer.Admin.
 func (a *Admin) Lease() cluster.Lease { return a.Presence.Lease() }
 
-// Workers returns what this node's workers do, by slot.
+// Workers is that of xconsumer.Admin.
 func (a *Admin) Workers() map[cluster.Slot]cluster.Report { return a.Presence.Workers() }
 
-// Events returns a channel with what happens on this node from now on, until ctx ends.
+// Events is that of xconsumer.Admin.
 func (a *Admin) Events(ctx context.Context) <-chan cluster.Event { return a.Emitter.Events(ctx) }
 
-// Measures returns what this node has counted and timed since it began.
+// Measures is that of xconsumer.Admin. It also updates the gauges that are measured on demand.
 func (a *Admin) Measures() []cluster.Measure {
 	a.Meter.Most(meter.Dropped, a.Written.Dropped(), "log")
 	a.Spans.Measure(a.Meter)

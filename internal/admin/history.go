@@ -15,12 +15,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// KeepFresh has the node watch the cluster for a minute from now on. It returns the number of the first snapshot of this watch: whoever
-// has that one or a later one from Watch is up to date. It never waits.
+// KeepFresh is that of xconsumer.Admin.
 func (a *Admin) KeepFresh() int64 { return a.Observer.KeepFresh() }
 
-// Watch returns the cluster once its number is above one that was seen, 0 for none, as long as somebody asks (KeepFresh). It does not
-// ask itself: while nobody does it waits. The error is that of ctx.
+// Watch is that of xconsumer.Admin.
 func (a *Admin) Watch(ctx context.Context, seen int64) (cluster.Snapshot, error) {
 	snap, err := a.Observer.Next(ctx, seen)
 	if err != nil {
@@ -36,7 +34,7 @@ func (a *Admin) Watch(ctx context.Context, seen int64) (cluster.Snapshot, error)
 	return out, nil
 }
 
-// Decisions returns what leaders decided lately, and what people asked for. What was read once is not read again.
+// Decisions is that of xconsumer.Admin. It does not read a decision again that it has read before.
 func (a *Admin) Decisions(ctx context.Context) (cluster.Decisions, error) {
 	list, _, err := a.decisions(ctx)
 	return list, err
@@ -58,8 +56,7 @@ func (a *Admin) decisions(ctx context.Context) (cluster.Decisions, *view.Snapsho
 	return list, snap, nil
 }
 
-// Past returns where everything was after a decision, as far as that is known. The error matches
-// cluster.ErrNoDecision if it is not kept.
+// Past is that of xconsumer.Admin.
 func (a *Admin) Past(ctx context.Context, decision int64) (cluster.Past, error) {
 	list, snap, err := a.decisions(ctx)
 	if err != nil {
@@ -68,7 +65,7 @@ func (a *Admin) Past(ctx context.Context, decision int64) (cluster.Past, error) 
 	return report.Past(snap, a.stateOf(snap), list.Decisions, decision)
 }
 
-// Explain says why a slot is where it is. The error matches cluster.ErrNoSlot if there is no such slot.
+// Explain is that of xconsumer.Admin.
 func (a *Admin) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explanation, error) {
 	session := a.Presence.Session()
 	if session == nil {
@@ -104,11 +101,11 @@ func (a *Admin) Explain(ctx context.Context, slot cluster.Slot) (cluster.Explana
 	return out, nil
 }
 
-// answersWithin is how long a report waits for the first record: the whole of a large cluster takes longer than people wait for
-// a service that does not answer.
+// answersWithin is how long a report waits for the first record. It bounds only the first one: to read a large cluster
+// takes longer than people wait for a service that does not answer.
 const answersWithin = 5 * time.Second
 
-// Report returns everything that the store holds of the cluster, read now.
+// Report is that of xconsumer.Admin.
 func (a *Admin) Report(ctx context.Context) (cluster.BugReport, error) {
 	out := cluster.BugReport{Cluster: a.Cluster, Node: a.Node, At: time.Now().UTC().Truncate(time.Second)}
 	session := a.Presence.Session()
@@ -128,8 +125,7 @@ func (a *Admin) Report(ctx context.Context) (cluster.BugReport, error) {
 	return out, nil
 }
 
-// Stack returns the stacks of the goroutines that work for a slot on this node; "" for a program. The error
-// matches cluster.ErrNoSlot if it does not run here.
+// Stack is that of xconsumer.Admin.
 func (a *Admin) Stack(slot cluster.Slot) (string, error) {
 	if a.Logs.Of(slot) == nil {
 		return "", fmt.Errorf("%w: %s has not run on %s", cluster.ErrNoSlot, slot, a.Node)

@@ -11,18 +11,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Do records what an operator asks for in the store, and returns when it is there: leaders carry it out as budgets and
-// delays allow. It returns the revision of the record that holds it, which is what Operation.If takes for a task, or ""
-// where nothing was asked for and there is no record. It may be called from any goroutine, on any node that is a member.
-// The error matches those of package cluster or of package coord, and cluster.ErrOutcomeUnknown where the operation may
-// have been recorded or not. With Operation.Key it may then be called again, on any node, and is recorded once.
+// Do is that of xconsumer.Admin.
 func (a *Admin) Do(ctx context.Context, op cluster.Operation) (revision string, err error) {
 	session := a.Presence.Session()
 	if session == nil {
 		return "", fmt.Errorf("%s: %w", op, cluster.ErrNotMember)
 	}
 	operator := operation.Operator{Session: session, Keys: a.Keys, By: a.Node}
-	if revision, repeated, err := operator.Repeated(ctx, op); err != nil || repeated { // before it is judged by what it has changed
+	if revision, repeated, err := operator.Repeated(ctx, op); err != nil || repeated { // first, since an operation that was done may be invalid in the state that it has led to
 		return revision, prefix(op, err)
 	}
 	snap, err := a.Observer.Snapshot(ctx)
@@ -32,7 +28,7 @@ func (a *Admin) Do(ctx context.Context, op cluster.Operation) (revision string, 
 	return revision, prefix(op, err)
 }
 
-// prefix says of an error what was asked for, unless it names that itself; nil of none.
+// prefix adds the requested operation to an error that does not name its object itself. It returns nil for nil.
 func prefix(what fmt.Stringer, err error) error {
 	named := errors.Is(err, cluster.ErrNoTask) || errors.Is(err, cluster.ErrNoNode) || errors.Is(err, cluster.ErrNoSlot)
 	if err != nil && !named {
@@ -41,8 +37,7 @@ func prefix(what fmt.Stringer, err error) error {
 	return err
 }
 
-// Repeated returns what Do returned for an operation that was asked for earlier, also of another node, with the same key,
-// and whether there is one that is remembered. The error matches cluster.ErrKeyReused if the key was given with something else.
+// Repeated is that of xconsumer.Admin.
 func (a *Admin) Repeated(ctx context.Context, op cluster.Operation) (revision string, repeated bool, err error) {
 	session := a.Presence.Session()
 	if session == nil {
@@ -52,7 +47,7 @@ func (a *Admin) Repeated(ctx context.Context, op cluster.Operation) (revision st
 	return revision, repeated, prefix(op, err)
 }
 
-// Plan returns what operations would do, without doing them. With the same cluster and operations the plan is the same.
+// Plan is that of xconsumer.Admin. For the same cluster and the same operations, the plan is the same.
 func (a *Admin) Plan(ctx context.Context, ops cluster.Operations) (cluster.Plan, error) {
 	snap, err := a.Observer.Snapshot(ctx)
 	if err != nil {
@@ -65,9 +60,7 @@ func (a *Admin) Plan(ctx context.Context, ops cluster.Operations) (cluster.Plan,
 	return plan, nil
 }
 
-// Apply does operations that were planned, in one commit, and returns the revision that the record of each has then. It
-// returns none if the same was done already with the same Caller.Key. The error matches cluster.ErrMovedOn if the
-// cluster, or a record that is to change, is no longer as it was when the plan was made.
+// Apply is that of xconsumer.Admin.
 func (a *Admin) Apply(ctx context.Context, ops cluster.Operations, revision string, caller cluster.Caller) (revisions []string, err error) {
 	session := a.Presence.Session()
 	if session == nil {
@@ -79,7 +72,7 @@ func (a *Admin) Apply(ctx context.Context, ops cluster.Operations, revision stri
 	} else if repeated {
 		return nil, nil
 	}
-	v := view.New(a.Cluster, session, a.Keys) // what the observer knows may be older than the plan
+	v := view.New(a.Cluster, session, a.Keys) // the observer's snapshot may be older than the plan
 	defer v.Close()
 	if _, err := v.Refresh(ctx); err != nil {
 		return nil, fmt.Errorf("apply: %w", operation.Unanswered(err))
@@ -95,8 +88,7 @@ func (a *Admin) Apply(ctx context.Context, ops cluster.Operations, revision stri
 	return revisions, nil
 }
 
-// Log returns the last lines that a slot's worker has written on this node, n at most, also of one that has
-// left. The error matches cluster.ErrNoSlot if there was none.
+// Log is that of xconsumer.Admin.
 func (a *Admin) Log(slot cluster.Slot, last int) ([]cluster.LogLine, error) {
 	tail := a.Logs.Of(slot)
 	if tail == nil {
@@ -105,8 +97,7 @@ func (a *Admin) Log(slot cluster.Slot, last int) ([]cluster.LogLine, error) {
 	return tail.Last(last), nil
 }
 
-// FollowLog waits until a slot's worker has written a line with a number from first on, and returns what
-// there is from it. It returns none when ctx ends.
+// FollowLog is that of xconsumer.Admin.
 func (a *Admin) FollowLog(ctx context.Context, slot cluster.Slot, first int64) ([]cluster.LogLine, error) {
 	tail := a.Logs.Of(slot)
 	if tail == nil {
@@ -115,9 +106,7 @@ func (a *Admin) FollowLog(ctx context.Context, slot cluster.Slot, first int64) (
 	return tail.Since(ctx, first), nil
 }
 
-// Runs returns the runs of a task and the firings that were skipped, by the instants of their firings, the last one last.
-// Of the runs that are over as many are kept as the task's KeepRuns says. The error matches cluster.ErrNoTask,
-// cluster.ErrNotMember, or one of package coord.
+// Runs is that of xconsumer.Admin.
 func (a *Admin) Runs(ctx context.Context, task string) ([]cluster.RunInfo, error) {
 	session := a.Presence.Session()
 	if session == nil {

@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Leading returns the cluster as the leader sees it, if that is this node and its lease is valid. It reads nothing.
+// Leading is that of xconsumer.Admin.
 func (a *Admin) Leading() (cluster.State, bool) {
 	snap := a.Observer.Leading()
 	if snap == nil || !a.Lease().Valid {
@@ -19,9 +19,7 @@ func (a *Admin) Leading() (cluster.State, bool) {
 	return a.stateOf(snap), true
 }
 
-// State returns the cluster as this node sees it. It reads the store only when nobody has asked
-// for a while; otherwise it answers from what is kept up to date. While the node is not
-// connected it tells the last it knew, and fails if it knew nothing.
+// State is that of xconsumer.Node.
 func (a *Admin) State(ctx context.Context) (cluster.State, error) {
 	snap, err := a.Observer.Snapshot(ctx)
 	if err != nil {
@@ -30,13 +28,13 @@ func (a *Admin) State(ctx context.Context) (cluster.State, error) {
 	return a.stateOf(snap), nil
 }
 
-// heard returns what was read, with what else is known of the members.
+// heard returns the snapshot, with every member marked as silent that is known to have no lease, this node included.
 func (a *Admin) heard(snap *view.Snapshot) *view.Snapshot {
 	_, without := a.Presence.Condition()
 	return a.Observer.Heard(snap, without)
 }
 
-// stateOf renders what was read.
+// stateOf renders a snapshot, with the reasons for unplaced slots and the warnings.
 func (a *Admin) stateOf(snap *view.Snapshot) cluster.State {
 	c, without := a.Presence.Condition()
 	state := report.State(a.Observer.Heard(snap, without), a.Keys)
@@ -45,37 +43,38 @@ func (a *Admin) stateOf(snap *view.Snapshot) cluster.State {
 	return state
 }
 
-// warnings returns what keeps the cluster from being led as it should, or what is told of it from being true.
+// warnings returns the obstacles to leading the cluster, and the reasons why this node's view of it may be out
+// of date.
 func (a *Admin) warnings(c nodesession.Condition, state *cluster.State) (list []string) {
 	switch {
 	case c.Leased && c.Away:
 		list = append(
 			list,
-			a.Node+" does not reach the coordination service; its own workers run on while its lease lasts, and what it tells of others is old",
+			a.Node+" does not reach the coordination service; its own workers run on while its lease lasts, and its view of other nodes is out of date",
 		)
 	case c.Leased:
 	case c.Unheard > 0:
 		list = append(
 			list,
 			fmt.Sprintf(
-				"%s has not heard from the coordination service for %v; its own workers are stopped, and what it tells of others is old",
+				"%s has not heard from the coordination service for %v; its own workers are stopped, and its view of other nodes is out of date",
 				a.Node,
 				c.Unheard,
 			),
 		)
 	default:
-		list = append(list, a.Node+" has no lease; its own workers are stopped, and what it tells of others is old")
+		list = append(list, a.Node+" has no lease; its own workers are stopped, and its view of other nodes is out of date")
 	}
 	if c.Trouble != "" {
 		list = append(list, a.Node+": "+c.Trouble)
 	}
 	if state.Leader == "" {
-		list = append(list, "nobody leads: what runs goes on, and nothing is granted")
+		list = append(list, "no node leads: workers keep running, and nothing is granted")
 	}
 	return list
 }
 
-// Tasks returns the tasks with what they declare, by name.
+// Tasks is that of xconsumer.Admin.
 func (a *Admin) Tasks(ctx context.Context) ([]cluster.TaskDetail, error) {
 	snap, err := a.Observer.Snapshot(ctx)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package asynclog keeps whoever logs from waiting for whoever writes the log.
+// Package asynclog keeps a caller that logs from waiting for the handler that writes the log.
 //
-// A log may block for ever: a pipe that nobody reads, a journal that hangs, a handler that sends its records over the
-// network that has just gone. Nothing that a node does may wait for that. So records are handed to the handler by a
-// goroutine of their own, and when too many wait they are dropped and counted.
+// A log may block for ever: a pipe without a reader, a journal that hangs, a handler that sends its records over a
+// network that is down. A node must not wait for that. So a separate goroutine passes the records to the handler, and
+// when too many wait, further ones are dropped and counted.
 package asynclog
 
 import (
@@ -13,27 +13,27 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/outbox"
 )
 
-// limit is how many bytes of records may wait, and recordCost what one has besides its texts.
+// limit is how many bytes of records may wait. recordCost is the cost of a record in addition to its texts, in bytes.
 const (
 	limit      = 8 << 20
 	recordCost = 256
 )
 
 // Handler is a slog.Handler whose Handle never waits. Enabled, WithAttrs and WithGroup are those of the handler that
-// it wraps, and are called by whoever logs.
+// it wraps, and run on the caller's goroutine.
 //
-// What is logged is taken as it is at that moment: values are resolved, and what could change later is rendered,
-// before Handle returns.
+// A record is captured as it is at that moment: before Handle returns, values are resolved, and values that could
+// change later are rendered.
 type Handler struct {
 	*sink
 	next slog.Handler
 }
 
-// sink is what all handlers that come from one have in common.
+// sink is the common part of all handlers that derive from one.
 type sink struct {
 	root  slog.Handler
 	queue *outbox.Outbox[entry]
-	owned int // how many dropped records the log has owned up to; the delivering goroutine's
+	owned int // how many dropped records the log has reported; used by the delivering goroutine only
 }
 
 type entry struct {
@@ -58,7 +58,7 @@ func Logger(l *slog.Logger) (*slog.Logger, *Handler) {
 	return slog.New(h), h
 }
 
-// Enabled reports whether the wrapped handler wants records of a level.
+// Enabled reports whether the wrapped handler takes records of a level.
 func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.next.Enabled(ctx, level)
 }
@@ -88,7 +88,7 @@ func (h *Handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &Handler{h.sink, h.next.WithAttrs(own)}
 }
 
-// WithGroup returns a handler that puts what follows into a group.
+// WithGroup returns a handler that puts later attributes into a group.
 func (h *Handler) WithGroup(name string) slog.Handler {
 	if name == "" {
 		return h
@@ -99,14 +99,14 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 // Dropped returns how many records were dropped so far.
 func (s *sink) Dropped() int { return s.queue.Dropped() }
 
-// Flush waits until what was logged before is written, for the given time at most. It reports whether it is.
+// Flush waits until all earlier records are written, for the given time at most. It reports whether they are.
 func (s *sink) Flush(limit time.Duration) bool { return s.queue.Flush(limit) }
 
-// write hands a record on. The log owns up to what was dropped once it flows again.
+// write passes a record on. Once the log flows again, it reports how many records were dropped.
 func (s *sink) write(e entry) {
 	if s.queue.Full() < 0.5 {
 		if dropped := s.queue.Dropped(); dropped > s.owned {
-			r := slog.NewRecord(time.Now(), slog.LevelWarn, "log records dropped: whoever reads this log was too slow", 0)
+			r := slog.NewRecord(time.Now(), slog.LevelWarn, "log records dropped: the reader of this log was too slow", 0)
 			r.AddAttrs(slog.Int("dropped", dropped-s.owned))
 			s.owned = dropped
 			pass(context.Background(), s.root, r)
@@ -115,7 +115,7 @@ func (s *sink) write(e entry) {
 	pass(e.ctx, e.handler, e.record)
 }
 
-// pass hands a record to a handler. One that panics loses the record, not the process.
+// pass passes a record to a handler. A handler that panics loses the record, and does not end the process.
 func pass(ctx context.Context, h slog.Handler, r slog.Record) {
 	defer func() { _ = recover() }()
 	_ = h.Handle(ctx, r)

@@ -16,7 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/asynclog"
 )
 
-// What is written is what the wrapped handler writes without it.
+// The output is the same as that of the wrapped handler alone.
 func TestWritesTheSame(t *testing.T) {
 	type point struct{ X, Y int }
 	list := []string{"a", "<b>"}
@@ -41,7 +41,7 @@ func TestWritesTheSame(t *testing.T) {
 		log(slog.New(make(&want)))
 		h := asynclog.Wrap(make(&got))
 		log(slog.New(h))
-		list[0], table["k"], p.X = "later", 2, 9 // what was logged stays
+		list[0], table["k"], p.X = "later", 2, 9 // the logged value stays the same
 		if !h.Flush(10 * time.Second) {
 			t.Fatal("not flushed")
 		}
@@ -69,7 +69,7 @@ func TestConforms(t *testing.T) {
 	})
 }
 
-// blocking is a handler that blocks while it is told to.
+// blocking is a handler that blocks until it is released.
 type blocking struct {
 	slog.Handler
 	free chan struct{}

@@ -10,7 +10,8 @@ import (
 	"slices"
 )
 
-// freeze returns an attribute that stays as it is now, whatever becomes of what its value refers to.
+// freeze returns an attribute that stays as it is now, even if the data that its value refers to
+// change.
 func freeze(a slog.Attr) slog.Attr {
 	a.Value = a.Value.Resolve()
 	switch a.Value.Kind() {
@@ -53,7 +54,7 @@ func weigh(v slog.Value) int {
 	return 0
 }
 
-// constant reports whether values of a type cannot be changed by whoever else has them.
+// constant reports whether values of a type cannot be changed by other code that holds them.
 func constant(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Array:
@@ -71,7 +72,7 @@ func constant(t reflect.Type) bool {
 	return true
 }
 
-// rendered is a value as handlers write it that write text, and as those do that write JSON.
+// rendered is a value in the form for text handlers, and in that for JSON handlers.
 type rendered struct {
 	text string
 	json []byte

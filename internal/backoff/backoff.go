@@ -1,9 +1,9 @@
-// Package backoff says how long to wait before something that has failed is tried again: longer each time it fails in a
-// row, up to a bound.
+// Package backoff computes how long to wait before a failed operation is tried again: longer after each failure in a row,
+// up to a bound.
 //
-// A Policy is a value and a pause is a function of it: whoever retries counts the failures. So a simulation that runs
-// again sees the same pauses, and a loop shows when it begins to count again: after a success, or, for what ends by
-// failing, after it has lasted for the policy's Steady.
+// A Policy is a value and a pause is a function of it: the caller counts the failures. So a simulation that runs again sees
+// the same pauses, and the code of a loop shows when it begins to count again: after a success or, for an activity that
+// always ends with a failure, after it has lasted for the policy's Steady.
 package backoff
 
 import (
@@ -13,23 +13,23 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 )
 
-// Policy says how pauses grow: from First, twice as long after each failure, up to Max.
+// Policy defines how pauses grow: from First, twice as long after each failure, up to Max.
 type Policy struct {
-	Free  int           // so many failures in a row cost no pause
+	Free  int           // the number of failures in a row that cause no pause
 	First time.Duration // the first pause
 	Max   time.Duration // the longest pause, before its jitter; below First, all pauses are First
-	// Jitter is the part of itself by which a pause is shorter or longer at most: 0.25 spreads it from three quarters to
-	// five. Many that wait for the same thing must not come back in step.
+	// Jitter is the fraction by which a pause is shorter or longer at most: 0.25 spreads it from three quarters of itself
+	// to five. Many clients that wait for the same event must not come back in step.
 	Jitter float64
-	Steady time.Duration // what has lasted so long has not failed in a row; 0: however long it lasts, it has
+	Steady time.Duration // an activity that lasted this long has not failed in a row; 0: every failure is in a row
 }
 
-// Conflicts is for commits that were refused since others write, too, or of which nobody knows the outcome. Once is usual;
-// again and again is not. It has no jitter: of those that conflict, one gets through each time.
+// Conflicts is for commits that were refused because others write as well, or whose outcome is unknown. One such failure is
+// usual; many in a row are not. It has no jitter: of conflicting commits, one succeeds each time.
 var Conflicts = Policy{Free: 1, First: 20 * time.Millisecond, Max: time.Second}
 
-// Pause returns how long to wait after so many failures in a row, 0 for none. The jitter depends on who alone, so these
-// should tell both the one who waits from others and this pause from its last.
+// Pause returns how long to wait after so many failures in a row, 0 for none. The jitter depends on who alone. These values
+// should distinguish both the caller from others and this pause from the caller's last one.
 func (p Policy) Pause(failures int, who ...any) time.Duration {
 	if failures <= p.Free {
 		return 0
@@ -45,7 +45,8 @@ func (p Policy) Pause(failures int, who ...any) time.Duration {
 	return pause - spread + jitter.Of(2*spread, who...)
 }
 
-// Failed counts a failure of something that has lasted for a time: it returns how many there are in a row, this one included.
+// Failed counts a failure of an activity that has lasted for a time: it returns the number of failures in a row, this one
+// included.
 func (p Policy) Failed(before int, lasted time.Duration) (failures int) {
 	if p.Steady > 0 && lasted >= p.Steady {
 		return 1

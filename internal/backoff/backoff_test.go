@@ -40,7 +40,7 @@ func TestPausesDoubleUpToTheLongest(t *testing.T) {
 	}
 }
 
-// Who waits decides where in the spread a pause lies, and nothing else does.
+// The position of a pause in its spread depends on the caller's identity alone.
 func TestJitter(t *testing.T) {
 	p := backoff.Policy{First: 100 * ms, Max: time.Second, Jitter: 0.25}
 	short, long := time.Hour, time.Duration(0)

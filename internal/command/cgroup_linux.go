@@ -15,16 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroup is a control group of version 2 that one program has for itself. The zero value is none.
+// cgroup is a control group of version 2 for one program. The zero value stands for none.
 type cgroup struct {
 	dir string
-	fd  int // open directory, 0 for none: of the shim only
+	fd  int // open directory, 0 for none; set only in the shim
 }
 
-// groupTries is how many names for a group are tried beside the first one.
+// groupTries is how many names for a group are tried after the first one.
 const groupTries = 10
 
-// newCgroup makes a group below that of this process, where it may.
+// newCgroup makes a group below that of this process. It returns the zero value if it may not.
 func newCgroup() cgroup {
 	own := ownCgroup()
 	if own == "" {
@@ -33,8 +33,8 @@ func newCgroup() cgroup {
 	dir := filepath.Join(own, fmt.Sprintf("%s%d", groupName, os.Getpid()))
 	err := os.Mkdir(dir, 0o755)
 	for try := 1; errors.Is(err, os.ErrExist) && try <= groupTries; try++ {
-		// A process that had this number before was killed with all that would have removed its group. An empty one is gone then,
-		// and what is in another one is none of this program's.
+		// An earlier process with this number was killed, together with every process that would have removed its group. An
+		// empty group can be removed. The processes in any other group do not belong to this program.
 		if os.Remove(dir) != nil {
 			dir = filepath.Join(own, fmt.Sprintf("%s%d-%d", groupName, os.Getpid(), try))
 		}
@@ -54,8 +54,8 @@ func newCgroup() cgroup {
 // groupName begins the names of groups; the number of the shim follows.
 const groupName = "xconsumer-"
 
-// removeStale removes the groups below that of this process whose shims were killed before they could, and in which
-// nothing runs.
+// removeStale removes the empty groups below that of this process: those whose shims were killed before they could remove
+// them.
 func removeStale() {
 	own := ownCgroup()
 	dirs, err := filepath.Glob(filepath.Join(own, groupName+"*"))
@@ -66,7 +66,7 @@ func removeStale() {
 		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), groupName), "-")
 		pid, err := strconv.Atoi(number)
 		if err == nil && pid > 0 && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			_ = os.Remove(dir) // it fails while something is in it
+			_ = os.Remove(dir) // it fails while a process is in the group
 		}
 	}
 }
@@ -78,26 +78,26 @@ func MayGroup() bool {
 	return g.dir != ""
 }
 
-// kill kills all that is in it, whatever that has done to its session and parents.
+// kill kills all processes in the group, even if they have changed their session or lost their parents.
 func (g *cgroup) kill() {
 	if g.dir != "" {
 		_ = os.WriteFile(filepath.Join(g.dir, "cgroup.kill"), []byte("1"), 0)
 	}
 }
 
-// populated reports whether something that has not ended is in it, or may be.
+// populated reports whether a process that has not ended is in the group, or may be.
 func (g *cgroup) populated() bool {
 	if g.dir == "" {
 		return false
 	}
 	text, err := os.ReadFile(filepath.Join(g.dir, "cgroup.events"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
-		return false // one that is not there holds nothing
+		return false // a group that does not exist is empty
 	}
 	return !strings.Contains(string(text), "populated 0\n")
 }
 
-// remove removes it, once it is empty.
+// remove removes the group once it is empty. It gives up after a tenth of a second.
 func (g *cgroup) remove() {
 	if g.dir == "" {
 		return
@@ -106,7 +106,7 @@ func (g *cgroup) remove() {
 		_ = unix.Close(g.fd)
 		g.fd = 0
 	}
-	for range 100 { // it may take a moment after its last process was waited for
+	for range 100 { // removal may fail for a moment after the last process was waited for
 		if os.Remove(g.dir) == nil {
 			break
 		}

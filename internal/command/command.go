@@ -2,23 +2,22 @@
 //
 // # The model
 //
-//	node ──(orders: deadline, signal, kill)──▶ shim ──▶ the program, and whatever it starts
+//	node ──(orders: deadline, signal, kill)──▶ shim ──▶ the program, and all that it starts
 //	 ▲                                          │
 //	 └────(reports: pid, how it ended)──────────┘
 //
-// Every execution has a shim of its own: this program again, which does nothing but hold a deadline. It
-// knows until when the node's lease lets anything run, by a clock that all processes of the machine share,
-// and kills the program with all that it has started when that moment has come without news: also if the
-// node's process is stopped, hangs or has died. It adopts what the program leaves behind, so that nothing
-// gets lost by a change of session or a double fork, and it reports an end only when it no longer has
-// children: then nothing of the execution runs.
+// Every execution has a shim of its own: a second process of this program, which only enforces a deadline. The shim has
+// the time until which the node's lease lets anything run, on a clock that all processes of the machine share. If that
+// time comes without news, it kills the program and all processes that the program has started, even if the node's process
+// is stopped, hangs or has died. It adopts the processes that the program leaves behind, so that none gets lost by a
+// change of session or a double fork. It reports an end only when it no longer has children: then nothing of the execution
+// runs.
 //
-// The node in turn does not rely on the shim: one that does not answer, or has been killed, is cleaned up
-// after before the execution counts as ended. A process that clears its environment and leaves its
-// session escapes if its shim is killed; a control group, where this process may make one, holds
-// that too.
+// The node in turn does not rely on the shim: if the shim does not answer, or has been killed, the node cleans up before
+// the execution counts as ended. A process that clears its environment and leaves its session escapes if its shim is
+// killed. A control group, if this process may make one, catches that process too.
 //
-// Only Linux has what this takes: [Supported].
+// Only Linux has the necessary system calls; see [Supported].
 package command
 
 import (
@@ -40,9 +39,9 @@ import (
 type Spec struct {
 	Name string            // of the work
 	Argv []string          // the program and its arguments; no shell reads it
-	Dir  string            // that it is started in
-	Env  map[string]string // besides what every program is given
-	User string            // whom it runs as; "" for whom the node runs as
+	Dir  string            // the directory that it is started in
+	Env  map[string]string // in addition to the variables of every program
+	User string            // the user that it runs as; "" for that of the node
 }
 
 // Validate returns every mistake that can be seen without starting the program, joined.
@@ -81,13 +80,12 @@ func (s Spec) Validate() error {
 // Prefix begins the names of variables that are xconsumer's own.
 const Prefix = "XCONSUMER_"
 
-// inherited are the variables that programs get from the node, besides LC_*. There may be secrets in
-// others.
+// inherited are the variables that programs get from the node, in addition to LC_*. Others may contain secrets.
 var inherited = []string{"HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER"}
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environ returns what a program is started with, and its PATH.
+// environ returns the environment that a program is started with, and its PATH.
 func (s Spec) environ(vars []string, id *identity) (env []string, path string) {
 	all := map[string]string{"PATH": defaultPath}
 	for _, entry := range os.Environ() {
@@ -119,7 +117,7 @@ type identity struct {
 	name, home string
 }
 
-// credential looks the spec's user up. Nil is the node's own.
+// credential looks up the spec's user. It returns nil for the user of the node.
 func (s Spec) credential() (*identity, error) {
 	if s.User == "" {
 		return nil, nil
@@ -134,7 +132,7 @@ func (s Spec) credential() (*identity, error) {
 	id := &identity{name: u.Username, home: u.HomeDir}
 	groups, err := u.GroupIds()
 	if err != nil {
-		groups = nil // those of its own name remain
+		groups = nil // its own group remains
 	}
 	numbers := make([]uint32, 0, len(groups)+2)
 	for _, text := range append([]string{u.Uid, u.Gid}, groups...) {
@@ -151,8 +149,8 @@ func (s Spec) credential() (*identity, error) {
 	return id, nil
 }
 
-// Startable returns why the program could not be started now on this machine: its directory or its file is not there. That
-// may change until it is started, and who may read or execute them is not looked at.
+// Startable returns why the program could not be started on this machine now: its directory or its file does not exist.
+// That may change until it is started. Startable does not check whether its user may read or execute them.
 func (s Spec) Startable() error {
 	info, err := os.Stat(s.Dir)
 	switch {

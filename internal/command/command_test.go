@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// skip leaves a test out for want of rights; CI has them.
+// skip skips a test that lacks rights; CI has them.
 func skip(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {
@@ -70,8 +70,8 @@ func skip(t *testing.T, why string) {
 // limit bounds every wait.
 const limit = 60 * time.Second
 
-// stubborn is a program that does everything to live on: it takes no notice of signals, and what it starts
-// leaves its session, its process group and its parents. Every process of it notes its PID.
+// stubborn is a program that does everything to live on: it ignores signals, and the processes that it starts leave its
+// session, its process group and its parents. Each of its processes records its PID.
 const stubborn = `
 trap '' TERM HUP INT
 echo $$ >> pids
@@ -83,9 +83,9 @@ echo up
 while :; do sleep 1000; done
 `
 
-// chain is a program that holds a kernel lock for as long as any process of it lives. Besides the first one none
-// lives long: each starts the next one, in a session of its own, and ends. It ends with the test's process, TEST, which may be
-// killed: a chain that is left costs the machine a core.
+// chain is a program that holds a kernel lock for as long as any process of it lives. All but the first one live only
+// briefly: each starts the next one, in a session of its own, and ends. The chain ends with the test's process, TEST, even
+// if that is killed: a chain that runs on costs the machine a core.
 const chain = `
 exec 9>>lock
 flock -n 9 || { echo taken; exit 1; }
@@ -113,7 +113,7 @@ func script(dir, text string) Spec {
 	return Spec{Name: "script", Argv: []string{"sh", "-c", text}, Dir: dir}
 }
 
-// testJob is a job, and what it has written.
+// testJob is a job with its output.
 type testJob struct {
 	mu       sync.Mutex
 	out, err bytes.Buffer
@@ -152,14 +152,14 @@ func (j *testJob) job() Job {
 
 func newJob() Job { return new(testJob).job() }
 
-// keeper returns one whose lease lasts.
+// keeper returns a Keeper whose lease lasts.
 func keeper() *Keeper {
 	k := NewKeeper()
 	k.SetStopBy(coord.LeaseClock()() + time.Hour)
 	return k
 }
 
-// started runs a program until it says that it is up; stop asks it to end and returns how it did.
+// started runs a program until it reports that it is up; stop asks it to end and returns its outcome.
 func started(t *testing.T, k *Keeper, spec Spec, within time.Duration) (j *testJob, stop func() error, ended <-chan error) {
 	t.Helper()
 	j = &testJob{within: within}
@@ -199,7 +199,7 @@ func await(t *testing.T, what string, ready func() bool) {
 	}
 }
 
-// alive returns the processes that have noted their PIDs and live.
+// alive returns the live processes among those that have recorded their PIDs.
 func alive(t *testing.T, dir string) (list []int) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "pids"))
@@ -263,7 +263,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// What cannot be started says why, and what to do.
+// The error of a program that cannot be started contains the reason and the fix.
 func TestCannotStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -282,7 +282,7 @@ func TestCannotStart(t *testing.T) {
 	}{
 		"no program":     {Spec{Argv: []string{"no-such-program"}}, `"no-such-program": not found in PATH`},
 		"no file":        {Spec{Argv: []string{"./missing"}}, "cannot start ./missing: no such file"},
-		"no interpreter": {Spec{Argv: []string{"./shebang"}}, "interpreter that there is not"},
+		"no interpreter": {Spec{Argv: []string{"./shebang"}}, "interpreter that does not exist"},
 		"not executable": {Spec{Argv: []string{"./plain"}}, "permission denied"},
 		"no program for": {Spec{Argv: []string{"./text"}}, "it is not a program for this machine"},
 		"no directory":   {Spec{Argv: []string{"true"}, Dir: "/no/such/dir"}, "dir: stat /no/such/dir"},
@@ -303,7 +303,7 @@ func TestCannotStart(t *testing.T) {
 	}
 }
 
-// A program knows what it is for, and none of the node's secrets.
+// A program receives the variables of its slot, and none of the node's secrets.
 func TestEnvironment(t *testing.T) {
 	t.Setenv("SECRET", "s")
 	t.Setenv("XCONSUMER_ZOOKEEPER_PASSWORD", "p")
@@ -327,7 +327,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// Asked to end a program has its time, if it wants it.
+// A program that is asked to end may use all of its time.
 func TestStop(t *testing.T) {
 	t.Parallel()
 	t.Run("obeys", func(t *testing.T) {
@@ -414,7 +414,7 @@ func TestLapses(t *testing.T) {
 	}
 }
 
-// One that may run on without a lease does.
+// A program that may run on without a lease does.
 func TestUnleashed(t *testing.T) {
 	t.Parallel()
 	k := NewKeeper()
@@ -425,7 +425,7 @@ func TestUnleashed(t *testing.T) {
 	}
 }
 
-// One that may run on no longer, by a change of its task while it runs, has the node's deadline from then on.
+// If a change of its task forbids a program to run on without a lease, it has the node's deadline from then on.
 func TestLeashed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -451,7 +451,7 @@ func TestLeashed(t *testing.T) {
 	}
 }
 
-// A shim that hangs or is killed is done without.
+// The node does the work of a shim that hangs or is killed.
 func TestShimFails(t *testing.T) {
 	t.Parallel()
 	t.Run("killed", func(t *testing.T) {
@@ -519,7 +519,7 @@ func TestShimFails(t *testing.T) {
 			t.Errorf("processes %v live on", left)
 		}
 	})
-	t.Run("told to end", func(t *testing.T) {
+	t.Run("asked to end", func(t *testing.T) {
 		t.Parallel()
 		dir := t.TempDir()
 		_, stop, ended := started(t, keeper(), script(dir, stubborn), 500*time.Millisecond)
@@ -538,8 +538,8 @@ func TestShimFails(t *testing.T) {
 // asStranger makes the test binary a process of a PID namespace whose /proc is of another one.
 const asStranger = "COMMAND_TEST_STRANGER"
 
-// Where the process table is another namespace's, what a killed shim has left has ended when the control group is empty. Without
-// a group, or if that cannot be read, it may run on.
+// Where the process table is another namespace's, the processes of a killed shim have ended when the control group is
+// empty. Without a group, or if it cannot be read, they may run on.
 func TestWithoutAProcessTable(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(asStranger) == "" {
@@ -623,7 +623,7 @@ func TestNodeFails(t *testing.T) {
 	}
 }
 
-// needsGroups sees to it that control groups can be made, or skips the test.
+// needsGroups ensures that control groups can be made, or skips the test.
 func needsGroups(t *testing.T) {
 	t.Helper()
 	if ownCgroup() == "" {
@@ -643,7 +643,7 @@ func needsGroups(t *testing.T) {
 	}
 }
 
-// A control group holds also who has shed everything else by which it could be found.
+// A control group also holds a process that has removed every other trace by which it could be found.
 func TestControlGroup(t *testing.T) {
 	needsGroups(t)
 	dir := t.TempDir()
@@ -665,7 +665,7 @@ echo up; sleep 1000`), limit)
 	}
 }
 
-// A node removes the groups of shims that were killed with it, unless something runs in them or their shim lives.
+// A node removes the groups of shims that were killed with it, unless a process runs in them or their shim lives.
 func TestStaleGroupsAreRemoved(t *testing.T) {
 	needsGroups(t)
 	ended := exec.Command("true")
@@ -696,7 +696,8 @@ func TestStaleGroupsAreRemoved(t *testing.T) {
 	}
 }
 
-// A group that is left of an earlier process with the same number keeps no program from having one, with something in it or not.
+// The group of an earlier process with the same number does not keep a program from having a group, whether it is empty or
+// not.
 func TestGroupOfAnEarlierProcess(t *testing.T) {
 	needsGroups(t)
 	first := newCgroup()
@@ -706,7 +707,7 @@ func TestGroupOfAnEarlierProcess(t *testing.T) {
 	second := newCgroup()
 	defer second.remove()
 	if second.dir != first.dir {
-		t.Fatalf("beside an empty one: %q; want %q", second.dir, first.dir)
+		t.Fatalf("next to an empty one: %q; want %q", second.dir, first.dir)
 	}
 	sleep := exec.Command("sleep", "1000")
 	sleep.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: second.fd}
@@ -718,11 +719,11 @@ func TestGroupOfAnEarlierProcess(t *testing.T) {
 	third := newCgroup()
 	defer third.remove()
 	if third.dir == "" || third.dir == second.dir || third.populated() || !second.populated() {
-		t.Errorf("beside one in which a process runs: %+v", third)
+		t.Errorf("next to one in which a process runs: %+v", third)
 	}
 }
 
-// A process is killed with its group, but never with that of the node, or with everybody, where its own cannot be told.
+// A process is killed together with its group, but if its group is unknown, neither with that of the node nor with every process.
 func TestVictims(t *testing.T) {
 	for _, c := range []struct{ group, want int }{{5, -5}, {2, -2}, {1, 7}, {0, 7}, {-1, 7}} {
 		if got := victims(proc.Process{PID: 7, Group: c.group}); got != c.want {
@@ -731,10 +732,10 @@ func TestVictims(t *testing.T) {
 	}
 }
 
-// Programs run as whom they are to.
+// Programs run as the configured user.
 func TestUser(t *testing.T) {
 	if os.Geteuid() != 0 {
-		skip(t, "only root can become somebody else")
+		skip(t, "only root can become another user")
 	}
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -746,7 +747,7 @@ func TestUser(t *testing.T) {
 		t.Fatal(err, j.text(&j.err))
 	}
 	if got := strings.Fields(j.text(&j.out)); fmt.Sprint(got) != "[nobody nobody NoNewPrivs: 1]" {
-		t.Errorf("it says %q", got)
+		t.Errorf("it prints %q", got)
 	}
 }
 
@@ -769,8 +770,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// What is said of a program is what it is: its processes, those that have left their parents, too, and how long it was asked to
-// end; nothing of the node, and nothing once its worker has gone.
+// The description of a program is accurate: its processes, including those that have left their parents, and how long ago
+// it was asked to end; nothing of the node, and nothing once its worker has ended.
 func TestDescribe(t *testing.T) {
 	k, dir := keeper(), t.TempDir()
 	slot := cluster.Slot{Task: "test"}
@@ -795,7 +796,7 @@ func TestDescribe(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- stop() }()
-	await(t, "it says that it does not end", func() bool {
+	await(t, "it reports that it does not end", func() bool {
 		return strings.Contains(k.Describe(slot), "It was asked to end (SIGTERM) ")
 	})
 	<-ended //nolint:errcheck // "killed", unless the shim was faster

@@ -12,19 +12,19 @@ import (
 type Keeper struct {
 	mu       sync.Mutex
 	stopBy   time.Duration
-	changed  chan struct{} // closed when stopBy is another
+	changed  chan struct{} // closed when stopBy changes
 	programs map[cluster.Slot]*program
 }
 
-// NewKeeper returns a keeper whose programs have no time yet. It removes the empty control groups that shims left which
-// were killed earlier.
+// NewKeeper returns a keeper whose programs have no time yet. It removes the empty control groups of shims that were
+// killed earlier.
 func NewKeeper() *Keeper {
 	removeStale()
 	return &Keeper{stopBy: 1, changed: make(chan struct{})}
 }
 
-// SetStopBy sets until when the node's lease lets anything run, on the machine's boot clock. The shims hear of
-// it soon, and need it before the last moment that they know of has come.
+// SetStopBy sets the time until which the node's lease lets anything run, on the machine's boot clock. It is sent to
+// the shims soon, and must reach them before the time that they had before.
 func (k *Keeper) SetStopBy(stopBy time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -36,7 +36,7 @@ func (k *Keeper) SetStopBy(stopBy time.Duration) {
 	}
 }
 
-// deadline returns what was set last, and a channel that is closed when that changes.
+// deadline returns the time that was set last, and a channel that is closed when it changes.
 func (k *Keeper) deadline() (time.Duration, <-chan struct{}) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -45,22 +45,22 @@ func (k *Keeper) deadline() (time.Duration, <-chan struct{}) {
 
 // Job is one execution of a program.
 type Job struct {
-	Slot  cluster.Slot // that it is executed for
-	Title string       // for people who look at the process table
+	Slot  cluster.Slot // the slot that it is executed for
+	Title string       // for people who read the process table
 	Vars  []string     // NAME=value
 	// Out and Err receive what it writes. They must not block.
 	Out, Err io.Writer
-	// StopBy returns by when the execution has to be over, once it was asked to end.
+	// StopBy returns the time by which the execution must have ended, once it was asked to end.
 	StopBy func() (at time.Time, asked bool)
 	// Unleashed reports whether it may run on when the node's lease is over; nil for no. The answer may change
 	// while it runs: it is asked whenever the lease has moved.
 	Unleashed func() bool
 }
 
-// Bounds of the keeper's patience.
+// Time limits for shims.
 const (
-	// killEarly is how long before the end of its time a program is killed, at most a fifth of that.
+	// killEarly is how long before the end of its time a program is killed, but at most a fifth of that time.
 	killEarly = time.Second
-	// answer is how long a shim may take to kill.
+	// answer is how long a shim may take to carry out a kill.
 	answer = 250 * time.Millisecond
 )

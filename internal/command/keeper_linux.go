@@ -21,9 +21,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/proc"
 )
 
-// Run executes a program once and returns when nothing of it runs any longer: nil if it ended with exit
-// code 0, else what is known of its end. When ctx ends it is asked to end by SIGTERM, and killed with all
-// that it has started a moment before its time is over; then the error matches cluster.ErrKilled.
+// Run executes a program once and returns when nothing of it runs any longer: nil if it ended with exit code 0, else an
+// error that describes its end. When ctx ends, the program is asked to end by SIGTERM. A moment before its time is over, it
+// is killed with all processes that it has started; the error then matches cluster.ErrKilled.
 func (k *Keeper) Run(ctx context.Context, spec Spec, job Job) error {
 	known := k.began(ctx, job.Slot, spec.Argv[0])
 	e, err := k.start(spec, job)
@@ -45,14 +45,14 @@ type execution struct {
 	reports chan report // closed when the shim has closed its end
 	mark    string
 	last    tail
-	asked   time.Time // when it was to end
-	killed  time.Time // when it was to be killed, for it had not
+	asked   time.Time // when it was asked to end
+	killed  time.Time // when its kill was ordered, since it had not ended
 	pid     int       // of the program, as reported
 	group   cgroup
 	end     report
 }
 
-// start starts a shim, and by it the program.
+// start starts a shim, which starts the program.
 func (k *Keeper) start(spec Spec, job Job) (*execution, error) {
 	as, err := spec.credential()
 	if err != nil {
@@ -67,7 +67,7 @@ func (k *Keeper) start(spec Spec, job Job) (*execution, error) {
 		return nil, errors.Join(err, read.Close(), orders.Close())
 	}
 	e := &execution{Keeper: k, job: job, orders: orders, reports: make(chan report, 4), mark: mark + "=" + rand.Text()}
-	e.cmd = exec.Command("/proc/self/exe") //nolint:noctx // it is asked to end, and seen to have ended
+	e.cmd = exec.Command("/proc/self/exe") //nolint:noctx // it is asked to end, and its end is awaited
 	e.cmd.Args[0] = "xconsumer-shim " + job.Title
 	e.cmd.Env = []string{Variable + "=1", "GOMAXPROCS=1", "GOTRACEBACK=none"}
 	e.cmd.Dir = "/"
@@ -90,7 +90,7 @@ func (k *Keeper) start(spec Spec, job Job) (*execution, error) {
 	return e, nil
 }
 
-// deadline is when the shim has to kill by itself, 0 for never, until what it returns besides is closed.
+// deadline returns the time at which the shim must kill by itself, 0 for never. It holds until the channel is closed.
 func (e *execution) deadline() (time.Duration, <-chan struct{}) {
 	stopBy, changed := e.Keeper.deadline()
 	if e.job.Unleashed != nil && e.job.Unleashed() {
@@ -99,18 +99,18 @@ func (e *execution) deadline() (time.Duration, <-chan struct{}) {
 	return stopBy, changed
 }
 
-// order sends an order to the shim. One that does not read is not waited for.
-func (e *execution) order(patience time.Duration, o order) {
+// order sends an order to the shim. It waits at most for limit if the shim does not read.
+func (e *execution) order(limit time.Duration, o order) {
 	line, err := json.Marshal(o)
 	if err != nil {
 		return
 	}
-	_ = e.orders.SetWriteDeadline(time.Now().Add(patience))
+	_ = e.orders.SetWriteDeadline(time.Now().Add(limit))
 	_, _ = e.orders.Write(append(line, '\n'))
 }
 
-// brief is how long an order may take to be written: short ones fit into a pipe as a whole or not at all.
-const brief = 10 * time.Millisecond
+// orderTimeout is how long an order may take to be written: short ones fit into a pipe as a whole or not at all.
+const orderTimeout = 10 * time.Millisecond
 
 func (e *execution) read(reports *os.File) {
 	defer close(e.reports)
@@ -127,7 +127,7 @@ func (e *execution) read(reports *os.File) {
 func (e *execution) watch(ctx context.Context) error {
 	defer func() { _ = e.orders.Close() }()
 	stopBy, changed := e.deadline()
-	e.order(brief, order{StopBy: &stopBy}) // it may have moved since the start
+	e.order(orderTimeout, order{StopBy: &stopBy}) // it may have moved since the start
 	asked := ctx.Done()
 	var tick <-chan time.Time
 	for open := true; open; {
@@ -144,12 +144,12 @@ func (e *execution) watch(ctx context.Context) error {
 			was := stopBy
 			stopBy, changed = e.deadline()
 			if stopBy != was {
-				e.order(brief, order{StopBy: &stopBy})
+				e.order(orderTimeout, order{StopBy: &stopBy})
 			}
 		case <-asked:
 			asked, e.asked = nil, time.Now()
 			e.update(func() { e.known.asked = e.asked })
-			e.order(brief, order{Signal: int(syscall.SIGTERM)})
+			e.order(orderTimeout, order{Signal: int(syscall.SIGTERM)})
 			poll := time.NewTicker(20 * time.Millisecond) // its time may be cut short
 			defer poll.Stop()
 			tick = poll.C
@@ -159,7 +159,7 @@ func (e *execution) watch(ctx context.Context) error {
 				e.force()
 			case e.killed.IsZero() && e.due(now):
 				e.killed = now
-				e.order(brief, order{Kill: true})
+				e.order(orderTimeout, order{Kill: true})
 			}
 		}
 	}
@@ -172,20 +172,20 @@ func (e *execution) due(now time.Time) bool {
 	return !now.Before(at.Add(-min(killEarly, at.Sub(e.asked)/5)))
 }
 
-// force does the shim's work when that does not answer, and ends it. What it does not see the sweep does.
+// force does the shim's work if the shim does not answer, and ends the shim. The sweep kills the processes that it misses.
 func (e *execution) force() {
 	pid := e.cmd.Process.Pid
 	e.group.kill()
-	if proc.KillBelow(pid) == 0 { // else it is looked at again
+	if proc.KillBelow(pid) == 0 { // else the caller tries again
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
 
-// ended returns what became of the program, when nothing of it is left.
+// ended returns the outcome of the program once all its processes have ended.
 func (e *execution) ended(ctx context.Context) error {
 	shimKilled := !e.end.Ended && e.end.Error == ""
 	if shimKilled {
-		e.sweep() // before the wait, which reads the output of what is left
+		e.sweep() // before the wait, which reads the output of the remaining processes
 	}
 	_ = e.cmd.Wait()
 	if !e.killed.IsZero() && (shimKilled || syscall.Signal(e.end.Signal) == syscall.SIGKILL) {
@@ -216,22 +216,22 @@ func (e *execution) ended(ctx context.Context) error {
 	return nil
 }
 
-// lookAgain are the pauses between looks for what is left of a program that was killed.
-var lookAgain = backoff.Policy{First: time.Millisecond, Max: 50 * time.Millisecond}
+// sweepPauses are the pauses between searches for the remaining processes of a killed program.
+var sweepPauses = backoff.Policy{First: time.Millisecond, Max: 50 * time.Millisecond}
 
-// sweep kills what a dead shim has left: what is in the program's control group, session or process group, or
-// has kept its mark. It returns when there is nothing of that: the kernel says so of the control group, and
-// of the rest a search that can have missed none.
+// sweep kills the processes that a dead shim has left: those in the program's control group, session or process group, and
+// those that have kept its mark. It returns when none is left: the kernel confirms it for the control group, and for the
+// others a search that can have missed none.
 func (e *execution) sweep() {
 	defer e.group.remove()
 	for looks := 1; e.mayLive(); looks++ {
-		time.Sleep(lookAgain.Pause(looks))
+		time.Sleep(sweepPauses.Pause(looks))
 	}
 }
 
-// mayLive kills what it finds, and reports whether there may be more. Where the process table is another namespace's, there is
-// the control group's word alone. It is enough: the kernel puts each process into the group of its parent, and only
-// the machine's administrator moves a process out of it.
+// mayLive kills the processes that it finds, and reports whether there may be more. If the process table is that of another
+// namespace, only the control group counts. It is enough: the kernel puts each process into the group of its parent, and
+// only the machine's administrator moves a process out of it.
 func (e *execution) mayLive() bool {
 	e.group.kill()
 	if e.group.dir != "" && !proc.OwnTable() {
@@ -240,8 +240,8 @@ func (e *execution) mayLive() bool {
 	return e.sweepOnce() || e.group.populated()
 }
 
-// sweepOnce kills what it finds, whole process groups at once, and reports whether there may be more. A process that is
-// in the session of the program or has its mark was started by another one of these.
+// sweepOnce kills the processes that it finds, whole process groups at once, and reports whether there may be more. A
+// process that is in the session of the program, or has its mark, was started by another such process.
 func (e *execution) sweepOnce() (more bool) {
 	return !proc.Search(func(p proc.Process) proc.Verdict {
 		own, known := e.owns(p)
@@ -256,8 +256,9 @@ func (e *execution) sweepOnce() (more bool) {
 	})
 }
 
-// victims returns whom to kill with a process of the program, as kill takes it: its process group, which the program shares only
-// with its descendants. A group whose number is not known here would be taken for this process's own, or for everybody.
+// victims returns the target with which to kill a process of the program, as kill(2) takes it: its process group, which the
+// program shares only with its descendants. If the number of the group is unknown here, it is the process alone: kill would
+// take that number for the group of this process, or for all processes.
 func victims(p proc.Process) int {
 	if p.Group <= 1 {
 		return p.PID
@@ -265,7 +266,7 @@ func victims(p proc.Process) int {
 	return -p.Group
 }
 
-// owns reports whether a process belongs to the execution, and whether that is known.
+// owns reports whether a process belongs to the execution, and whether it was possible to find out.
 func (e *execution) owns(p proc.Process) (own, known bool) {
 	switch {
 	case e.pid != 0 && (p.Session == e.pid || p.Group == e.pid):
@@ -276,7 +277,7 @@ func (e *execution) owns(p proc.Process) (own, known bool) {
 	return proc.Environ(p.PID, e.mark)
 }
 
-// tail passes on what a program writes as errors, and remembers the last line of it.
+// tail passes on the error output of a program, and remembers its last line.
 type tail struct {
 	to interface{ Write([]byte) (int, error) }
 
@@ -304,7 +305,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return t.to.Write(p)
 }
 
-// explain adds the last words of the program to what is known of its end.
+// explain adds the last line of the program's error output to the description of its end.
 func (t *tail) explain(end string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -327,7 +328,7 @@ var states = map[string]string{
 	"t": "stopped by a debugger", "Z": "dead, and not waited for", "I": "idle",
 }
 
-// processes describes what is below a shim.
+// processes describes the processes below a shim.
 func processes(shim int) string {
 	table := proc.Table()
 	below := proc.Below(table, shim)

@@ -9,19 +9,19 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// program is what a keeper knows of the program of a slot, under its lock.
+// program is the state of the program of a slot. It is guarded by the keeper's lock.
 type program struct {
-	name    string // as it was named to be started
-	pid     int    // 0 while it is not known, or between two executions
-	shim    int    // PID of what it and all that it starts is below
+	name    string // the program as its work names it
+	pid     int    // 0 while it is unknown, or between two executions
+	shim    int    // PID of the ancestor of the program and of all processes that it starts
 	running bool
 	since   time.Time // of the execution, or of its end
 	asked   time.Time // when it was asked to end, zero if it was not
 	unwatch func() bool
 }
 
-// began notes that an execution for a slot begins. What is known of the slot's program stays until its worker's context
-// ends, and it has.
+// began records that an execution for a slot begins. The record stays until the context of the slot's worker has ended,
+// and the execution as well.
 func (k *Keeper) began(ctx context.Context, slot cluster.Slot, name string) *program {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -37,14 +37,14 @@ func (k *Keeper) began(ctx context.Context, slot cluster.Slot, name string) *pro
 	return p
 }
 
-// update changes what is known of a program.
+// update changes the state of a program.
 func (k *Keeper) update(change func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	change()
 }
 
-// over notes that an execution has ended.
+// over records that an execution has ended.
 func (k *Keeper) over(ctx context.Context, slot cluster.Slot, p *program) {
 	k.update(func() { p.running, p.pid, p.since = false, 0, time.Now() })
 	if ctx.Err() != nil {
@@ -60,8 +60,8 @@ func (k *Keeper) forget(slot cluster.Slot, p *program) {
 	}
 }
 
-// Describe describes what the program of a slot does, as far as this machine shows it: it has no goroutines. It returns
-// "" for a slot whose work is not a program, or that does not run here.
+// Describe describes the activity of a slot's program, as far as this machine shows it; a program has no goroutines. It
+// returns "" for a slot whose work is not a program, or that does not run here.
 func (k *Keeper) Describe(slot cluster.Slot) string {
 	k.mu.Lock()
 	known := k.programs[slot]
@@ -91,7 +91,7 @@ func (k *Keeper) Describe(slot cluster.Slot) string {
 	b.WriteString(processes(p.shim))
 	fmt.Fprintf(
 		&b,
-		"\nOf what it does inside, its own tools tell where it runs, as in: py-spy dump --pid %d, jstack %[1]d, gdb -p %[1]d\n",
+		"\nTo see its own stacks, use the tools of its language, for example: py-spy dump --pid %d, jstack %[1]d, gdb -p %[1]d\n",
 		p.pid,
 	)
 	return b.String()

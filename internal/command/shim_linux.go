@@ -23,7 +23,7 @@ const Supported = true
 // IsShim reports whether this process was started as a shim; it is to call Shim then, and nothing else.
 func IsShim() bool { return os.Getenv(Variable) != "" }
 
-// Shim runs one program for a node and returns the exit code to end with.
+// Shim runs one program for a node and returns the exit code of this process.
 func Shim() int {
 	// The program dies with this thread, should this process be killed.
 	runtime.LockOSThread()
@@ -47,13 +47,13 @@ type shim struct {
 	pidfd  int // of the program, -1 once it has ended
 	pid    int // 0 once it has ended
 	group  cgroup
-	rest   []byte // of an order that has not come whole
+	rest   []byte // of an order that has not arrived completely
 	stopBy time.Duration
 	end    report
 	closed bool // the node has gone
 }
 
-// prepare makes a guardian of this process.
+// prepare makes this process a guardian: it adopts orphans, and has a timer.
 func (s *shim) prepare() (err error) {
 	for _, fd := range []int{fdOrders, fdReports} {
 		unix.CloseOnExec(fd)
@@ -68,8 +68,8 @@ func (s *shim) prepare() (err error) {
 	return unix.SetNonblock(fdOrders, true)
 }
 
-// run holds the deadline until nothing is left. What has come is looked at in the order of its
-// weight: after a pause the deadline counts before anything else is done.
+// run enforces the deadline until no process is left. It handles events in the order of their
+// importance: after a pause of the process, it checks the deadline before anything else.
 func (s *shim) run() int {
 	for {
 		signals, kill := s.orders()
@@ -88,7 +88,7 @@ func (s *shim) run() int {
 		}
 		s.reap()
 		if s.pid == 0 && s.end.Ended {
-			s.killAll() // what it has left behind
+			s.killAll() // the processes that it has left behind
 			s.group.remove()
 			s.report(s.end)
 			return 0
@@ -103,7 +103,7 @@ func (s *shim) run() int {
 
 func (s *shim) lapsed() bool { return s.stopBy != 0 && s.clock() >= s.stopBy }
 
-// wait waits until something may have to be done.
+// wait waits for an order, the deadline or the end of the program.
 func (s *shim) wait() {
 	var at unix.ItimerSpec
 	if s.stopBy != 0 {
@@ -118,12 +118,12 @@ func (s *shim) wait() {
 	if s.pidfd >= 0 {
 		fds = append(fds, unix.PollFd{Fd: int32(s.pidfd), Events: unix.POLLIN})
 	} else if s.pid != 0 {
-		limit = 20 // an old kernel: its end has to be asked for
+		limit = 20 // an old kernel: the shim must poll for its end
 	}
 	_, _ = unix.Poll(fds, limit)
 }
 
-// orders takes in what the node has said.
+// orders reads the node's orders. It returns the signals to send, and whether to kill.
 func (s *shim) orders() (signals []syscall.Signal, kill bool) {
 	var buffer [4096]byte
 	for !s.closed {
@@ -202,7 +202,7 @@ func (s *shim) execute(o *startOrder) error {
 		if os.Geteuid() == 0 {
 			attr.Credential = &syscall.Credential{Uid: o.As.UID, Gid: o.As.GID, Groups: o.As.Groups}
 		}
-		// Who is put into a lower place does not climb out of it.
+		// A program with fewer rights must not get others back.
 		_ = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	}
 	s.pid, err = syscall.ForkExec(file, o.Argv, &syscall.ProcAttr{
@@ -210,7 +210,7 @@ func (s *shim) execute(o *startOrder) error {
 	})
 	switch {
 	case errors.Is(err, syscall.ENOENT):
-		return fmt.Errorf("cannot start %s: no such file, or its first line names an interpreter that there is not", file)
+		return fmt.Errorf("cannot start %s: no such file, or its first line names an interpreter that does not exist", file)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("cannot start %s: permission denied: it is not executable for this user, or lies where this user may not go", file)
 	case errors.Is(err, syscall.ENOEXEC):
@@ -224,11 +224,11 @@ func (s *shim) execute(o *startOrder) error {
 func (s *shim) signal(sig syscall.Signal) {
 	if s.pid != 0 {
 		_ = syscall.Kill(-s.pid, sig)
-		_ = syscall.Kill(-s.pid, syscall.SIGCONT) // one that is stopped hears of nothing
+		_ = syscall.Kill(-s.pid, syscall.SIGCONT) // a stopped process receives no other signal
 	}
 }
 
-// reap collects what has ended. It reports whether there are children left.
+// reap collects the children that have ended. It reports whether there are children left.
 func (s *shim) reap() (left bool) {
 	for {
 		var status syscall.WaitStatus
@@ -254,8 +254,8 @@ func (s *shim) reap() (left bool) {
 	}
 }
 
-// killAll kills whatever the program has started, and returns when there is nothing of it. All of
-// it are descendants of this process, which adopts them.
+// killAll kills all processes that the program has started, and returns when none is left. All of them
+// are descendants of this process, which adopts them.
 func (s *shim) killAll() {
 	for looks := 1; ; looks++ {
 		if s.pid != 0 {
@@ -266,11 +266,11 @@ func (s *shim) killAll() {
 			return
 		}
 		proc.KillBelow(os.Getpid())
-		time.Sleep(lookAgain.Pause(looks))
+		time.Sleep(sweepPauses.Pause(looks))
 	}
 }
 
-// report sends a report to the node, which may have gone.
+// report sends a report to the node, which may have ended.
 func (s *shim) report(r report) {
 	line, err := json.Marshal(r)
 	if err == nil {

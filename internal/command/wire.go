@@ -5,7 +5,8 @@ import "time"
 // Variable is the environment variable that makes a process a shim.
 const Variable = "XCONSUMER_SHIM"
 
-// mark is a variable by which what an execution has started is recognized, as long as it is kept.
+// mark is a variable by which the processes of an execution are recognized, as long as they keep
+// it.
 const mark = "XCONSUMER_MARK"
 
 // The descriptors of a shim.
@@ -14,7 +15,7 @@ const (
 	fdReports            // JSON, one report a line
 )
 
-// order is what a node sends to a shim.
+// order is a message from a node to a shim.
 type order struct {
 	Start *startOrder `json:"start,omitempty"`
 	// StopBy is when nothing may run any longer, on the machine's boot clock; 0 for never.
@@ -23,7 +24,7 @@ type order struct {
 	Kill   bool           `json:"kill,omitempty"`   // everything
 }
 
-// startOrder is what to execute.
+// startOrder describes the program to execute.
 type startOrder struct {
 	Argv []string  `json:"argv"`
 	Dir  string    `json:"dir"`
@@ -32,13 +33,13 @@ type startOrder struct {
 	As   *identity `json:"as,omitempty"`
 }
 
-// report is what a shim sends to its node. The last one has an Error or Ended.
+// report is a message from a shim to its node. The last one has an Error or Ended.
 type report struct {
 	PID    int    `json:"pid,omitempty"`
 	Group  string `json:"group,omitempty"` // directory of its control group
 	Error  string `json:"error,omitempty"` // it could not be started
-	Ended  bool   `json:"ended,omitempty"` // and nothing that it started is left
+	Ended  bool   `json:"ended,omitempty"` // and all processes that it started have ended
 	Exit   int    `json:"exit,omitempty"`
 	Signal int    `json:"signal,omitempty"` // that ended it
-	Lapsed bool   `json:"lapsed,omitempty"` // the shim has killed it, for its time was over
+	Lapsed bool   `json:"lapsed,omitempty"` // the shim has killed it because its time was over
 }

@@ -1,4 +1,4 @@
-// Package emit passes on what happens on a node.
+// Package emit passes on the events of a node.
 //
 // # The model
 //
@@ -44,8 +44,8 @@ func New(node string, log *slog.Logger, m *meter.Meter, spans *Spans) *Emitter {
 // more than 1,024 events loses the oldest ones.
 func (m *Emitter) Events(ctx context.Context) <-chan cluster.Event { return m.hub.listen(ctx) }
 
-// For returns a function that emits events of one member. It fills in the time, the node and the member where an event
-// names none.
+// For returns a function that emits events of one member. It fills in the time, the node and the member if an event
+// has none.
 func (m *Emitter) For(member string) func(cluster.Event) {
 	return func(e cluster.Event) {
 		if e.Time.IsZero() {
@@ -61,7 +61,7 @@ func (m *Emitter) For(member string) func(cluster.Event) {
 	}
 }
 
-// count counts an event, and what else is counted by it.
+// count counts an event, in its own counters as well if it has some.
 func (m *Emitter) count(e cluster.Event) {
 	m.meter.Add(meter.Events, 1, string(e.Kind))
 	switch e.Kind {
@@ -76,7 +76,7 @@ func (m *Emitter) count(e cluster.Event) {
 }
 
 // logStep writes a line for each step of a slot on this node, so that the logs of a fleet show where a slot was.
-// Failures have lines of their own, with what was done about them.
+// Failures have lines of their own, which contain the reaction to them.
 func (m *Emitter) logStep(e cluster.Event) {
 	log := m.log
 	if e.Detail != "" {

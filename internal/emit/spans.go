@@ -27,7 +27,7 @@ type grant struct {
 	token int64
 }
 
-// NewSpans returns spans that are given to trace, from a goroutine of its own and in order; nil for no tracer.
+// NewSpans returns a Spans that passes spans to trace, in order and from a goroutine of its own; nil for no tracer.
 func NewSpans(trace func(cluster.Span)) *Spans {
 	s := &Spans{granted: map[grant]time.Time{}, begun: map[grant]time.Time{}}
 	if trace != nil {
@@ -36,7 +36,7 @@ func NewSpans(trace func(cluster.Span)) *Spans {
 	return s
 }
 
-// Sink returns a function that takes a span that somebody else has timed, nil without a tracer.
+// Sink returns a function that takes a span which the caller has timed; nil without a tracer.
 func (s *Spans) Sink() func(cluster.Span) {
 	if s.queue == nil {
 		return nil
@@ -58,7 +58,7 @@ func (s *Spans) Flush(limit time.Duration) {
 	}
 }
 
-// onEvent takes in an event of this node.
+// onEvent handles an event of this node.
 func (s *Spans) onEvent(e cluster.Event) {
 	if s.queue == nil || e.Slot == nil {
 		return
@@ -77,7 +77,7 @@ func (s *Spans) onEvent(e cluster.Event) {
 	}
 }
 
-// Claimed takes in that a slot was claimed just now.
+// Claimed records that a slot was claimed just now.
 func (s *Spans) Claimed(slot cluster.Slot, token int64) {
 	if s.queue == nil {
 		return
@@ -89,7 +89,7 @@ func (s *Spans) Claimed(slot cluster.Slot, token int64) {
 	s.begun[g] = now
 }
 
-// end hands on a step that has come to its end; the caller holds the lock.
+// end passes a completed step on. The caller holds the lock.
 func (s *Spans) end(step cluster.SpanStep, began map[grant]time.Time, g grant, now time.Time) {
 	if at, known := began[g]; known {
 		delete(began, g)

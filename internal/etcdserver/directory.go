@@ -16,17 +16,17 @@ import (
 	"go.etcd.io/etcd/api/v3/version"
 )
 
-// ErrDir says that the data directory cannot be used, and why.
+// ErrDir: the data directory cannot be used. The error contains the reason.
 var ErrDir = errors.New("data directory cannot be used")
 
-// The files beside etcd's own.
+// The files in addition to etcd's own.
 const (
 	stampName   = "xconsumer.json"
 	lockName    = "lock"
 	stampFormat = 1
 )
 
-// stamp says which etcd wrote a directory last, and where its clients found it.
+// stamp records which version of etcd wrote a directory last, and the URL of that server.
 type stamp struct {
 	V      int    `json:"v"`
 	Etcd   string `json:"etcd"`
@@ -40,8 +40,8 @@ type directory struct {
 	stamp stamp
 }
 
-// openDir makes the directory if there is none, locks it, and refuses one that a newer version
-// wrote, or somebody else.
+// openDir creates the directory if it does not exist, and locks it. It refuses a directory that a newer version or
+// another program wrote.
 func openDir(path string) (*directory, error) {
 	fail := func(err error) error { return DirError(path, err) }
 	if path == "" {
@@ -62,7 +62,7 @@ func openDir(path string) (*directory, error) {
 	return d, nil
 }
 
-// DirError says in one line why a directory cannot be used. It matches ErrDir.
+// DirError returns in one line why a directory cannot be used. It matches ErrDir.
 func DirError(path string, err error) error {
 	if full(err) {
 		free := ""
@@ -77,15 +77,15 @@ func DirError(path string, err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrDir, path, err)
 }
 
-// full reports whether an error says that a disk, or what of it a user may have, is full. Where the error itself is not
-// passed on its text is.
+// full reports whether the cause of an error is a full disk, or an exhausted quota. It also checks the text, since some
+// errors are passed on only as text.
 func full(err error) bool {
 	return slices.ContainsFunc([]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT}, func(code syscall.Errno) bool {
 		return errors.Is(err, code) || strings.Contains(err.Error(), code.Error())
 	})
 }
 
-// Close gives the directory free.
+// Close releases the directory.
 func (d *directory) Close() error { return d.lock.Close() }
 
 func (d *directory) check() error {
@@ -131,10 +131,10 @@ func (d *directory) write() error {
 	if err := os.WriteFile(name+".new", append(text, '\n'), 0o600); err != nil {
 		return err
 	}
-	return os.Rename(name+".new", name) // whole, or as before
+	return os.Rename(name+".new", name) // atomic: the file is complete, or as before
 }
 
-// foreign lists what is in a directory that was never stamped, but for the lock.
+// foreign lists up to three files of a directory without a stamp, except the lock.
 func (d *directory) foreign() (names []string, err error) {
 	entries, err := os.ReadDir(d.path)
 	for _, e := range entries {
@@ -154,7 +154,7 @@ func newer(a, b string) bool {
 func parts(v string) (n [2]int) {
 	for i, part := range strings.SplitN(v, ".", 3) {
 		if i < 2 {
-			n[i], _ = strconv.Atoi(part) // 0 for what is not a number, which is not newer
+			n[i], _ = strconv.Atoi(part) // 0 for a part that is not a number, which is not newer
 		}
 	}
 	return n

@@ -27,11 +27,11 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
-// Config tells what to start. Only Dir is needed.
+// Config describes the server to start. Only Dir is required.
 type Config struct {
 	// Dir is the data directory; it is created if it does not exist.
 	Dir string
-	// Forget says that the data need not outlive the process: nothing is synced to disk.
+	// Forget means that the data need not outlive the process: nothing is synced to disk.
 	Forget bool
 	// Log receives etcd's errors, at debug level; nil discards them.
 	Log *slog.Logger
@@ -74,8 +74,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// startAgain starts a server at the address that it had before, if nothing else is asked for, since
-// its clients may still wait there.
+// startAgain starts a server at the address that it had before, unless the configuration has another one, since its clients
+// may still wait there.
 func startAgain(ctx context.Context, cfg Config, dir *directory) (*Server, error) {
 	if cfg.Client != "" {
 		return start(ctx, cfg)
@@ -155,7 +155,7 @@ func (s *Server) watch(failure *failure) {
 	}
 }
 
-// broken says why etcd cannot go on.
+// broken returns why etcd cannot go on.
 func (s *Server) broken(err error) error {
 	if full(err) {
 		return DirError(s.path, err)
@@ -169,7 +169,7 @@ func embedConfig(cfg Config) (*embed.Config, *failure, error) {
 	c.UnsafeNoFsync = cfg.Forget
 	c.AutoCompactionMode, c.AutoCompactionRetention = "revision", "10000"
 	c.EnableGRPCGateway = false
-	// One alone elects itself; waiting a second for others would only delay the first start.
+	// A single server elects itself; waiting a second for others would only delay the first start.
 	c.TickMs, c.ElectionMs = 10, 100
 	anywhere := "http://127.0.0.1:0"
 	client, peer := cfg.Client, cfg.Peer

@@ -51,10 +51,10 @@ func TestDirectoriesThatAreRefused(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"newer etcd":     {map[string]string{"xconsumer.json": `{"v":1,"etcd":"99.1.0"}`}, "written by a newer version (etcd 99.1.0"},
-		"newer format":   {map[string]string{"xconsumer.json": `{"v":2,"etcd":"3.7.0"}`}, "written by a newer version"},
-		"damaged stamp":  {map[string]string{"xconsumer.json": `{`}, "xconsumer.json cannot be read"},
-		"somebody's own": {map[string]string{"notes.txt": "x"}, "it holds notes.txt"},
+		"newer etcd":        {map[string]string{"xconsumer.json": `{"v":1,"etcd":"99.1.0"}`}, "written by a newer version (etcd 99.1.0"},
+		"newer format":      {map[string]string{"xconsumer.json": `{"v":2,"etcd":"3.7.0"}`}, "written by a newer version"},
+		"damaged stamp":     {map[string]string{"xconsumer.json": `{`}, "xconsumer.json cannot be read"},
+		"another program's": {map[string]string{"notes.txt": "x"}, "it holds notes.txt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -11,8 +11,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// failure is what etcd says of its end. It keeps the last error that etcd logged, since that often says more than what is
-// returned, and stands in for the panics and exits by which etcd ends the whole process when a disk fails it.
+// failure records why etcd failed. It keeps the last error that etcd logged, which is often more precise than the returned
+// one. It also takes the place of the panics and exits with which etcd ends the whole process when a disk fails.
 type failure struct {
 	log   *slog.Logger
 	fatal chan error // takes the first one
@@ -23,7 +23,7 @@ type failure struct {
 
 func newFailure(log *slog.Logger) *failure { return &failure{log: log, fatal: make(chan error, 1)} }
 
-// logger returns the logger for etcd, which tells nobody else.
+// logger returns the logger for etcd. Its lines go nowhere else.
 func (f *failure) logger() *zap.Logger {
 	encoder := zapcore.NewConsoleEncoder(zapcore.EncoderConfig{MessageKey: "msg", ConsoleSeparator: " "})
 	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(f), zapcore.ErrorLevel), zap.WithPanicHook(f), zap.WithFatalHook(f))
@@ -41,9 +41,9 @@ func (f *failure) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// OnWrite implements zapcore.CheckWriteHook: it is called where etcd cannot go on, by the goroutine that cannot. That one
-// never returns, so that nothing is done with what it was about to change; it keeps its locks, so that the server cannot be
-// closed any longer, and is gone with the process.
+// OnWrite implements zapcore.CheckWriteHook: a goroutine of etcd calls it when it cannot go on. The call never returns, so
+// that the goroutine does not go on with inconsistent data. The goroutine keeps its locks until the process ends, so the
+// server can no longer be closed.
 func (f *failure) OnWrite(entry *zapcore.CheckedEntry, fields []zapcore.Field) {
 	err := errors.New(entry.Message)
 	for _, field := range fields {

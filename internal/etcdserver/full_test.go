@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// A disk and a quota that are full are told with what to do, also where only the text of the error is left.
+// The error of a full disk or an exhausted quota contains the fix, even if only the text of the cause is
+// left.
 func TestBrokenByAFullDisk(t *testing.T) {
 	s := &Server{path: t.TempDir()}
 	for _, code := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {

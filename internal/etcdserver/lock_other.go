@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// lockFile is only a file here: the store itself refuses to be opened twice.
+// lockFile only opens the file on this system: the store itself refuses to be opened twice.
 func lockFile(path string) (io.Closer, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 }

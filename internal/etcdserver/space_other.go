@@ -2,5 +2,5 @@
 
 package etcdserver
 
-// freeBytes is not known here.
+// freeBytes is not implemented on this system.
 func freeBytes(string) (bytes uint64, ok bool) { return 0, false }

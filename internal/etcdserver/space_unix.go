@@ -4,7 +4,8 @@ package etcdserver
 
 import "syscall"
 
-// freeBytes returns how much may still be written where a directory is, or is to be.
+// freeBytes returns how many bytes may still be written on the disk of a directory, which need
+// not exist yet.
 func freeBytes(path string) (bytes uint64, ok bool) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(path, &stat); err != nil {

@@ -1,13 +1,13 @@
-// Package events finds out what has happened to a cluster from how it was and how it is: the one place that turns
-// differences into events. What happens within one process, such as a worker's failure, is emitted where it happens.
+// Package events derives events from two states of a cluster. It is the only place that turns differences into events.
+// Events within one process, such as a worker's failure, are emitted where they happen.
 //
 // # The model
 //
-//	what the leader has read ─┐
+//	the leader's snapshot  ───┐
 //	                          ├─▶ Seen, before and after ─▶ Between ─▶ events
 //	a cluster.State ─▶ Of ────┘
 //
-// The leader emits what it finds about members and records. Every other node finds out by itself what the leader and the
+// The leader emits the events of members and records. Every other node derives by itself the events that the leader and the
 // other nodes have emitted (Others): events are not sent from node to node.
 //
 // All functions are pure. None fills in an event's time.
@@ -20,19 +20,19 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Seen is what somebody saw of a cluster at one time, as far as events are about it. What is left out of both sides of a
-// difference has not changed.
+// Seen is one view of a cluster, reduced to the parts that events are about. Parts that are left out of both views count as
+// unchanged.
 type Seen struct {
 	Leader  string                // the name of its node, "" for none
-	Members []Member              // those that live, as SortMembers sorts them
-	Records []cluster.RecordError // those that cannot be used, by path
+	Members []Member              // the live members, as SortMembers sorts them
+	Records []cluster.RecordError // the unusable records, by path
 	Workers []cluster.WorkerInfo  // as WorkerInfo.Compare orders them
 }
 
-// Member is a member that lives.
+// Member is a live member.
 type Member struct{ MemberID, Node string }
 
-// SortMembers sorts members by their ids, which is how a Seen lists them: the name of a node may change in its record.
+// SortMembers sorts members by their IDs, the order that a Seen requires: the name of a node may change in its record.
 func SortMembers(list []Member) {
 	slices.SortFunc(list, func(a, b Member) int { return a.compare(&b) })
 }
@@ -41,9 +41,9 @@ func (m *Member) compare(other *Member) int {
 	return cmp.Compare(m.MemberID, other.MemberID)
 }
 
-// Between returns what has happened between two looks at a cluster: who leads, who has joined and left, which records have
-// become unusable, and what has become of workers. Where something came and went unseen there is no event of it, but every
-// worker that is said to have started is said to have stopped, once, under the same token.
+// Between returns the events between two views of a cluster: changes of the leader, members that joined or left, records
+// that became unusable, and changes of workers. A change that was undone between the views causes no event. But every
+// worker with a started event gets exactly one stopped event, under the same token.
 func Between(before, after *Seen) []cluster.Event {
 	var list []cluster.Event
 	if before.Leader != after.Leader && after.Leader != "" {
@@ -84,8 +84,8 @@ func Between(before, after *Seen) []cluster.Event {
 	return append(append(list, gone...), changed...)
 }
 
-// Pairs calls f with each item of two lists that are sorted alike, beside what it was before, or nil where one of the lists lacks
-// it. It makes no list of them: the items may be large and many.
+// Pairs calls f with each item of two lists that are sorted alike: with its value before and its value after, or nil for
+// the list that lacks it. It allocates no list of the pairs, since the items may be large and many.
 func Pairs[T any](before, after []T, order func(a, b *T) int, f func(was, is *T)) {
 	i, j := 0, 0
 	for i < len(before) || j < len(after) {
@@ -113,7 +113,7 @@ func Pairs[T any](before, after []T, order func(a, b *T) int, f func(was, is *T)
 	}
 }
 
-// workerEvents returns what has happened to a slot: the zero value stands for no worker.
+// workerEvents returns the events of a slot. The zero value stands for no worker.
 func workerEvents(was, is *cluster.WorkerInfo) (list []cluster.Event) {
 	add := func(kind cluster.EventKind, w *cluster.WorkerInfo, detail string) {
 		slot := w.Slot()
@@ -138,7 +138,7 @@ func workerEvents(was, is *cluster.WorkerInfo) (list []cluster.Event) {
 		add(cluster.WorkerFailed, is, cluster.FailedForGood(is.Error))
 	case is.State == cluster.WorkerStuck:
 		add(cluster.WorkerGotStuck, is, "")
-	case is.State == cluster.WorkerRunning && goesOn && is.Restarts > was.Restarts: // between two looks
+	case is.State == cluster.WorkerRunning && goesOn && is.Restarts > was.Restarts: // between the two views
 		add(cluster.WorkerFailed, is, is.Error)
 		add(cluster.WorkerStarted, is, "")
 	case is.State == cluster.WorkerRunning && goesOn && was.State == cluster.WorkerBackoff:
@@ -147,7 +147,7 @@ func workerEvents(was, is *cluster.WorkerInfo) (list []cluster.Event) {
 	return list
 }
 
-// hasStarted reports whether a member has begun to run a worker, and nobody has seen that it has given it back.
+// hasStarted reports whether a member has begun to run a worker and, according to this view, has not given it back.
 func hasStarted(w *cluster.WorkerInfo) bool {
 	switch w.State {
 	case cluster.WorkerRunning,

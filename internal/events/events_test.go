@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-func told(events []cluster.Event) string {
+func describe(events []cluster.Event) string {
 	var lines []string
 	for _, e := range events {
 		what := fmt.Sprintf("%s %s", e.Node, e.Kind)
@@ -24,7 +24,7 @@ func told(events []cluster.Event) string {
 	return strings.Join(lines, ", ")
 }
 
-// What begins on other nodes is told to end: a reader counts no worker twice.
+// A worker that was reported to start on another node is reported to stop: a reader counts no worker twice.
 func TestDerivedStops(t *testing.T) {
 	at := func(node string, token int64, state cluster.WorkerState) []cluster.WorkerInfo {
 		w := cluster.WorkerInfo{Task: "a", Node: node, Member: node, Token: token, State: state}
@@ -55,14 +55,14 @@ func TestDerivedStops(t *testing.T) {
 		{"it is tried again", at("n2", 1, cluster.WorkerBackoff), at("n2", 1, cluster.WorkerRunning), "n2 worker-started a#0@1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := told(Others(&cluster.State{Workers: c.before}, &cluster.State{Workers: c.after}, "n1")); got != c.want {
+			if got := describe(Others(&cluster.State{Workers: c.before}, &cluster.State{Workers: c.after}, "n1")); got != c.want {
 				t.Errorf("%q; want %q", got, c.want)
 			}
 		})
 	}
 }
 
-// Whatever happens, a grant is told to have stopped once, and only after it was told to have started.
+// In every case, a grant is reported to have stopped once, and only after it was reported to have started.
 func TestDerivedStartsAndStopsArePaired(t *testing.T) {
 	states := cluster.WorkerStates()
 	for seed := range uint64(200) {
@@ -103,7 +103,7 @@ func TestDerivedStartsAndStopsArePaired(t *testing.T) {
 	}
 }
 
-// Who leads, who comes and goes and which records become unusable is an event each time it changes, and at no other time.
+// Each change of the leader, of the members and of the unusable records is an event, and nothing else is.
 func TestBetween(t *testing.T) {
 	members := func(names ...string) (list []Member) {
 		for _, name := range names {
@@ -122,24 +122,24 @@ func TestBetween(t *testing.T) {
 		{"nothing is known yet", Seen{}, Seen{Members: members("n1", "n2")}, "n1 node-joined, n2 node-joined"},
 		{"nothing changes", Seen{Leader: "n1", Members: members("n1")}, Seen{Leader: "n1", Members: members("n1")}, ""},
 		{"one goes and one comes", Seen{Members: members("n1", "n2")}, Seen{Members: members("n2", "n3")}, "n3 node-joined, n1 node-left"},
-		{"a hand gives a node another name", Seen{Members: []Member{{"a", "n1"}, {"b", "n2"}}}, Seen{Members: []Member{{"a", "n3"}, {"b", "n2"}}}, ""},
+		{"a record gets another node name by a manual edit", Seen{Members: []Member{{"a", "n1"}, {"b", "n2"}}}, Seen{Members: []Member{{"a", "n3"}, {"b", "n2"}}}, ""},
 		{"one comes back as another member", Seen{Members: []Member{{"a", "n1"}}}, Seen{Members: []Member{{"b", "n1"}}}, "n1 node-joined, n1 node-left"},
 		{"another one leads", Seen{Leader: "n1"}, Seen{Leader: "n2"}, "n2 leader-elected"},
-		{"nobody leads", Seen{Leader: "n1"}, Seen{}, ""},
+		{"no node leads", Seen{Leader: "n1"}, Seen{}, ""},
 		{"a record cannot be used", Seen{}, Seen{Records: record("tasks/a", "no JSON")}, " record-unusable: tasks/a: no JSON"},
 		{"it still cannot", Seen{Records: record("tasks/a", "no JSON")}, Seen{Records: record("tasks/a", "no JSON")}, ""},
 		{"for another reason", Seen{Records: record("tasks/a", "no JSON")}, Seen{Records: record("tasks/a", "no name")}, " record-unusable: tasks/a: no name"},
 		{"it can again", Seen{Records: record("tasks/a", "no JSON")}, Seen{}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := told(Between(&c.before, &c.after)); got != c.want {
+			if got := describe(Between(&c.before, &c.after)); got != c.want {
 				t.Errorf("%q; want %q", got, c.want)
 			}
 		})
 	}
 }
 
-// A node emits what it does itself, and what all members do while it leads: a reader of both gets nothing twice.
+// A node emits its own events and, while it leads, those of all members: a reader of both gets no event twice.
 func TestOthersLeavesOutWhatTheNodeEmits(t *testing.T) {
 	state := func(leader string, names ...string) *cluster.State {
 		s := &cluster.State{Leader: leader}
@@ -159,7 +159,7 @@ func TestOthersLeavesOutWhatTheNodeEmits(t *testing.T) {
 		{"it leads no longer", state("n1", "n1", "n2"), state("n2", "n1"), "n2 leader-elected, n2 node-left"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := told(Others(c.before, c.after, "n1")); got != c.want {
+			if got := describe(Others(c.before, c.after, "n1")); got != c.want {
 				t.Errorf("%q; want %q", got, c.want)
 			}
 		})

@@ -2,13 +2,13 @@ package events
 
 import "gitee.com/ken.yang/xconsumer/cluster"
 
-// Details of events that were not seen when they happened.
+// Details of events that this node did not see when they happened.
 const (
-	wasThere  = "before anybody looked at the cluster through this node"
-	unwatched = "while nobody looked at the cluster through this node"
+	wasThere  = "before this node watched the cluster"
+	unwatched = "while this node did not watch the cluster"
 )
 
-// Of returns what a state shows of a cluster, but for records: nodes report those as part of the state.
+// Of returns the view of a cluster that a state contains, without records: nodes report those as part of the state.
 func Of(s *cluster.State) Seen {
 	seen := Seen{Leader: s.Leader, Members: make([]Member, len(s.Nodes)), Workers: s.Workers}
 	for i := range s.Nodes {
@@ -18,8 +18,8 @@ func Of(s *cluster.State) Seen {
 	return seen
 }
 
-// Others returns what has happened between two states, but for what a node emits itself: about itself, and about all members
-// while it leads.
+// Others returns the events between two states, except those that node self emits: about itself and, while it leads, about
+// all members.
 func Others(before, after *cluster.State, self string) []cluster.Event {
 	was, is := Of(before), Of(after)
 	if was.Leader == self && is.Leader == self {
@@ -28,16 +28,16 @@ func Others(before, after *cluster.State, self string) []cluster.Event {
 	return without(self, Between(&was, &is))
 }
 
-// Found returns what a first look at a cluster shows to have happened: other members have joined. There are no more events
-// than the most that is kept.
+// Found returns the events that follow from the first view of a cluster: other members have joined. It returns at most as
+// many events as are kept.
 func Found(now *cluster.State, self string, most int) []cluster.Event {
 	is := Seen{Members: Of(now).Members}
 	list := without(self, Between(&Seen{}, &is))
 	return explain(list[:min(len(list), most)], wasThere)
 }
 
-// CaughtUp returns what has happened to others in a time in which nobody looked, nothing if that is more than the most: it
-// would drive out what was seen as it happened.
+// CaughtUp returns the events of other nodes from a time in which this node did not watch the cluster. It returns none if
+// there are more than most, since they would replace events that were seen as they happened.
 func CaughtUp(before, after *cluster.State, self string, most int) []cluster.Event {
 	list := Others(before, after, self)
 	if len(list) > most {

@@ -1,7 +1,7 @@
-// Package jitter spreads what many would do at once.
+// Package jitter spreads over time the actions that many nodes would take at once.
 //
-// The answer depends on who asks and on nothing else: nodes that wait for the same thing wait for
-// different times, while a simulation that runs again sees the same ones.
+// The result depends only on the identity of the caller: nodes that wait for the same event wait
+// for different times, while a simulation that runs again sees the same times.
 package jitter
 
 import (
@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Of returns a time below limit, 0 if limit is not positive. It is the same for the same who, and
-// spread evenly over those who differ.
+// Of returns a time below limit, 0 if limit is not positive. It is the same for equal values of
+// who, and evenly distributed over different ones.
 func Of(limit time.Duration, who ...any) time.Duration {
 	if limit <= 0 {
 		return 0

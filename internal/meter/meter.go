@@ -1,7 +1,8 @@
-// Package meter counts and times what a node does.
+// Package meter counts and times the operations of a node.
 //
-// A Meter holds numbers and knows no format: programs that link the library pay for a map, and whoever serves
-// metrics reads them and writes what its readers want. What there is to measure is the table in names.go.
+// A Meter holds numbers and is independent of formats: programs that link the library pay only for a map, and
+// a server of metrics reads the numbers and writes them in its own format. The table in names.go lists all
+// measures.
 package meter
 
 import (
@@ -53,7 +54,7 @@ func (m *Meter) Add(name Name, n int, labels ...string) {
 	m.at(name, labels).Value += float64(n)
 }
 
-// Most raises a gauge to a value that is more.
+// Most raises a gauge to a value, unless it is higher already.
 func (m *Meter) Most(name Name, n int, labels ...string) {
 	if m == nil {
 		return
@@ -91,7 +92,7 @@ func (m *Meter) Took(name Name, d time.Duration, labels ...string) {
 	}
 }
 
-// Read returns all measures, by name; those without series, too, so that it is known what there is.
+// Read returns all measures, by name, including those without series, so that readers see every name.
 func (m *Meter) Read() []cluster.Measure {
 	if m == nil {
 		return nil

@@ -5,7 +5,7 @@ import "gitee.com/ken.yang/xconsumer/cluster"
 // Name names a measure.
 type Name string
 
-// What is measured.
+// The names of all measures.
 const (
 	StoreOperations Name = "xconsumer_store_operations_total"
 	StoreSeconds    Name = "xconsumer_store_operation_seconds"
@@ -41,13 +41,14 @@ type def struct {
 	bounds []float64
 }
 
-// short are bounds for what takes a round trip or a few; long for what may take a session timeout.
+// short are bounds for operations of one or a few round trips; long are for those that may take a
+// session timeout.
 var (
 	short = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	long  = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120}
 )
 
-// defs says of each measure what it is.
+// defs defines each measure.
 var defs = map[Name]def{
 	StoreOperations: {
 		cluster.MeasureCounter,
@@ -141,7 +142,7 @@ var defs = map[Name]def{
 	},
 	Dropped: {
 		cluster.MeasureCounter,
-		"Items dropped because their receiver was too slow, by what they are: log records, spans.",
+		"Items dropped because their receiver was too slow, by kind: log records, spans.",
 		[]string{"what"},
 		nil,
 	},

@@ -9,7 +9,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// Session returns a session that does what another does, and measures it. Kind says what a key holds.
+// Session wraps a session and measures its operations. Kind returns the kind of the record under a
+// key.
 func Session(s coord.Session, m *Meter, kind func(key string) string) coord.Session {
 	return &session{s, m, kind}
 }
@@ -96,7 +97,8 @@ func (s *session) count(operation string, err error) {
 	s.meter.Add(StoreOperations, 1, operation, outcome)
 }
 
-// Kind returns what a key below a cluster's root holds: "assignments" for assignments/x below it.
+// Kind returns a function that maps a key below a cluster's root to the kind of its record:
+// "assignments" for assignments/x.
 func Kind(root string) func(key string) string {
 	return func(key string) string {
 		kind, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(key, root), "/"), "/")

@@ -15,7 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
-// docs/reference/metrics.md is what is served. UPDATE=1 writes it.
+// docs/reference/metrics.md lists exactly the metrics that are served. UPDATE=1 writes it.
 func TestDocumented(t *testing.T) {
 	var api func() []cluster.Measure
 	server := apinode.Serve(t, apinode.New(cluster.State{}), httpapi.Options{Metrics: func(measures func() []cluster.Measure) http.Handler {

@@ -1,7 +1,7 @@
-// Package metrics serves what a node has measured, and how its cluster is, in the form that Prometheus reads.
+// Package metrics serves the measures of a node and the state of its cluster, in the format of Prometheus.
 //
-// Everything is read when it is asked for: nothing is kept here, and nothing of the coordination service is read for
-// it. What is true of the whole cluster is told by the node that leads alone, so that sums over all nodes are right.
+// Everything is collected during a scrape: nothing is kept here, and nothing is read from the coordination service for
+// it. Only the leader exports the metrics of the whole cluster, so that sums over all nodes are right.
 package metrics
 
 import (
@@ -15,7 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Node is what is asked.
+// Node is the node whose metrics are served.
 type Node interface {
 	Name() string
 	Ready() (reasons []string)
@@ -25,14 +25,15 @@ type Node interface {
 	Measures() []cluster.Measure
 }
 
-// New returns what answers a scrape of a node of a cluster; more are measures of what serves it. Nothing is read of the
-// coordination service for it: a fleet that is scraped must not have every node follow the whole cluster.
+// New returns the handler for scrapes of a node; of is the name of its cluster, and more returns the measures of its
+// server. A scrape reads nothing from the coordination service: otherwise scraping a fleet would make every node follow
+// the whole cluster.
 func New(node Node, of, version string, more ...func() []cluster.Measure) http.Handler {
 	registry := Registry(node, of, version, more...)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, Registry: registry})
 }
 
-// Registry returns a registry of its own with all that there is.
+// Registry returns a new registry with all metrics of a node.
 func Registry(node Node, of, version string, more ...func() []cluster.Measure) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -45,7 +46,7 @@ func Registry(node Node, of, version string, more ...func() []cluster.Measure) *
 // measured collects measures.
 type measured struct{ sources []func() []cluster.Measure }
 
-// Describe describes nothing beforehand: the measures tell their names themselves.
+// Describe describes nothing: the names of measures are known only when they are collected.
 func (c *measured) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends all series.
@@ -67,7 +68,7 @@ func (c *measured) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// observed collects what is to be seen now.
+// observed collects the present state of the node and its cluster.
 type observed struct {
 	node    Node
 	of      string // the cluster
@@ -120,10 +121,10 @@ var (
 	valueLimit = prometheus.NewDesc("xconsumer_record_limit_bytes", "Size limit of a record.", nil, nil)
 )
 
-// MaxRecord is the most bytes that a record may have.
+// MaxRecord is the maximum size of a record, in bytes.
 const MaxRecord = 256 << 10
 
-// Describe names what Collect may send.
+// Describe sends the descriptions of all metrics that Collect may send.
 func (c *observed) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildInfo, nodeInfo, ready, leads, leaseLeft, leaseLength, ownWorkers,
@@ -133,7 +134,7 @@ func (c *observed) Describe(out chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect sends what there is now.
+// Collect sends the present values.
 func (c *observed) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
@@ -160,7 +161,7 @@ func (c *observed) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// cluster sends what is true of all of it.
+// cluster sends the metrics of the whole cluster.
 func (c *observed) cluster(s *cluster.State, gauge func(d *prometheus.Desc, v float64, labels ...string)) {
 	count := map[string]int{string(cluster.NodeUp): 0, string(cluster.NodeLost): 0}
 	for _, list := range [][]cluster.NodeInfo{s.Nodes, s.Lost} {
@@ -171,7 +172,7 @@ func (c *observed) cluster(s *cluster.State, gauge func(d *prometheus.Desc, v fl
 	for state, n := range count {
 		gauge(nodes, float64(n), state)
 	}
-	kept := map[string]int{} // slots that no node has, and that are not granted for what they did
+	kept := map[string]int{} // slots that no node has, and that are withheld or permanently failed
 	for i := range s.Workers {
 		if w := &s.Workers[i]; w.Kept() && w.Run == "" {
 			kept[w.Task]++

@@ -48,7 +48,7 @@ func (n *node) Leading() (cluster.State, bool) {
 	}, n.name == "n1"
 }
 
-// measuredAll has measured everything that there is once.
+// measuredAll has measured every measure once.
 func measuredAll() *meter.Meter {
 	m := meter.New()
 	for _, d := range m.Read() {
@@ -65,7 +65,7 @@ func measuredAll() *meter.Meter {
 	return m
 }
 
-// The names are as Prometheus' own linter wants them, and nothing is told twice.
+// The names satisfy Prometheus' own linter, and no metric is exported twice.
 func TestNames(t *testing.T) {
 	for _, name := range []string{"n1", "n2"} {
 		problems, err := testutil.GatherAndLint(metrics.Registry(&node{name: name, meter: measuredAll()}, "shop", "v1"))
@@ -78,7 +78,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// The leader tells of the cluster, others of themselves alone.
+// The leader exports the metrics of the cluster; other nodes export only their own.
 func TestWhoTellsWhat(t *testing.T) {
 	scrape := func(n *node) map[string]bool {
 		w := httptest.NewRecorder()
@@ -112,7 +112,7 @@ func TestWhoTellsWhat(t *testing.T) {
 		}
 		for _, not := range c.lack {
 			if lines[not] {
-				t.Errorf("%s: %s is told", c.node.name, not)
+				t.Errorf("%s: %s is exported", c.node.name, not)
 			}
 		}
 	}
@@ -120,6 +120,6 @@ func TestWhoTellsWhat(t *testing.T) {
 
 func TestRecordLimit(t *testing.T) {
 	if metrics.MaxRecord != coord.MaxValue {
-		t.Errorf("%d is told, %d is the limit", metrics.MaxRecord, coord.MaxValue)
+		t.Errorf("%d is exported, %d is the limit", metrics.MaxRecord, coord.MaxValue)
 	}
 }

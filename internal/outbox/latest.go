@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Latest hands the newest value to a callback that may take for ever: values that are overtaken while the callback is
-// busy are left out. Its methods may be called from any goroutine, and only Wait waits.
+// Latest passes the newest value to a callback that may block for ever. It skips values that a newer one replaces
+// while the callback is busy. Its methods may be called from any goroutine, and only Wait waits.
 type Latest[T any] struct {
 	deliver func(T)
 
 	mu        sync.Mutex
 	value     T
-	put, done uint64        // how many were given, and up to which one is delivered or overtaken
-	busy      bool          // there is a goroutine
+	put, done uint64        // the number of values put, and the number of the last one that was delivered or skipped
+	busy      bool          // the goroutine runs
 	since     time.Time     // when the present call of the callback began
 	took      time.Duration // the last call that ended
 	waiting   []flush
@@ -23,7 +23,7 @@ type Latest[T any] struct {
 // NewLatest returns a mailbox. Deliver is never called twice at the same time.
 func NewLatest[T any](deliver func(T)) *Latest[T] { return &Latest[T]{deliver: deliver} }
 
-// Put has a value delivered, unless a newer one overtakes it.
+// Put has a value delivered, unless a newer one replaces it before that.
 func (l *Latest[T]) Put(value T) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -35,11 +35,11 @@ func (l *Latest[T]) Put(value T) {
 	}
 }
 
-// Wait waits until the value that was put last, or a newer one, is delivered. It reports whether that is so, and gives
-// up when a call of the callback has taken as long as patience. After such a call nobody waits until one has ended in
-// time again: so a callback that hangs, or is too slow each time, is waited for once, however many wait one after the
-// other. No wait lasts longer than the rest of one call and another one.
-func (l *Latest[T]) Wait(patience time.Duration) bool {
+// Wait waits until the value that was put last, or a newer one, is delivered, and reports whether it is. It gives up
+// when one call of the callback has taken as long as limit. After such a call, later Waits do not wait until a call
+// has ended in time again. So a callback that hangs, or is always too slow, delays only one of several successive
+// Waits. No Wait lasts longer than the rest of one call plus another call.
+func (l *Latest[T]) Wait(limit time.Duration) bool {
 	l.mu.Lock()
 	if l.done == l.put {
 		l.mu.Unlock()
@@ -50,8 +50,8 @@ func (l *Latest[T]) Wait(patience time.Duration) bool {
 	l.mu.Unlock()
 	for {
 		l.mu.Lock()
-		left := patience - time.Since(l.since)
-		if l.took >= patience {
+		left := limit - time.Since(l.since)
+		if l.took >= limit {
 			left = 0
 		}
 		l.mu.Unlock()
@@ -64,7 +64,7 @@ func (l *Latest[T]) Wait(patience time.Duration) bool {
 		case <-f.done:
 			late.Stop()
 			return true
-		case <-late.C: // the callback may have begun again since
+		case <-late.C: // the callback may have begun another call since
 		}
 	}
 }
@@ -79,7 +79,7 @@ func (l *Latest[T]) forget(f flush) {
 func (l *Latest[T]) run() {
 	number, ended := uint64(0), false
 	defer func() {
-		if !ended { // the callback has ended its goroutine
+		if !ended { // the callback has called runtime.Goexit
 			l.delivered(number)
 			go l.run()
 		}
@@ -96,7 +96,7 @@ func (l *Latest[T]) run() {
 	}
 }
 
-// next returns the newest value and its number, 0 when that is delivered. Then the goroutine has to end.
+// next returns the newest value and its number. It returns 0 if that value is delivered; the goroutine must then end.
 func (l *Latest[T]) next() (value T, number uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,7 @@ func (l *Latest[T]) next() (value T, number uint64) {
 	return l.value, l.put
 }
 
-// delivered notes up to which value all are delivered or overtaken.
+// delivered records the number of the last value that was delivered; all before it were delivered or skipped.
 func (l *Latest[T]) delivered(number uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,12 +1,12 @@
-// Package outbox hands values to a callback that may take for ever, without making anybody wait.
+// Package outbox passes values to a callback that may block for ever, without blocking the callers.
 //
 // # The model
 //
 //	Put ─▶ queue ─▶ one goroutine ─▶ deliver, in the order of Put
 //	         └─(full) dropped and counted
 //
-// The goroutine lives only while there is something to deliver. So there is nothing to close, and nothing is left of
-// an outbox that has been emptied.
+// The goroutine lives only while there is something to deliver. So an outbox need not be closed, and an empty one has
+// no goroutine.
 package outbox
 
 import (
@@ -23,10 +23,10 @@ type Outbox[T any] struct {
 
 	mu        sync.Mutex
 	queue     []item[T]
-	size      int // what the queued ones cost, with the one that is being delivered
+	size      int // the cost of the queued values, including the one that is being delivered
 	dropped   int
-	put, done uint64 // how many were accepted, and how many of those are delivered
-	busy      bool   // there is a goroutine
+	put, done uint64 // how many values were accepted, and how many of them are delivered
+	busy      bool   // the goroutine runs
 	flushes   []flush
 }
 
@@ -35,7 +35,7 @@ type item[T any] struct {
 	cost  int
 }
 
-// flush waits until so many are delivered.
+// flush is a caller that waits until a number of values is delivered.
 type flush struct {
 	upTo uint64
 	done chan struct{}
@@ -50,7 +50,7 @@ func New[T any](limit int, deliver func(T)) *Outbox[T] {
 func (o *Outbox[T]) Put(value T, cost int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.size+cost > o.limit && o.size > 0 { // one that is larger than all goes alone
+	if o.size+cost > o.limit && o.size > 0 { // a value above the limit is accepted alone
 		o.dropped++
 		return false
 	}
@@ -71,14 +71,15 @@ func (o *Outbox[T]) Dropped() int {
 	return o.dropped
 }
 
-// Full returns which part of the limit is taken, 0 to 1.
+// Full returns the used fraction of the limit, from 0 to 1.
 func (o *Outbox[T]) Full() float64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return float64(o.size) / float64(o.limit)
 }
 
-// Flush waits until all that was accepted before is delivered, for the given time at most. It reports whether it is.
+// Flush waits until all values that were accepted before are delivered, for the given time at most. It reports whether
+// they are.
 func (o *Outbox[T]) Flush(limit time.Duration) bool {
 	o.mu.Lock()
 	if o.done == o.put {
@@ -98,11 +99,11 @@ func (o *Outbox[T]) Flush(limit time.Duration) bool {
 	}
 }
 
-// run delivers until nothing is left.
+// run delivers until the queue is empty.
 func (o *Outbox[T]) run() {
 	emptied := false
 	defer func() {
-		if !emptied { // the callback has ended its goroutine: the rest needs another
+		if !emptied { // the callback has called runtime.Goexit: the rest needs another goroutine
 			o.delivered()
 			go o.run()
 		}
@@ -118,7 +119,7 @@ func (o *Outbox[T]) run() {
 	}
 }
 
-// next returns what is to be delivered. When there is nothing, the goroutine has to end.
+// next returns the value to deliver. If there is none, the goroutine must end.
 func (o *Outbox[T]) next() (value T, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -129,7 +130,7 @@ func (o *Outbox[T]) next() (value T, ok bool) {
 	return o.queue[0].value, true
 }
 
-// delivered removes what next returned.
+// delivered removes the value that next returned.
 func (o *Outbox[T]) delivered() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -140,7 +141,7 @@ func (o *Outbox[T]) delivered() {
 	o.flushes = settle(o.flushes, o.done)
 }
 
-// settle lets those go who wait for no more than so many, and returns the others.
+// settle wakes the callers that wait for at most done values, and returns the others.
 func settle(flushes []flush, done uint64) []flush {
 	return slices.DeleteFunc(flushes, func(f flush) bool {
 		if f.upTo <= done {

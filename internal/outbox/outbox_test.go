@@ -83,7 +83,8 @@ func TestACallbackThatEndsItsGoroutine(t *testing.T) {
 	})
 }
 
-// The newest value is delivered, what it has overtaken is not, and a callback that hangs is waited for once.
+// The newest value is delivered, values that it replaced are not, and only one Wait waits for a callback
+// that hangs.
 func TestLatest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
@@ -137,7 +138,7 @@ func TestLatestWaitsForTheNewest(t *testing.T) {
 	})
 }
 
-// A callback that is too slow each time is waited for once, and again once it is fast.
+// Only one Wait waits for a callback that is always too slow. Others wait again once it is fast.
 func TestLatestDoesNotWaitForWhatWasTooSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var takes atomic.Int64

@@ -1,4 +1,4 @@
-// Package plural writes how many there are of something, in English.
+// Package plural writes numbers with their nouns, in English.
 package plural
 
 import "strconv"

@@ -14,7 +14,7 @@ const (
 	mostLists = 20
 )
 
-// life is a process, also if its number is given out again: the numbers do not come round within a tick.
+// life identifies a process even if its number is given out again: the numbers do not come round within a tick.
 type life struct {
 	pid   int
 	start uint64
@@ -24,9 +24,9 @@ type life struct {
 // containers whose /proc/loadavg is a file of their runtime's making. It reads lists only, and reports that the family
 // has died out after three clean ones, from the first to the last in less time than the numbers take to come round.
 //
-// A list is clean if each process on it was read after it was listed, and found to be of others. One that is gone, or dead,
-// when it is read makes the list unclean: it may have been of the family, and may have left a child. Only one that
-// was dead before the list began does not count.
+// A list is clean if each process on it was read after it was listed, and found to belong to others. A process that is gone
+// or dead when it is read makes the list unclean: it may have belonged to the family, and may have left a child. Only a
+// process that was dead before the list began does not count.
 //
 // # Why nothing is missed
 //
@@ -36,21 +36,21 @@ type life struct {
 // living process changes, from a number that the list has not reached to one that it has passed, and each
 // of those ends before the list reaches it.
 //
-//   - After a clean list all that is left of the family was born since it began. A process that was there
-//     before, and lives on, is on the list.
+//   - After a clean list all living processes of the family were born since it began. A process that was there before, and
+//     lives on, is on the list.
 //   - Those have numbers in the order of their births, unless the numbers have begun again. So in the next clean list each
 //     child's number is above its parent's. To be passed over, a child must not be there yet when the list is at
 //     its number. Then its parent or another ancestor is, with a lower number. That one was passed over earlier,
 //     when it was not there yet itself: its own parent was, and so on. The first of them was there as the list
 //     began, so it is on the list, and the list is not clean. So two clean lists suffice.
 //   - The numbers begin again at most once during three lists. If that is before the second list, that and the third are
-//     such a pair; if it is after the second list, that and the first are. If it is in the second list, that passes
-//     over no process that was born before: those have their numbers in order. What is left at its end was born
-//     after it, has its numbers in order again, and the third list shows it.
+//     such a pair; if it is after the second list, that and the first are. If it is in the second list, that passes over no
+//     process that was born before: those have their numbers in order. The processes that live at its end were born after
+//     it and have their numbers in order again, and the third list shows them.
 //
-// What bounds it: a process of the machine, whosever it is, that ends between the moment it is listed and the moment it
-// is read makes a list unclean. So the search needs three moments without that, close to each other; on a machine that does
-// not have them, or has so many processes that three lists take longer than its numbers, it never reports that a family has died out.
+// The limits: any process of the machine that ends after it was listed and before it is read makes a list unclean. So the
+// search needs three lists without such a process, close to each other. On a machine where that does not happen, or with so
+// many processes that three lists take longer than its numbers, it never reports that a family has died out.
 func searchLists(k kernel, judge func(Process) Verdict) (none bool) {
 	others := map[life]bool{} // and the dead
 	var clean []time.Duration // when each of the clean lists began
@@ -75,8 +75,8 @@ func searchLists(k kernel, judge func(Process) Verdict) (none bool) {
 	return false
 }
 
-// readAll reads the processes of a list, the youngest first. It reports whether one of the family was found alive, and whether
-// one may have been missed, and adds to those that are known to be of others, or dead.
+// readAll reads the processes of a list, the youngest first. It reports whether one of the family was found alive, and
+// whether one may have been missed. It adds to others the processes that belong to others, or are dead.
 func readAll(k kernel, pids []int, others map[life]bool, judge func(Process) Verdict) (found, missed bool) {
 	for _, pid := range slices.Backward(pids) {
 		p, err := k.read(pid)

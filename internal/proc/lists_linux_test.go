@@ -61,15 +61,15 @@ func TestListsMissNobody(t *testing.T) {
 	t.Logf("died out in %d of the runs, found in %d", out, lived)
 }
 
-// evader is a kernel without a last number on which a family does its best not to be read: of its one process no other is left
-// when it is looked at. It knows where a list is, and what is about to be read.
+// evader is a kernel without a last number on which a family does its best not to be read: its only process is gone when it
+// is read. The family sees the position of a list, and the process that is about to be read.
 type evader struct {
 	stay   []int // processes of others
 	most   int   // the highest number
 	cursor int   // given out last
 	own    int
 	births int
-	trick  string // what it does when it is read; it is not listed if it can help that
+	trick  string // its reaction to being read; it avoids being listed if it can
 }
 
 // hop lets the process start another one, and end.
@@ -138,7 +138,8 @@ func TestNoEvaderGetsPastTheLists(t *testing.T) {
 	}
 }
 
-// Three lists suffice where nobody is of the family; one that has been dead all the time, and is not waited for, does not count.
+// Three lists suffice if no process belongs to the family; one that has been dead all the time, and is not waited for, does
+// not count.
 func TestListsEnd(t *testing.T) {
 	for _, others := range []int{0, 5, 20} {
 		ends := 0
@@ -214,7 +215,7 @@ func TestListsOfThisMachine(t *testing.T) {
 // asStranger makes the test binary a process of a PID namespace whose /proc is of another one.
 const asStranger = "PROC_TEST_STRANGER"
 
-// Where /proc is of another PID namespace its numbers are others': nothing is judged by them, and nothing killed.
+// If /proc is that of another PID namespace, its numbers mean other processes: none is judged, and none is killed.
 func TestTableOfAnotherNamespace(t *testing.T) {
 	if os.Getenv(asStranger) != "" {
 		none := Search(func(p Process) Verdict {
@@ -231,7 +232,7 @@ func TestTableOfAnotherNamespace(t *testing.T) {
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^TestTableOfAnotherNamespace$", "-test.v")
 	cmd.Env = append(os.Environ(), asStranger+"=1")
-	// The namespace is new for its child alone, and as its first process it takes all that it starts with it.
+	// The namespace is new for its child alone. The child is its first process, so all processes in it end with the child.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	text, err := cmd.CombinedOutput()
 	if errors.Is(err, fs.ErrPermission) {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OwnTable reports whether /proc shows the PID namespace that this process is in. In another one the same numbers mean
-// other processes: nothing there may be read as one's own, and nothing killed.
+// OwnTable reports whether /proc shows the PID namespace that this process is in. In another namespace the same numbers
+// mean other processes: the caller must neither take them for its own nor kill them.
 func OwnTable() bool {
 	self, err := os.Readlink("/proc/self")
 	return err == nil && self == strconv.Itoa(os.Getpid())
@@ -24,11 +24,11 @@ func OwnTable() bool {
 type procfs struct {
 	turns  time.Duration // the least time in which the numbers come round
 	began  time.Time
-	looked time.Time // when the last number was looked at
+	looked time.Time // when the last number was read
 }
 
-// fastest is the least time between two processes that a machine starts. One with more processors starts more of them,
-// and has more numbers.
+// fastest is the least time between two processes that a machine starts. A machine with more processors starts more of
+// them, and has more numbers.
 const fastest = 5 * time.Microsecond
 
 func newProcfs() *procfs {
@@ -43,8 +43,8 @@ func newProcfs() *procfs {
 func (k *procfs) now() time.Duration  { return time.Since(k.began) }
 func (k *procfs) turn() time.Duration { return k.turns }
 
-// listAtOnce is how many bytes of a list are asked for at once. A sandbox that takes a picture of its processes for each
-// call shows all of them in one.
+// listAtOnce is how many bytes of a list are read at once. A sandbox that takes a picture of its processes for each call
+// shows all of them in one.
 const listAtOnce = 256 << 10
 
 func (*procfs) list() (pids []int, ok bool) {
@@ -81,8 +81,8 @@ func (k *procfs) last() int {
 	return pid
 }
 
-// lastPID returns the process number that was given out last, 0 if that cannot be known. It prefers the file that no
-// container runtime replaces by one of its own making. A kernel without support for checkpoints lacks it.
+// lastPID returns the process number that was given out last; 0 if it is unknown. It prefers the file that no container
+// runtime replaces by one of its own making. A kernel without support for checkpoints lacks it.
 func lastPID() int {
 	text := firstLine("/proc/sys/kernel/ns_last_pid")
 	if text == "" {
@@ -99,7 +99,7 @@ func lastPID() int {
 
 func (*procfs) read(pid int) (Process, error) {
 	p, err := read(pid)
-	if p.Zombie { // a thread that executes a program takes its dead leader's place, maybe between two looks
+	if p.Zombie { // a thread that executes a program takes its dead leader's place, maybe between two reads
 		p, err = read(pid)
 	}
 	return p, err

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Verdict says whether a process is one of those that a search is for.
+// Verdict is the decision whether a process is one of those that a search is for.
 type Verdict int
 
 // The verdicts. A zero Verdict is Unknown.
 const (
 	Unknown Verdict = iota // it could not be read; it may have ended
 	Own                    // it is one of them
-	Other                  // it is not, and what it starts will not be either
+	Other                  // it is not, and the processes that it starts will not be either
 )
 
 // Search looks for the living processes of a family: judge recognizes them, and only a process of the family
@@ -24,29 +24,29 @@ const (
 //
 // Where [OwnTable] is false it calls judge for none and returns false: the numbers in that table are others'.
 //
-// The number of processes that others start meanwhile does not matter, as long as the machine starts less
-// than one in the time that a few system calls take. Where the last process number is not known, [searchLists]
-// takes the place of what follows, and needs a longer quiet moment.
+// The number of processes that others start meanwhile does not matter, as long as the machine starts less than one in the
+// time that a few system calls take. If the last process number is unknown, Search uses [searchLists] instead of the
+// algorithm below, which needs a longer quiet moment.
 //
 // # Why nothing is missed
 //
 // The kernel gives out process numbers in ascending order and shows which one was the last. So a process that
 // was born between two instants has a number between those that were the last ones then.
 //
-// The first round reads all on a list of the machine's processes, and all whose number was given out
-// during the listing. If it finds none of the family alive, then what is left of the family was born meanwhile:
-// its parents lived as the round began and were dead when they were read. Each further round reads those who
-// were born during the rounds before, which takes a fraction of the time, so that fewer and fewer are born
-// during a round. When all whose number was given out are known to be of others, or none was born, no
-// parent is left that could bear another one, and the family has died out.
+// The first round reads all processes on a list of the machine's processes, and all whose number was given out during the
+// listing. If it finds none of the family alive, then all living processes of the family were born meanwhile: their parents
+// lived as the round began and were dead when they were read. Each further round reads the processes that were born during
+// the rounds before, which takes a fraction of the time, so that fewer and fewer are born during a round. When all whose
+// number was given out belong to others, or none was born, no parent is left that could bear another one, and the family
+// has died out.
 //
 // A process gets its number a moment before it can be read, while its parent is in fork. A parent that is in
 // fork lives, and can be read. So a number that shows no process is read again in the next round: if its parent was
 // of the family and is not found alive in a round, the fork was over by the end of that round. For the same
 // reason the whole list is read twice.
 //
-// What cannot be read for another reason, as for want of file descriptors, is not taken for dead: it is read
-// again, and a list that cannot be read ends the search.
+// A process that cannot be read for another reason, such as a lack of file descriptors, does not count as dead: it is read
+// again. A list that cannot be read ends the search.
 func Search(judge func(Process) Verdict) (none bool) {
 	if !OwnTable() {
 		return false
@@ -54,13 +54,13 @@ func Search(judge func(Process) Verdict) (none bool) {
 	return search(newProcfs(), judge)
 }
 
-// kernel is what a search asks of the machine.
+// kernel is the part of the machine's kernel that a search uses.
 type kernel interface {
 	// list returns the numbers of all processes that are there from its call to its return, in ascending order: it decides on
 	// one number after the other, or on all at one instant. It reports false if it has not read all.
 	list() (pids []int, ok bool)
-	// last returns the process number that was given out last. It returns 0 if that cannot be known, or if so much time has
-	// passed since it was called before that the numbers may have come round to the same one.
+	// last returns the process number that was given out last. It returns 0 if that is unknown, or if so much time has
+	// passed since the call before that the numbers may have come round to the same one.
 	last() int
 	// read returns the line of a process or a thread. The error matches fs.ErrNotExist if there is none with that number.
 	read(pid int) (Process, error)
@@ -73,9 +73,9 @@ type kernel interface {
 const (
 	// wholeLists is how many rounds of a search read the whole list.
 	wholeLists = 2
-	// readsAtOnce is how many processes are read before the last number is looked at again.
+	// readsAtOnce is how many processes are read before the last number is read again.
 	readsAtOnce = 8
-	// mostRounds bounds a search that one process keeps from its end, as one that hangs while it exits.
+	// mostRounds bounds a search that a single process keeps from ending, such as one that hangs while it exits.
 	mostRounds = 100
 )
 
@@ -148,8 +148,8 @@ func numbers(above, last int) (list []int) {
 	return list
 }
 
-// verdictOn returns the verdict on what reading a process gave. A dead one is never one of the family, and neither is
-// one that this process may not read: that is of another user.
+// verdictOn returns the verdict on the result of reading a process. A dead process never belongs to the family, and neither
+// does one that this process may not read: it belongs to another user.
 func verdictOn(p Process, err error, judge func(Process) Verdict) Verdict {
 	switch {
 	case errors.Is(err, fs.ErrPermission):

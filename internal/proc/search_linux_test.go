@@ -30,21 +30,21 @@ type fake struct {
 	born    int  // in which order
 }
 
-// machine is a kernel that goes on while it is looked at: before every answer some processes start, become readable or end.
+// machine is a kernel that goes on during a search: before every answer some processes start, become readable or end.
 type machine struct {
 	*rand.Rand
 	processes map[int]*fake
-	young     []int // those that do not stay, in the order of their numbers
+	young     []int // those that end, in the order of their numbers
 	number    int   // given out last
 	steps     int
-	others    int  // of 1000 steps, how many start a process of somebody else
+	others    int  // of 1000 steps, how many start a process outside the family
 	family    int  // of 100 steps of a member of the family, in how many it starts another one
 	slow      int  // in one of so many steps a fork comes to its end
 	blind     bool // it does not show its last number
 	most      int  // the highest number, after which they begin again; 0 for none
 	short     bool // who has started another one ends
 	births    int
-	fails     func() bool // if set, whether a look fails
+	fails     func() bool // if set, whether a read fails
 }
 
 func (m *machine) fork(parent *fake, own bool) {
@@ -104,7 +104,7 @@ func (m *machine) list() (pids []int, ok bool) {
 
 func (m *machine) now() time.Duration { return time.Duration(m.births) }
 
-// turn is in births, which is what the time stands for: those that are there are left out when the numbers come round.
+// turn is in births, the unit of time here: numbers in use are left out when the numbers come round.
 func (m *machine) turn() time.Duration { return time.Duration(m.most - 40) }
 
 func (m *machine) last() int {
@@ -127,7 +127,7 @@ func (m *machine) read(pid int) (Process, error) {
 	return Process{PID: pid, Zombie: p.state == dead, start: uint64(p.born)}, nil
 }
 
-// judge knows a process of the family, unless it is just being something else.
+// judge recognizes a process of the family, unless the process is just executing another program.
 func (m *machine) judge(p Process) Verdict {
 	m.step()
 	f := m.processes[p.PID]
@@ -154,8 +154,8 @@ func newMachine(seed uint64, others, family int) *machine {
 	return m
 }
 
-// A search never says that a family has died out one of which lives, whatever starts and ends meanwhile, and also if its members
-// are in the middle of fork or execve.
+// A search never says that a family has died out one of which lives, no matter which processes start and end meanwhile, and
+// also if its members are in the middle of fork or execve.
 func TestSearchMissesNobody(t *testing.T) {
 	out, lived := 0, 0
 	for seed := range uint64(20_000) {
@@ -186,7 +186,8 @@ func TestSearchEndsWhileOthersStart(t *testing.T) {
 	}
 }
 
-// What cannot be read for want of file descriptors is not taken for dead, and a list that cannot be read not for an empty one.
+// A process that cannot be read because of a lack of file descriptors does not count as dead, and a list that cannot be
+// read does not count as empty.
 func TestSearchWhenLooksFail(t *testing.T) {
 	for seed := range uint64(20_000) {
 		m := newMachine(seed, int(seed%4)*20, 15+int(seed%10))
@@ -205,8 +206,8 @@ func TestSearchWhenLooksFail(t *testing.T) {
 	}
 }
 
-// A process about which nothing can be known, as one that hangs while it exits, does not keep a search from its end, and the
-// family from being killed again; and it is not taken for somebody else's.
+// A process that cannot be identified, such as one that hangs while it exits, does not keep a search from ending, nor the
+// family from being killed again. It does not count as a process of others.
 func TestSearchEndsWithoutAVerdict(t *testing.T) {
 	for _, blind := range []bool{false, true} {
 		m := newMachine(1, 0, 0)
@@ -301,7 +302,7 @@ func TestSearchEndsInAForkStorm(t *testing.T) {
 	}
 }
 
-// A program that is started with nothing has no variable, which is known; one that has ended is not known.
+// A program that is started with an empty environment is known to lack the variable. For one that has ended, it is unknown.
 func TestEnviron(t *testing.T) {
 	const variable = "PROC_TEST=1"
 	for name, c := range map[string]struct {

@@ -18,10 +18,10 @@ type Process struct {
 	Kernel                      bool // it is a thread of the kernel
 
 	start   uint64 // when it was started, in ticks since the machine was
-	environ int    // length of its environment; -1 if that is not known, as in the middle of execve
+	environ int    // length of its environment; -1 if that is unknown, as in the middle of execve
 }
 
-// Table reads the process table. What it does not show may have been missed.
+// Table reads the process table. It may have missed processes.
 func Table() []Process {
 	pids, _ := newProcfs().list()
 	list := make([]Process, 0, len(pids))
@@ -76,9 +76,9 @@ const (
 	flagKernel = 0x00200000
 )
 
-// KillBelow kills what descends from a process, which lives, and returns how many it saw alive. Zero does not
-// prove that there are none. Whole groups are killed at once, those of the dead too, so that none can
-// fork its way out between two looks. Where [OwnTable] is false it kills nothing.
+// KillBelow kills the descendants of a live process, and returns how many it saw alive. Zero does not prove that there are
+// none. It kills whole groups at once, those of dead processes as well, so that none can escape by forking between two
+// reads. Where [OwnTable] is false it kills nothing.
 func KillBelow(pid int) (left int) {
 	if !OwnTable() {
 		return 0
@@ -107,7 +107,7 @@ func KillBelow(pid int) (left int) {
 	return left
 }
 
-// hasThreads reports whether a process may have threads beside its first, which may have ended while others run on.
+// hasThreads reports whether a process may have threads in addition to its first, which may have ended while others run on.
 func hasThreads(pid int) bool {
 	entries, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "task"))
 	if err != nil {
@@ -116,7 +116,7 @@ func hasThreads(pid int) bool {
 	return len(entries) > 1
 }
 
-// Below returns which processes descend from another, that one left out.
+// Below returns the descendants of a process, without the process itself.
 func Below(table []Process, root int) map[int]bool {
 	below := map[int]bool{root: true}
 	for grown := true; grown; { // parents may stand after their children
@@ -131,9 +131,9 @@ func Below(table []Process, root int) map[int]bool {
 	return below
 }
 
-// Environ reports whether a process was started with a variable, as "NAME=value". It is not known for a process that has
-// ended, or is just executing another program. One whose environment this process may not read counts as without the
-// variable: it is of another user.
+// Environ reports whether a process was started with a variable, as "NAME=value". It is unknown for a process that has
+// ended, or is just executing another program. A process whose environment this one may not read counts as without the
+// variable: it belongs to another user.
 func Environ(pid int, variable string) (has, known bool) {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
 	if errors.Is(err, fs.ErrPermission) {
@@ -152,8 +152,8 @@ func Environ(pid int, variable string) (has, known bool) {
 }
 
 // isWhole reports whether a text is the whole environment of a process. While a program is replaced by another, the
-// environment of the one is cut off, and that of the other not there yet: then it is shorter than it should be. A sandbox's
-// kernel that shows no lengths, not even this process its own, replaces one environment by the other at once.
+// environment of the old one is cut off and that of the new one does not exist yet, so that the text is too short. The
+// kernel of a sandbox, which shows no lengths even for this process, replaces the environment at once.
 func isWhole(text []byte, p Process, self func() (Process, error)) bool {
 	if p.Kernel || p.environ == len(text) {
 		return true
@@ -180,7 +180,7 @@ func StatusOf(pid int) map[string]string {
 	return fields
 }
 
-// WaitsIn returns the function of the kernel that a process waits in, "" if it waits in none or that is not known.
+// WaitsIn returns the function of the kernel that a process waits in; "" if it waits in none, or that is unknown.
 func WaitsIn(pid int) string {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/wchan")
 	if where := string(text); err == nil && where != "0" {

@@ -10,11 +10,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// disputes describes grants that must not be: those of two nodes, and those that their node refuses. A view that follows a
-// leader's commits reads assignments one after the other: a slot on its way stands in two of them for a moment, unless that
-// with the older grant was read last.
+// disputes describes invalid grants: slots that are granted to two nodes, and grants that their node refuses. A view that
+// follows a leader's commits reads assignments one after the other. So a slot that moves is in two of them for a moment,
+// unless the one with the older grant was read last.
 func disputes(s *view.Snapshot, keys schema.Keys) (list []cluster.RecordError) {
-	const most = 20 // of them are told
+	const most = 20 // of them are reported
 	doubles := s.Doubles()
 	for _, slot := range slices.SortedFunc(maps.Keys(doubles), cluster.Slot.Compare) {
 		holders := doubles[slot]
@@ -36,7 +36,7 @@ func disputes(s *view.Snapshot, keys schema.Keys) (list []cluster.RecordError) {
 				list = append(list, cluster.RecordError{
 					Path: keys.Assignment(memberID),
 					Error: fmt.Sprintf(
-						"a former version of it was put back: slots %s of task %s are refused, since their token %d is not above %d",
+						"an earlier version of it was restored: slots %s of task %s are refused, since their token %d is not above %d",
 						h.Slots,
 						h.Task,
 						h.Token,

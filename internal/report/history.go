@@ -25,12 +25,12 @@ type History struct {
 	at        int64 // the cluster's number, 0 for none
 }
 
-// Read returns the decisions and the audit of a cluster whose next decision has a number. What is known already
-// is not read again: the audit is while the cluster's own number, at, is another one.
+// Read returns the decisions and the audit of a cluster whose next decision has a number. Decisions that were
+// read before are not read again; the audit is, unless at, the number of the cluster, is the same as last time.
 func (h *History) Read(ctx context.Context, s coord.Session, keys schema.Keys, next, at int64) (cluster.Decisions, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.decisions == nil || next < h.next { // the service has lost what it had
+	if h.decisions == nil || next < h.next { // the service has lost decisions that it had
 		h.decisions, h.at = map[int64]cluster.Decision{}, 0
 	}
 	h.next = next
@@ -57,7 +57,7 @@ func (h *History) Read(ctx context.Context, s coord.Session, keys schema.Keys, n
 	return out, nil
 }
 
-// fetch reads decisions, several at a time. Those that are no longer there are left out.
+// fetch reads decisions, several at a time. It leaves out those that no longer exist.
 func (h *History) fetch(ctx context.Context, s coord.Session, keys schema.Keys, missing []int64) error {
 	type answer struct {
 		rec *schema.Decision

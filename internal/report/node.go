@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// addMark fills in what an operator wants of a node.
+// addMark fills in the cordon, the drain and the other marks that operators set on a node.
 func addMark(s *view.Snapshot, p *view.Peer, info *cluster.NodeInfo) {
 	mark := s.Mark(info.Name)
 	if p.Member.Rec != nil {
@@ -52,8 +52,8 @@ func nodeInfo(p *view.Peer, memberID string, specs map[string]cluster.TaskSpec) 
 	return info
 }
 
-// weightOf returns the weight of a worker: as it was granted, or as its task is declared where that is not told; 1 where
-// neither is known.
+// weightOf returns the weight of a worker: that of its grant or, if the grant has none, that of its task's declaration; 1
+// without both.
 func weightOf(e schema.Entry, specs map[string]cluster.TaskSpec) int {
 	if g, granted := e.(*schema.Granted); granted && g.Spec != nil {
 		return g.Spec.Cost()
@@ -90,7 +90,7 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 			case claim == nil || claim.Token != h.Token || status.Fenced:
 				w.State = cluster.WorkerPending
 				if r := schema.Find(status.Refused, slot); r != nil && r.Token == h.Token {
-					w.Error = fmt.Sprintf("refused: token %d is not above %d; a former assignment was put back", h.Token, status.Above)
+					w.Error = fmt.Sprintf("refused: token %d is not above %d; an earlier assignment was restored", h.Token, status.Above)
 				}
 			default:
 				w.State, w.Since = cluster.WorkerRunning, claim.Since
@@ -103,8 +103,8 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 	}
 }
 
-// describeHeld completes a worker whose slot its member holds: from what the member reports of it, nil for nothing, and
-// from whether the slot is asked back.
+// describeHeld completes a worker whose slot its member holds: with the state that the member reports, nil for none, and
+// according to whether the slot is being released.
 func describeHeld(w *cluster.WorkerInfo, reported *schema.WorkerState, releasing bool) {
 	if reported != nil {
 		w.State, w.Since, w.Restarts, w.Error = reported.State, reported.Since, reported.Restarts, reported.Error

@@ -46,10 +46,10 @@ func Past(s *view.Snapshot, state cluster.State, decisions []cluster.Decision, n
 type walk struct {
 	places map[cluster.Slot]cluster.WorkerInfo
 	gap    bool
-	specs  map[string]cluster.TaskSpec // of today: what a worker weighed then is not kept
+	specs  map[string]cluster.TaskSpec // of today: past weights of workers are not kept
 }
 
-// start takes in where everything is now.
+// start records where everything is.
 func (w *walk) start(p *view.Peer) {
 	if p.Assignment.Rec == nil {
 		return
@@ -76,9 +76,9 @@ func (w *walk) undo(m *cluster.Decided) {
 		case cluster.StepRelease:
 			w.places[slot] = cluster.WorkerInfo{Node: m.Node, Token: m.Token, State: cluster.WorkerRunning}
 		case cluster.StepFree:
-			state := cluster.WorkerStopping // it had been asked back
+			state := cluster.WorkerStopping // it was being released
 			switch m.Code {
-			case cluster.WhyLost, cluster.WhyLeft, cluster.WhyEvicted: // its member had gone, some time after the decision before
+			case cluster.WhyLost, cluster.WhyLeft, cluster.WhyEvicted: // its member was gone by then
 				state = cluster.WorkerRunning
 			}
 			w.places[slot] = cluster.WorkerInfo{Node: m.Node, Token: m.Token, State: state}
@@ -86,7 +86,7 @@ func (w *walk) undo(m *cluster.Decided) {
 	}
 }
 
-// fill puts what was found in place of what there is now.
+// fill replaces the present state by the past one.
 func (w *walk) fill(past *cluster.Past) {
 	slots, loads := map[string]int{}, map[string]int{}
 	tasks := map[string]*cluster.TaskInfo{}
@@ -110,7 +110,7 @@ func (w *walk) fill(past *cluster.Past) {
 		t.WorkerNum++
 		past.Workers = append(past.Workers, info)
 	}
-	past.Tasks = []cluster.TaskInfo{} // what was declared then is not kept; tasks are those of which a node had workers
+	past.Tasks = []cluster.TaskInfo{} // past declarations are not kept; tasks are those of which a node had workers
 	for _, name := range slices.Sorted(maps.Keys(tasks)) {
 		if t := tasks[name]; t.WorkerNum > 0 {
 			past.Tasks = append(past.Tasks, *t)
@@ -124,7 +124,7 @@ func (w *walk) fill(past *cluster.Past) {
 		nodes = append(nodes, n)
 	}
 	past.Lost = []cluster.NodeInfo{}
-	for _, name := range slices.Sorted(maps.Keys(slots)) { // of those that are gone now nothing more is known
+	for _, name := range slices.Sorted(maps.Keys(slots)) { // of nodes that are gone now, only the slots are known
 		nodes = append(
 			nodes,
 			cluster.NodeInfo{Name: name, Slots: slots[name], Load: loads[name], State: cluster.NodeUp, Leader: name == past.Leader, Weight: 1},

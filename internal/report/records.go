@@ -12,8 +12,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Records reads all that the store holds of a cluster but checkpoints and runs that are over, one key after the
-// other: together they are of no moment.
+// Records reads all records of a cluster, except checkpoints and runs that are over. It reads one key after the
+// other, so the records together are not the state of one moment.
 func Records(ctx context.Context, s coord.Session, keys schema.Keys) ([]cluster.StoredRecord, error) {
 	paths := []string{keys.Meta(), keys.Epoch(), keys.Settings(), keys.Suspects(), keys.Requests(), keys.Audit(), keys.PlanFault()}
 	for _, dir := range []string{

@@ -14,8 +14,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Runs reads the runs of a task and the firings that were skipped, by the instants of their firings, the last one last. It
-// is read when somebody asks, not kept up to date.
+// Runs reads the runs of a task and its skipped firings, ordered by the instants of their firings. It reads the store at
+// every call.
 func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) ([]cluster.RunInfo, error) {
 	r, err := s.Get(ctx, keys.TaskRunsOf(task))
 	if errors.Is(err, coord.ErrNotFound) {
@@ -54,7 +54,7 @@ func Runs(ctx context.Context, s coord.Session, keys schema.Keys, task string) (
 	return list, nil
 }
 
-// nextRun returns when the next run of a task begins by itself, as far as that is known.
+// nextRun returns when the next run of a task begins by its schedule, as far as that is known.
 func nextRun(s *view.Snapshot, task string, spec cluster.TaskSpec) time.Time {
 	rec := s.TaskRuns[task].Rec
 	timing, err := schedule.Parse(spec)
@@ -68,7 +68,7 @@ func nextRun(s *view.Snapshot, task string, spec cluster.TaskSpec) time.Time {
 		}
 	}
 	next := timing.Next(rec.Last)
-	for range 1000 { // as far as anybody wants to know
+	for range 1000 { // a bound on the search
 		if !schema.Within(rec.Decided, next) {
 			break
 		}

@@ -12,8 +12,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Runs that are over, runs under way and firings that were skipped stand in one order, that of their instants: a firing
-// that was skipped for a run stands behind it, however long the run goes on.
+// Runs that are over, runs under way and skipped firings are in one order, that of their instants: a firing that was
+// skipped because of a run comes after it, no matter how long the run goes on.
 func TestRunsAreInOneOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := mem.New(mem.Config{}).Client().Open(t.Context())

@@ -10,24 +10,24 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Since when a worker is in its state is told of that state, never of the grant or of a state that it has left.
+// The time since which a worker is in its state is about that state, and not about the grant or a former state.
 func TestSinceIsOfTheState(t *testing.T) {
 	claimed := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
-	told := claimed.Add(time.Hour)
+	reported := claimed.Add(time.Hour)
 	for _, c := range []struct {
 		name      string
 		releasing bool
-		state     cluster.WorkerState // that the member has told of, "" for none
+		state     cluster.WorkerState // that the member has reported, "" for none
 		want      cluster.WorkerState
 		since     time.Time
 	}{
 		{"runs", false, "", cluster.WorkerRunning, claimed},
-		{"has failed", false, cluster.WorkerBackoff, cluster.WorkerBackoff, told},
-		{"runs again", false, cluster.WorkerRunning, cluster.WorkerRunning, told},
+		{"has failed", false, cluster.WorkerBackoff, cluster.WorkerBackoff, reported},
+		{"runs again", false, cluster.WorkerRunning, cluster.WorkerRunning, reported},
 		{"is asked to stop", true, "", cluster.WorkerStopping, time.Time{}},
 		{"had failed when it was asked to stop", true, cluster.WorkerBackoff, cluster.WorkerStopping, time.Time{}},
-		{"stops", true, cluster.WorkerStopping, cluster.WorkerStopping, told},
-		{"does not stop", true, cluster.WorkerStuck, cluster.WorkerStuck, told},
+		{"stops", true, cluster.WorkerStopping, cluster.WorkerStopping, reported},
+		{"does not stop", true, cluster.WorkerStuck, cluster.WorkerStuck, reported},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			holding := []schema.Claimed{{SlotRange: ranged(5, []int{0}), Since: claimed}}
@@ -36,7 +36,7 @@ func TestSinceIsOfTheState(t *testing.T) {
 				p = peer("n1", nil, releasing(5, 0), holding)
 			}
 			if c.state != "" {
-				p.Status.Rec.Workers = []schema.WorkerState{{Slot: cluster.Slot{Task: "t"}, State: c.state, Since: told}}
+				p.Status.Rec.Workers = []schema.WorkerState{{Slot: cluster.Slot{Task: "t"}, State: c.state, Since: reported}}
 			}
 			s := view.Snapshot{
 				Cluster: "c", Epoch: entry(&schema.Epoch{Leader: "g1", Term: 4, NextToken: 9}), Peers: map[string]*view.Peer{"g1": p},

@@ -1,10 +1,10 @@
-// Package report says what a cluster looks like to people: it renders what a view has read as the values that the API, the
+// Package report describes a cluster to people: it renders the records that a view has read as the values that the API, the
 // console and the command line show.
 //
 // # The model
 //
-//	view.Snapshot ─▶ State ─▶ cluster.State ─▶ ExplainUnplaced (runs the planner) ─▶ what is shown
-//	the store     ─▶ History, Runs, Records: what is read when somebody asks, and not kept up to date
+//	view.Snapshot ─▶ State ─▶ cluster.State ─▶ ExplainUnplaced (runs the planner) ─▶ the answer
+//	the store     ─▶ History, Runs, Records: read on request, and not kept up to date
 //	cluster.State + decisions ─▶ Past: the same cluster as it was
 //
 // Nothing here decides, and nothing that decides reads it.
@@ -25,7 +25,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// State returns the cluster as people see it, but for why slots have no place: ExplainUnplaced adds that.
+// State returns the cluster as people see it, without the reasons of unplaced slots: ExplainUnplaced adds them.
 func State(s *view.Snapshot, keys schema.Keys) cluster.State {
 	state := cluster.State{
 		Cluster: s.Cluster,
@@ -66,8 +66,8 @@ func State(s *view.Snapshot, keys schema.Keys) cluster.State {
 	return state
 }
 
-// ExplainUnplaced fills in why slots of tasks have no place. It asks the planner for that as a leader would, which costs as much
-// as a decision does. The snapshot is what leaders go by, so nobody in it is silent.
+// ExplainUnplaced fills in why slots of tasks have no place. It runs the planner as a leader would, at the cost of a
+// decision. The snapshot must be the one that leaders decide from, in which no member is marked as silent.
 func ExplainUnplaced(state *cluster.State, s *view.Snapshot) {
 	reasons := explain.Reasons(s)
 	for i := range state.Tasks {
@@ -78,7 +78,7 @@ func ExplainUnplaced(state *cluster.State, s *view.Snapshot) {
 	}
 }
 
-// Tasks returns the tasks of a state with what they declare, by name.
+// Tasks returns the tasks of a state with their declarations, by name.
 func Tasks(s *view.Snapshot, state *cluster.State) []cluster.TaskDetail {
 	list := make([]cluster.TaskDetail, 0, len(state.Tasks))
 	for _, info := range state.Tasks {
@@ -93,8 +93,7 @@ func Tasks(s *view.Snapshot, state *cluster.State) []cluster.TaskDetail {
 	return list
 }
 
-// addTasks fills in the tasks and all their workers, by name and index, those that are on
-// their way out included.
+// addTasks fills in the tasks and all their workers, by name and index, including workers that are no longer needed.
 func addTasks(s *view.Snapshot, state *cluster.State, specs map[string]cluster.TaskSpec, placed map[cluster.Slot]cluster.WorkerInfo) {
 	against := s.Suspicions()
 	tasks := map[string]*cluster.TaskInfo{}
@@ -161,7 +160,7 @@ func taskRevision(e view.Entry[schema.Task]) string {
 	return e.Rec.Revision(e.Version)
 }
 
-// MarkRevisions returns the revisions of the marks that there are, by node, those that want nothing included.
+// MarkRevisions returns the revisions of all marks, by node, including empty ones.
 func MarkRevisions(s *view.Snapshot) map[string]string {
 	list := map[string]string{}
 	for node, e := range s.Marks {
@@ -183,7 +182,8 @@ func taskInfo(name string, spec cluster.TaskSpec) *cluster.TaskInfo {
 	}
 }
 
-// withhold fills in why a slot without a place is withheld, or has failed, and returns that in words; "" if it is neither.
+// withhold sets the state and error of a slot that is withheld or permanently failed, and returns a description; "" for
+// other slots.
 func withhold(w *cluster.WorkerInfo, tookDown []string) string {
 	switch {
 	case len(tookDown) < schema.CrashesToWithhold:
@@ -197,7 +197,7 @@ func withhold(w *cluster.WorkerInfo, tookDown []string) string {
 	return fmt.Sprintf("%s %s: %s", w.Slot(), w.State, w.Error)
 }
 
-// addUndeclared adds the tasks that assignments grant slots of, and nobody has declared.
+// addUndeclared adds the tasks that are not declared, and of which assignments grant slots.
 func addUndeclared(s *view.Snapshot, tasks map[string]*cluster.TaskInfo, placed map[cluster.Slot]cluster.WorkerInfo) {
 	for slot, w := range placed {
 		if _, run := cluster.SplitRun(slot.Task); run != "" || s.Deleted(slot.Task) {

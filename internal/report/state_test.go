@@ -96,8 +96,8 @@ func TestState(t *testing.T) {
 	}
 }
 
-// A slot that two assignments list is shown where that is certain; one that moves stands in two of them for a moment, as they
-// are read one after the other.
+// A slot that two assignments list is shown if that is certain. A slot that moves is in two of them for a moment, since
+// they are read one after the other.
 func TestDoublesAreShown(t *testing.T) {
 	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 1}
 	peer := func(node string, token int64, read time.Duration) *view.Peer {

@@ -10,8 +10,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// While a node dies and another one stops workers and has given up on some, every view adds up, and says what becomes of each
-// worker. Who was given up on, or is withheld for having taken down nodes, is not one for whom there is no place.
+// While a node dies and another one stops workers and has given up on some, the numbers of every view add up and show the
+// state of each worker. A worker that has failed permanently, or is withheld because it took down nodes, does not count as
+// unplaced.
 func TestEveryViewAddsUp(t *testing.T) {
 	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 14, Weight: 3}
 	ranged := func(token int64, slots ...int) schema.SlotRange {

@@ -1,16 +1,15 @@
-// Package schedule says when runs of a task begin. It is pure: it reads no clock.
+// Package schedule computes when runs of a task begin. It is pure: it reads no clock.
 //
 // # The model
 //
-// A schedule is a rule for instants of UTC. A firing is one of them, and its instant is its name: the record
-// of a task notes the last one that was decided about, and nothing is decided about earlier ones
-// again, so none fires twice, whoever leads and whatever happens to clocks. Which instants those are depends on
-// the declaration alone, for an interval as for cron: it does not matter when the task was declared or last fired.
+// A schedule is a rule for instants of UTC. A firing is one of them, and its instant is its name: the record of a task
+// contains the last one that was decided about, and earlier ones are not decided about again. So none fires twice, no
+// matter which node leads and how clocks change. Which instants those are depends on the declaration alone, for an interval
+// as for cron: it does not matter when the task was declared or last fired.
 //
-// Schedules of cron are told in the local time of a zone. Where a clock goes forward, a time that there is not
-// fires when it would have been: 02:30 at 03:30. Where a clock goes back, a schedule that names its hours fires
-// at the first of the two equal times only; one whose hour is a wildcard goes by elapsed time, as those
-// with an interval do, and fires in both hours.
+// Cron schedules are in the local time of a zone. When a clock goes forward, a skipped time fires when it would have been:
+// 02:30 at 03:30. Where a clock goes back, a schedule that names its hours fires at the first of the two equal times only;
+// one whose hour is a wildcard goes by elapsed time, as those with an interval do, and fires in both hours.
 package schedule
 
 import (
@@ -41,10 +40,10 @@ type Schedule struct {
 // every cron.
 var parser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
 
-// star is how the library notes a wildcard.
+// star is the library's flag for a wildcard.
 const star = 1 << 63
 
-// Parse reads a task's schedule, nil if it has none. Its error says what to write instead.
+// Parse reads a task's schedule, nil if it has none. Its error names the right form.
 func Parse(t cluster.TaskSpec) (*Schedule, error) {
 	switch {
 	case t.Every != 0:
@@ -86,8 +85,8 @@ func parse(text string, location *time.Location) (*Schedule, error) {
 	return s, nil
 }
 
-// Phase returns by how much the firings of a task with an interval are behind the grid of it: as declared, or as its
-// name says, in whole seconds. It is the same for the same name for ever: another one would move firings.
+// Phase returns the offset of a task's firings from the grid of its interval: the declared one or, without one, a value in
+// whole seconds that follows from the task's name. The value for a name must never change: another one would move firings.
 func Phase(t cluster.TaskSpec) time.Duration {
 	if phase, set := t.Phase.Get(); set {
 		return phase
@@ -95,7 +94,7 @@ func Phase(t cluster.TaskSpec) time.Duration {
 	return jitter.Of(time.Duration(t.Every).Truncate(time.Second)/time.Second, "phase", t.Name) * time.Second
 }
 
-// Name tells schedules apart: "" for a task without one.
+// Name identifies a schedule; "" for a task without one.
 func Name(t cluster.TaskSpec) string {
 	switch {
 	case t.Every != 0:
@@ -106,8 +105,8 @@ func Name(t cluster.TaskSpec) string {
 	return fmt.Sprintf("%s %s", t.Schedule, cmp.Or(t.TimeZone, "UTC"))
 }
 
-// Former returns the schedule that an agenda of an earlier version goes by: an interval was counted from the last firing. It returns
-// nil if the timing that the agenda notes is not that of the task's interval as it was told then.
+// Former returns the schedule of an agenda that an earlier version wrote: that version counted an interval from the last
+// firing. It returns nil if the timing in the agenda is not that of the task's interval in the form of that version.
 func Former(t cluster.TaskSpec, timing string, last time.Time) *Schedule {
 	every := time.Duration(t.Every)
 	if every == 0 || timing != "every "+t.Every.String() {
@@ -122,7 +121,7 @@ func Validate(t cluster.TaskSpec) error {
 	return errors.Join(append(parts(t.Validate()), parts(err)...)...)
 }
 
-// parts returns what an error was joined from.
+// parts returns the errors that were joined into an error.
 func parts(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return slices.Clone(joined.Unwrap())
@@ -146,17 +145,17 @@ func (s *Schedule) Next(after time.Time) time.Time {
 	}
 }
 
-// nextIn returns the first firing after an instant if the clock of the zone were not changed after a period. Times are looked for on
-// a clock that is never changed: what it shows is written as if it were UTC.
+// nextIn returns the first firing after an instant if the clock of the zone were not changed after a period. It searches on
+// a clock that is never changed; the times on it are written as if they were UTC.
 func (s *Schedule) nextIn(p period, after time.Time) time.Time {
 	after = after.UTC()
 	from := after.Add(p.offset)
-	changed := p.start.UTC().Add(p.former) // what the clock showed when it was changed
-	if s.fixed && p.offset < p.former {    // set back: what it shows again does not fire again
+	changed := p.start.UTC().Add(p.former) // the time that the clock showed when it was changed
+	if s.fixed && p.offset < p.former {    // set back: a time that it shows again does not fire again
 		from = latest(from, changed.Add(-time.Nanosecond))
 	}
 	next := instantOf(s.spec.Next(from), p.offset)
-	if s.fixed && p.offset > p.former { // set forward: what it left out fires when it would have been
+	if s.fixed && p.offset > p.former { // set forward: a skipped time fires when it would have been
 		leftOut := s.spec.Next(latest(after.Add(p.former), changed.Add(-time.Nanosecond)))
 		if at := instantOf(leftOut, p.former); !leftOut.IsZero() && leftOut.Before(p.start.UTC().Add(p.offset)) && at.Before(next) {
 			return at
@@ -165,13 +164,13 @@ func (s *Schedule) nextIn(p period, after time.Time) time.Time {
 	return next
 }
 
-// floor returns the last firing of one with an interval that is not after an instant. It is counted from the year 1, whose
-// first day was a Monday: an interval of a week has its grid there.
+// floor returns the last firing of a schedule with an interval that is not after an instant. It is counted from the year 1,
+// whose first day was a Monday: an interval of a week has its grid there.
 func (s *Schedule) floor(at time.Time) time.Time {
 	return at.UTC().Add(-s.phase).Truncate(s.every).Add(s.phase)
 }
 
-// between returns the firings in (after, until], the last ones if there are more than so many.
+// between returns the firings in (after, until]; only the last ones if there are more than most.
 func (s *Schedule) between(after, until time.Time, most int) (list []time.Time) {
 	if s.spec == nil {
 		for at := s.floor(until); at.After(after) && len(list) < most; at = at.Add(-s.every) {
@@ -186,7 +185,7 @@ func (s *Schedule) between(after, until time.Time, most int) (list []time.Time) 
 	return list[max(0, len(list)-most):]
 }
 
-// Due is what a schedule wants at a moment.
+// Due lists the firings of a schedule to decide about at a moment.
 type Due struct {
 	Late   []time.Time // firings that came too late and are made up for, by their instants, in order
 	Fire   []time.Time // firings that are due now, in order
@@ -197,7 +196,7 @@ type Due struct {
 	Next   time.Time   // the first firing that is to come, zero for none
 }
 
-// GiveUp skips so many of the firings that would be made up for, the first ones.
+// GiveUp skips the first n firings that would be made up for.
 func (d *Due) GiveUp(n int) {
 	n = min(n, len(d.Late))
 	if n == 0 {
@@ -212,10 +211,11 @@ func (d *Due) GiveUp(n int) {
 // MaxCounted bounds how many firings that came too late are counted.
 const MaxCounted = 1000
 
-// At returns what the schedule of a task wants now, if everything up to last was decided about, and of what came after it that which
-// fired reports. Where only one of several firings may begin, it is the last one that is due now, and the others came too late.
+// At returns the firings of a task's schedule to decide about now. Firings up to last have been decided about, and so have
+// later ones for which fired returns true. If one is set, only the last of several firings is due now, and the others count
+// as too late.
 func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire, one bool, fired func(time.Time) bool) Due {
-	// In the meantime of a change of leaders nothing is missed.
+	// The bound is high enough that no firing is missed during a change of leaders.
 	const most = 10_000
 	edge := now.Add(-cluster.MisfireAfter)
 	d := Due{Last: last}
@@ -251,8 +251,8 @@ func (s *Schedule) At(last, now time.Time, misfire cluster.Misfire, one bool, fi
 	return d
 }
 
-// Recent returns the firings after an instant and up to another one, the last ones if there are more than are counted. It
-// looks back ever further, since there may be very many.
+// Recent returns the firings after an instant and up to another one; only the last MaxCounted if there are more. It looks
+// back further step by step, since there may be very many.
 func (s *Schedule) Recent(last, edge time.Time) (list []time.Time) {
 	const longest = math.MaxInt64 / 8 // that can be multiplied once more
 	for back := time.Hour; edge.After(last); back *= 8 {

@@ -33,7 +33,7 @@ func instant(t *testing.T, text string) time.Time {
 	return at
 }
 
-// firings lists what comes between two instants, in UTC.
+// firings lists the firings between two instants, in UTC.
 func firings(t *testing.T, s *Schedule, from, to string) (list []string) {
 	t.Helper()
 	for at := s.Next(instant(t, from)); !at.IsZero() && !at.After(instant(t, to)); at = s.Next(at) {
@@ -62,8 +62,8 @@ func TestClocksChange(t *testing.T) {
 			}
 		})
 	}
-	// In Berlin forward on 2026-03-29 at 02:00 (01:00 UTC) and back on 2026-10-25 at 03:00 (01:00 UTC): what the
-	// guide says.
+	// In Berlin forward on 2026-03-29 at 02:00 (01:00 UTC) and back on 2026-10-25 at 03:00 (01:00 UTC): the example
+	// of the guide.
 	for fields, want := range map[string][2][]string{
 		"30 2 * * *":  {{"29 01:30"}, {"25 00:30"}},
 		"0 1-3 * * *": {{"29 00:00", "29 01:00"}, {"24 23:00", "25 00:00", "25 02:00"}},
@@ -107,7 +107,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// A weekday beside a day of the month means either, as in every cron.
+// A weekday together with a day of the month means either, as in every cron.
 func TestDayOrWeekday(t *testing.T) {
 	got := firings(t, cronOf(t, "0 0 13 * FRI", ""), "2026-11-01 00:00:00", "2026-11-21 00:00:00")
 	if diff := cmp.Diff([]string{"06 00:00", "13 00:00", "20 00:00"}, got); diff != "" {
@@ -164,7 +164,7 @@ func TestDue(t *testing.T) {
 	}
 }
 
-// Asked at whatever moments, a schedule fires each instant exactly once.
+// A schedule fires each instant exactly once, no matter when it is asked.
 func TestEachInstantOnce(t *testing.T) {
 	for name, s := range map[string]*Schedule{"cron": cronOf(t, "*/2 * * * *", "Europe/Berlin"), "every": {every: time.Minute, phase: 17 * time.Second}} {
 		last := instant(t, "2026-10-24 22:00:00")
@@ -182,8 +182,8 @@ func TestEachInstantOnce(t *testing.T) {
 	}
 }
 
-// Tasks with one interval do not all fire in one instant, unless they are told to; and which instants a task fires at
-// depends on nothing but its declaration.
+// Tasks with the same interval do not all fire at the same instant, unless their phases are equal. The instants at
+// which a task fires depend only on its declaration.
 func TestPhase(t *testing.T) {
 	const tasks, every = 300, time.Minute
 	at := map[time.Time]int{}
@@ -215,7 +215,7 @@ func TestPhase(t *testing.T) {
 	if len(at) < 55 || most > 15 {
 		t.Errorf("%d tasks fire at %d instants, %d of them at one", tasks, len(at), most)
 	}
-	// The same in every version of this program: others would fire at other instants.
+	// These are the same in every version of this program: other values would move firings.
 	for name, want := range map[string]string{"nightly": "every 1h0m0s, phase 6m11s", "a": "every 1h0m0s, phase 57m53s"} {
 		if got := Name(cluster.TaskSpec{Name: name, Every: cluster.Duration(time.Hour)}); got != want {
 			t.Errorf("%s: %s; want %s", name, got, want)
@@ -227,7 +227,7 @@ func TestPhase(t *testing.T) {
 	}
 }
 
-// A phase is of an interval, and less than it.
+// A phase requires an interval, and is less than it.
 func TestPhaseMistakes(t *testing.T) {
 	for want, phase := range map[string]time.Duration{
 		"phase: 1m0s is not between 0s and less than every, which is 1m0s": time.Minute,

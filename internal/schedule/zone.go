@@ -10,9 +10,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// zoneOf returns a time zone. Where there are none at all the error says so: a name that is right would else be taken for
-// a wrong one. A program brings zones of its own with package time/tzdata. This one leaves that to whoever links it, for
-// it takes half a megabyte.
+// zoneOf returns a time zone. If there is no time zone database at all, the error says so: otherwise a valid name would
+// be taken for a wrong one. A program can include zones with package time/tzdata. This package leaves that to the
+// program, since it takes half a megabyte.
 func zoneOf(name string) (*time.Location, error) {
 	location, err := time.LoadLocation(name)
 	switch {
@@ -50,7 +50,7 @@ type period struct {
 	offset, former time.Duration // by how much the clock is ahead of UTC, and was before start
 }
 
-// periodOf returns the period in which an instant is, for the zone that it is told in.
+// periodOf returns the period that contains an instant, for the zone of the instant.
 func periodOf(at time.Time) period {
 	p := period{offset: offsetOf(at)}
 	p.start, p.end = at.ZoneBounds()

@@ -30,8 +30,8 @@ func TestNextDoesNotDependOnWhereTheSearchBegins(t *testing.T) {
 	}
 }
 
-// Whatever clocks do, a schedule that names a time of day fires once a day, but for days that a zone has left out, whose firing comes
-// on the next one.
+// For all changes of clocks, a schedule that names a time of day fires once a day. The firing of a day that a zone has
+// skipped comes on the next day.
 func TestOnceADay(t *testing.T) {
 	for _, zone := range []string{"Europe/Berlin", "America/Sao_Paulo", "America/Havana", "Australia/Lord_Howe", "Antarctica/Troll", "Asia/Beirut"} {
 		for _, fields := range []string{"0 0 * * *", "30 0 * * *", "45 1 * * *", "15 2 * * *", "0 2 * * *", "30 2 * * *", "59 23 * * *"} {
@@ -50,8 +50,8 @@ func TestOnceADay(t *testing.T) {
 	}
 }
 
-// In Berlin clocks go from 02:00 to 03:00 on 2026-03-29 (01:00 UTC). What is to fire at 02:30 fires at 03:30 (01:30 UTC), whoever looks
-// when within that hour, and what is to come next is never in the past.
+// In Berlin clocks go from 02:00 to 03:00 on 2026-03-29 (01:00 UTC). A firing at 02:30 happens at 03:30 (01:30 UTC), no
+// matter when in that hour the schedule is asked, and the next firing is never in the past.
 func TestDueWhereAClockGoesForward(t *testing.T) {
 	s := cronOf(t, "30 2 * * *", "Europe/Berlin")
 	last, due := instant(t, "2026-03-28 01:30:00"), instant(t, "2026-03-29 01:30:00")
@@ -73,7 +73,7 @@ func TestDueWhereAClockGoesForward(t *testing.T) {
 	}
 }
 
-// However long ago anything was decided about, and however rare a schedule is, what came too late is counted in a moment.
+// Late firings are counted quickly, no matter how long ago the last decision was, and how rarely the schedule fires.
 func TestLateForEver(t *testing.T) {
 	s := cronOf(t, "0 0 29 2 *", "")
 	for _, c := range []struct {

@@ -1,4 +1,4 @@
-// Package spelling finds the word that somebody has meant.
+// Package spelling finds the word that a misspelled one was meant to be.
 package spelling
 
 import (
@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Nearest returns the known word that somebody has most likely meant by another one, "" if none is near enough. A known
-// word is near
+// Nearest returns the known word that a word was most likely meant to be; "" if none is near enough. A known word is near
 //
 //   - if it begins with the word, or at least two thirds of both are the same beginning;
 //   - if letters were only left out or added, two at most;

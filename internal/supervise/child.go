@@ -21,13 +21,13 @@ import (
 // Supported reports whether this system can supervise.
 const Supported = true
 
-// Variable is the environment variable that makes a process a child. It is not inherited
-// further: NewChild removes it.
+// Variable is the environment variable that makes a process a child. It is not inherited further: NewChild
+// removes it.
 const Variable = "XCONSUMER_PARENT"
 
 // What a child is started with: the value of Variable.
 const (
-	kindLifeline = "lifeline" // by a foreman: it has parents and children of its own
+	kindLifeline = "lifeline" // started by a foreman: it has parents and children of its own
 	kindNode     = "node"
 	kindListener = "node,listener"
 )
@@ -49,11 +49,11 @@ type child struct {
 	reading  sync.WaitGroup
 
 	mu      sync.Mutex
-	reports *os.File // what the child says; nil in tests
-	part    []byte   // of a line that has not come whole
+	reports *os.File // the child's reports; nil in tests
+	part    []byte   // of a line that has not arrived completely
 	report  cluster.SupervisorReport
 	heard   time.Time
-	ended   bool // its number may be another's by now
+	ended   bool // its number may belong to another process by now
 }
 
 // start starts a child.
@@ -102,16 +102,17 @@ func start(cfg Config) (*child, error) {
 			c.kill() // its group, as long as the number is its own
 			c.end()
 		}
-		_ = cmd.Wait() // the state says how it ended
+		_ = cmd.Wait() // the state contains how it ended
 		c.end()
-		// A process that inherited the pipe may live on; what the child itself reported is in it by now.
+		// A process that inherited the pipe may live on; the reports of the child itself are in the pipe by
+		// now.
 		_ = reports.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 		close(c.done)
 	}()
 	return c, nil
 }
 
-// read takes in the child's reports.
+// read reads the child's reports.
 func (c *child) read() {
 	defer func() { _ = c.reports.Close() }()
 	raw, err := c.reports.SyscallConn()
@@ -125,8 +126,8 @@ func (c *child) read() {
 	})
 }
 
-// drain takes in what the pipe holds and reports whether nothing more will come. The caller holds mu, so that
-// nothing is out of the pipe and not yet in the report.
+// drain reads the content of the pipe and reports whether nothing more will come. The caller holds mu, so
+// that nothing is out of the pipe and not yet in the report.
 func (c *child) drain(fd uintptr) (end bool) {
 	var buffer [4096]byte
 	for {
@@ -166,7 +167,7 @@ func (c *child) hear(line []byte) {
 	}
 }
 
-// gone ends what belongs to a child that has died.
+// gone ends the goroutines and pipes of a child that has died.
 func (c *child) gone() {
 	c.reading.Wait()
 	_ = c.lifeline.Close()
@@ -178,9 +179,9 @@ func (c *child) last() cluster.SupervisorReport {
 	return c.report
 }
 
-// lapsed reports whether a child has to be killed: something of its member runs past the time, or
-// it says nothing any longer. A parent that was stopped alone has not read what the child said meanwhile,
-// so the pipe is read to its end before a judgement.
+// lapsed reports whether a child must be killed: its member runs past its time, or it no longer reports. A
+// parent that was stopped alone has not read the child's latest reports, so lapsed reads the pipe to its end
+// before it decides.
 func (c *child) lapsed(now time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,21 +194,22 @@ func (c *child) lapsed(now time.Duration) bool {
 	if !clocksCompare || v.Member == "" || v.Closed || now < v.StopBy {
 		return false
 	}
-	return !v.Idle || time.Since(c.heard) >= silence
+	return !v.Idle || time.Since(c.heard) >= maxSilence
 }
 
-// check is how long to wait until lapsed may have become true. The boot clock may jump.
+// check returns how long to wait before the next call of lapsed. It is bounded, since the boot clock may
+// jump.
 func (c *child) check(now time.Duration) time.Duration {
-	const poll = 250 * time.Millisecond
+	const recheck = 250 * time.Millisecond
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.report.StopBy > now {
-		return min(c.report.StopBy-now, poll)
+		return min(c.report.StopBy-now, recheck)
 	}
-	return poll
+	return recheck
 }
 
-// end notes that its number may be another's from now on.
+// end records that the child's number may belong to another process from now on.
 func (c *child) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -216,8 +218,8 @@ func (c *child) end() {
 
 func (c *child) signal(s syscall.Signal) { _ = c.cmd.Process.Signal(s) }
 
-// kill kills the child and its process group; its tree follows once it has ended. Once the child was
-// waited for there is nothing to kill: the number of the group may be another's.
+// kill kills the child and its process group; its tree follows once it has ended. After the child was waited
+// for, kill does nothing: the number of the group may belong to another process.
 func (c *child) kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -241,7 +243,7 @@ func NewChild() *Child {
 	if kind == "" {
 		return nil
 	}
-	_ = os.Unsetenv(Variable) // not for what this process starts
+	_ = os.Unsetenv(Variable) // not inherited by the children of this process
 	syscall.CloseOnExec(fdLifeline)
 	c := &Child{lifeline: os.NewFile(fdLifeline, "lifeline"), listener: kind == kindListener}
 	if kind != kindLifeline {
@@ -255,17 +257,17 @@ func NewChild() *Child {
 	return c
 }
 
-// IsNode reports whether the process is a node that a parent looks after; else it has a lifeline at most.
+// IsNode reports whether the process is a node that a parent supervises; otherwise it has a lifeline at most.
 func (c *Child) IsNode() bool { return c.reports != nil }
 
-// Report sends a report to the parent. It does not wait for a parent that hangs: that misses it.
+// Report sends a report to the parent. It does not wait for a parent that hangs, which misses the report.
 func (c *Child) Report(v cluster.SupervisorReport) {
 	line, err := json.Marshal(v)
 	if err != nil {
 		return
 	}
 	_ = c.reports.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = c.reports.Write(append(line, '\n')) // shorter than what a pipe takes as a whole
+	_, _ = c.reports.Write(append(line, '\n')) // short enough for a pipe to take it as a whole
 }
 
 // Orphaned returns when the parent has died.
@@ -273,7 +275,7 @@ func (c *Child) Orphaned() {
 	_, _ = c.lifeline.Read(make([]byte, 1)) // nothing is ever written
 }
 
-// Listener returns the listener that the parent has handed down, nil if there is none.
+// Listener returns the listener that the parent has passed to this process; nil if there is none.
 func (c *Child) Listener() (net.Listener, error) {
 	if !c.listener {
 		return nil, nil

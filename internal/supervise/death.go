@@ -15,17 +15,17 @@ const exitStuck = 70
 // exitPanic is the exit code of Go programs that panic, and by custom of wrong usage.
 const exitPanic = 2
 
-// Death is what is known of how a child died.
+// Death describes how a child died.
 type Death struct {
-	// Cause says it in words.
+	// Cause describes it in words.
 	Cause string
-	// Blame says that what the child ran may have killed it: a panic, memory, a crash; not a
-	// signal from outside, a lease that lapsed or an end in order.
+	// Blame means that the child's own work may have killed it: a panic, memory, a crash; not a
+	// signal from outside, a lease that lapsed or a regular end.
 	Blame bool
 
 	exit   int            // -1 if a signal ended it
 	signal syscall.Signal // that did
-	forced os.Signal      // the second signal to the parent, if that was why
+	forced os.Signal      // the second signal to the parent, if that was the reason
 	report cluster.SupervisorReport
 	late   bool // its tree was not seen empty in time: the session timeout rules
 }
@@ -66,8 +66,8 @@ func (d *Death) member() bool {
 	return !d.late && d.report.Member != "" && !d.report.Closed
 }
 
-// Final reports whether a foreman should not start the process again: it has ended in order, or for
-// a reason that would last. Code is the exit code then.
+// Final reports whether a foreman should not start the process again: it has ended regularly, or for
+// a reason that would last. Code is then the exit code.
 func (d *Death) Final() (code int, final bool) { return d.code(false), d.final(false) }
 
 // Left returns the exit code of a process that ended after it had been asked to leave.
@@ -86,7 +86,7 @@ func (d *Death) final(leaving bool) bool {
 }
 
 // code is the exit code of a parent that ends after this death. A child that dies of the request to
-// leave had not come far enough to hear it, and there is nothing that it could have left.
+// leave had not yet installed its signal handler, and had not joined.
 func (d *Death) code(leaving bool) int {
 	if s, ok := d.forced.(syscall.Signal); ok {
 		return 128 + int(s)
@@ -100,8 +100,8 @@ func (d *Death) code(leaving bool) int {
 	return d.exit
 }
 
-// tally watches a counter of the whole machine, to report whether it rose just now: what happened to
-// another process an hour ago explains no death.
+// tally watches a counter of the whole machine, and reports whether it rose just now: an earlier
+// rise, caused by another process, explains no death.
 type tally struct {
 	read         func() int
 	older, newer int

@@ -40,14 +40,14 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(chainVariable); file != "" {
 		runChain(file)
 	}
-	if c := NewChild(); c != nil { // it is what TestAHungChildIsKilledBeforeThatIsLogged starts
+	if c := NewChild(); c != nil { // TestAHungChildIsKilledBeforeThatIsLogged starts it
 		c.Report(cluster.SupervisorReport{Member: "m", StopBy: 1})
 		select {}
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// What a process's end means to its parent, by processes that really end so.
+// The meaning of a process's end to its parent, with real processes.
 func TestDeaths(t *testing.T) {
 	for _, c := range []struct {
 		name, script string
@@ -64,10 +64,10 @@ func TestDeaths(t *testing.T) {
 		{name: "stuck", script: "exit 70", joined: true, cause: "a worker did not stop", code: 70},
 		{name: "configuration", script: "exit 78", cause: "exit code 78", blame: true, final: true, code: 78},
 		{name: "none of these", script: "exit 79", joined: true, cause: "exit code 79", blame: true, code: 79},
-		{name: "killed by somebody", script: "kill -KILL $$", joined: true, cause: "killed by signal 9", code: 137},
+		{name: "killed from outside", script: "kill -KILL $$", joined: true, cause: "killed by signal 9", code: 137},
 		{name: "killed for memory", script: "kill -KILL $$", oom: true, joined: true, cause: "out of memory", blame: true, code: 137},
 		{name: "crash", script: "kill -SEGV $$", joined: true, cause: "killed by signal 11", blame: true, code: 139},
-		{name: "told to end", script: "kill -TERM $$", joined: true, cause: "killed by signal 15", code: 143},
+		{name: "asked to end", script: "kill -TERM $$", joined: true, cause: "killed by signal 15", code: 143},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := exec.Command("sh", "-c", c.script)
@@ -93,7 +93,7 @@ func TestDeaths(t *testing.T) {
 	}
 }
 
-// A parent that is told to leave while its child is still coming up has left in order.
+// A parent that is asked to leave while its child is still starting has left regularly.
 func TestLeaveBeforeItIsUp(t *testing.T) {
 	cmd := exec.Command("sh", "-c", "kill -TERM $$")
 	_ = cmd.Run()
@@ -103,9 +103,9 @@ func TestLeaveBeforeItIsUp(t *testing.T) {
 		member  string
 		code    int
 	}{
-		{"told to leave, not up yet", true, "", 0},
-		{"told to leave, a member", true, "m", 143},
-		{"told by somebody else", false, "", 143},
+		{"asked to leave, not up yet", true, "", 0},
+		{"asked to leave, a member", true, "m", 143},
+		{"ended by another process", false, "", 143},
 	} {
 		d := death(cmd.ProcessState, false)
 		d.report.Member = c.member
@@ -143,7 +143,7 @@ func TestLapsed(t *testing.T) {
 	}
 	silent := &child{report: cluster.SupervisorReport{Member: "m", StopBy: 10, Idle: true}}
 	if !silent.lapsed(20) {
-		t.Error("a child that runs nothing and says nothing is not noticed")
+		t.Error("a child that runs nothing and reports nothing is not noticed")
 	}
 }
 
@@ -172,7 +172,7 @@ func TestTally(t *testing.T) {
 	}
 }
 
-// A member whose processes may still run is not closed: its session timeout rules.
+// A member whose processes may still run is not closed: its slots wait for the session timeout.
 func TestUnkillableTreeIsNotClosed(t *testing.T) {
 	cmd := exec.Command("true")
 	if err := cmd.Run(); err != nil {

@@ -14,7 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// blockedLog is a log that nobody reads.
+// blockedLog is a log without a reader.
 type blockedLog struct {
 	slog.Handler
 	reached chan<- string
@@ -29,7 +29,7 @@ func (b blockedLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// A child whose lease has lapsed is killed first; that is logged when it can be.
+// A child whose lease has lapsed is killed first. The kill is logged afterwards.
 func TestAHungChildIsKilledBeforeThatIsLogged(t *testing.T) {
 	if !clocksCompare {
 		if os.Getenv("CI") != "" {

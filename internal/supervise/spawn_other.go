@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// Process is this program, started again by a foreman. There is no lifeline here: it outlives a
-// foreman that is killed.
+// Process is this program, started again by a foreman. There is no lifeline on this system: the
+// process outlives a foreman that is killed.
 type Process struct{ cmd *exec.Cmd }
 
 // Spawn starts this program with other arguments.
@@ -27,14 +27,14 @@ func Spawn(args, env []string, out, err io.Writer) (*Process, error) {
 // PID returns the process's ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Signal ends the process: it cannot be asked here.
+// Signal kills the process: this system has no signals.
 func (p *Process) Signal(syscall.Signal) { _ = p.cmd.Process.Kill() }
 
 // Release does nothing.
 func (p *Process) Release() {}
 
-// Wait waits for the end and says what is known of it.
+// Wait waits for the end of the process and describes it.
 func (p *Process) Wait() Death {
-	_ = p.cmd.Wait() // the state says how it ended
+	_ = p.cmd.Wait() // the state contains how it ended
 	return death(p.cmd.ProcessState, false)
 }

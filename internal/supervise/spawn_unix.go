@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// self is the program that runs, also when its file was replaced meanwhile.
+// self returns the path of the running program, even if its file was replaced meanwhile.
 func self() (string, error) {
 	if runtime.GOOS == "linux" {
 		return "/proc/self/exe", nil
@@ -27,11 +27,13 @@ type Process struct {
 	lifeline *os.File
 }
 
-// outputLimit bounds for how long the output of what a dead process has left behind is read.
+// outputLimit bounds how long the output of processes that a dead process has left behind is
+// read.
 const outputLimit = 20 * time.Second
 
 // Spawn starts this program with other arguments. Out and err may be the same; they are written
-// to until the process and what inherited them have ended, or some time after its end.
+// to until the process and all processes that inherited them have ended, or until some time after
+// its end.
 func Spawn(args, env []string, out, err io.Writer) (*Process, error) {
 	path, serr := self()
 	if serr != nil {
@@ -66,9 +68,9 @@ func (p *Process) Signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 // Release ends the lifeline: the process is to end by itself.
 func (p *Process) Release() { _ = p.lifeline.Close() }
 
-// Wait waits for the end and says what is known of it.
+// Wait waits for the end of the process and describes it.
 func (p *Process) Wait() Death {
-	_ = p.cmd.Wait() // the state says how it ended
+	_ = p.cmd.Wait() // the state contains how it ended
 	_ = p.lifeline.Close()
 	return death(p.cmd.ProcessState, false)
 }

@@ -3,15 +3,15 @@
 //
 // # The model
 //
-//	parent ──(starts, lifeline)──▶ child: the node's process, and whatever it starts
+//	parent ──(starts, lifeline)──▶ child: the node's process, and all that it starts
 //	  ▲                              │
 //	  └───────── reports ────────────┘
-//	  └─ child died, or its lease lapsed without news: kill the tree, see that it is empty,
+//	  └─ child died, or its lease lapsed without news: kill the tree, wait until it is empty,
 //	     close the member (Config.Close: the store is the caller's), start a new child
 //
-// A crash is not a lost machine: the parent is still there to say that nothing of the member
-// runs any longer, so that its slots move at once instead of after a session timeout. It says so
-// only when it has seen the process tree empty; otherwise the session timeout rules.
+// A crash is not a lost machine: the parent still exists and can confirm that nothing of the member runs any longer, so
+// that its slots move at once instead of after a session timeout. It does so only when it has seen the process tree empty;
+// otherwise the slots wait for the session timeout.
 //
 // The child sends reports ([cluster.SupervisorReport]) through a pipe, the member's name before it can
 // exist. It sees its parent's death as the end of another pipe, the lifeline, and leaves. Each
@@ -37,7 +37,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/backoff"
 )
 
-// Config is what to supervise.
+// Config configures a parent.
 type Config struct {
 	// Args and Env are those of the child, which is this program again.
 	Args, Env []string
@@ -56,28 +56,29 @@ type Config struct {
 	Log      *slog.Logger
 }
 
-// The bounds of the parent's patience.
+// Time limits of the parent.
 const (
 	emptyLimit = 2 * time.Second  // for a killed tree to be empty; else its member is not closed
-	silence    = 10 * time.Second // of a child that runs nothing and whose lease has lapsed
-	closeWait  = time.Second      // for a close, before the next child is started all the same
+	maxSilence = 10 * time.Second // of a child that runs nothing and whose lease has lapsed
+	closeWait  = time.Second      // for a close, before the next child is started anyway
 	closeLimit = 30 * time.Second // for a close altogether
 	lastLimit  = 3 * time.Second  // for a close when the parent itself ends
 	killedMax  = 2 * time.Second  // for a child that is killed from outside again and again, before the next
 )
 
-// startAgain is for a child that dies by itself again and again. One that lived for a while has not failed at its start.
+// startAgain is for a child that dies by itself again and again. A child that lived for a while has not failed at its
+// start.
 var startAgain = backoff.Policy{Free: 1, First: 250 * time.Millisecond, Max: 30 * time.Second, Jitter: 0.25, Steady: 10 * time.Second}
 
-// deaths are those of the children so far, as many of one kind as there were in a row.
+// deaths counts the deaths of children of the same kind in a row.
 type deaths struct {
 	inARow int
 	blamed bool
 }
 
-// pause returns how long to wait after another one. Of those of the other kind before it only the last counts: a child that was
-// killed from outside again and again has shown nothing of its own, but one that dies in turn in both ways is not started again
-// without a pause each time.
+// pause returns how long to wait after another death. Of the earlier deaths of the other kind only the last counts: kills from
+// outside do not indicate a fault in the child, but a child that dies in both ways by turns must not be restarted each time
+// without a pause.
 func (d *deaths) pause(blamed bool, lasted time.Duration, who ...any) time.Duration {
 	again := startAgain
 	if !blamed {
@@ -90,8 +91,8 @@ func (d *deaths) pause(blamed bool, lasted time.Duration, who ...any) time.Durat
 	return again.Pause(d.inARow, who...)
 }
 
-// Run supervises until ctx ends, which is passed to the child as SIGTERM, or the child ends for a
-// reason that starting it again would not mend. It returns the exit code to end with.
+// Run supervises until ctx ends, which is passed to the child as SIGTERM, or the child ends for a reason that a restart
+// would not fix. It returns the exit code to end with.
 func Run(ctx context.Context, cfg Config) (code int, err error) {
 	var reaping, closing sync.WaitGroup
 	stopReaping := make(chan struct{})
@@ -99,7 +100,7 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 	if !adopt() {
 		p.blind = true
 		cfg.Log.Warn(
-			"this process cannot see all that its node starts (no /proc, or no right to adopt orphans): " +
+			"this process cannot see every process that its node starts (no /proc, or no right to adopt orphans): " +
 				"a dead node's work waits for its session's end",
 		)
 	}
@@ -121,7 +122,7 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 		switch {
 		case err != nil && !started:
 			return 1, err // it never worked
-		case err != nil: // it did: no memory or no processes left, for now
+		case err != nil: // it worked before: no memory or no processes left, for now
 			d = Death{Cause: err.Error(), Blame: true, exit: 1}
 		}
 		started = true
@@ -159,14 +160,14 @@ func Run(ctx context.Context, cfg Config) (code int, err error) {
 type parent struct {
 	Config
 	blind bool // an empty tree looks like one that cannot be seen
-	// killTree kills what is left of a child that has ended, and returns how many there were.
+	// killTree kills the remaining processes of a child that has ended, and returns how many there were.
 	killTree func(child int) (left int)
 
 	mu  sync.Mutex
 	pid int // of the child
 }
 
-// wait waits, and says meanwhile that the parent is alive.
+// wait waits, and calls Alive meanwhile.
 func (p *parent) wait(ctx context.Context, d time.Duration) error {
 	const step = 250 * time.Millisecond
 	for end := time.Now().Add(d); ; {
@@ -194,7 +195,7 @@ func (p *parent) alive(v cluster.SupervisorReport) {
 func (p *parent) isChild(pid int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.pid == 0 || p.pid == pid // between start and note everything may be it
+	return p.pid == 0 || p.pid == pid // between start and setPID, any process may be the child
 }
 
 func (p *parent) setPID(pid int) {
@@ -203,8 +204,8 @@ func (p *parent) setPID(pid int) {
 	p.pid = pid
 }
 
-// live is the life of one child. It returns when nothing of it runs any longer, except where its
-// death says otherwise.
+// live starts one child and supervises it until its end. It returns when nothing of the child runs any longer, unless the
+// Death is marked as late.
 func (p *parent) live(ctx context.Context) (Death, error) {
 	p.setPID(0)
 	c, err := start(p.Config)
@@ -241,19 +242,19 @@ func (p *parent) live(ctx context.Context) (Death, error) {
 		case <-time.After(c.check(p.Clock())):
 			if hung == "" && forced == "" && c.lapsed(p.Clock()) {
 				hung = "hung: its lease lapsed without news"
-				c.kill() // before anything is said about it: the log may block
+				c.kill() // before the log line: the log may block
 				p.Log.Error("the node's process hung: its lease lapsed without news; killed it", "pid", c.pid)
 			}
 		}
 	}
 }
 
-// died empties the tree of a dead child and says what is known of its death.
+// died empties the tree of a dead child and describes its death.
 func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 	d := death(c.cmd.ProcessState, oom)
 	d.report = c.last()
 	if p.blind {
-		d.late = true // its group was killed as it ended; what else there may be is not known
+		d.late = true // its group was killed as it ended; other processes may exist
 		return d
 	}
 	logged := false
@@ -266,7 +267,7 @@ func (p *parent) died(ctx context.Context, c *child, oom bool) Death {
 		if time.Now().Before(end) {
 			continue
 		}
-		d.late = true // no close: the session timeout rules
+		d.late = true // the member is not closed: its slots wait for the session timeout
 		if ctx.Err() != nil {
 			return d
 		}

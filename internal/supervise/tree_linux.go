@@ -24,8 +24,8 @@ func adopt() bool {
 	return (err == nil || os.Getpid() == 1) && proc.OwnTable()
 }
 
-// awaitExit waits until a child has ended, and leaves it to be waited for: until then its number is its own. It
-// reports whether it could.
+// awaitExit waits until a child has ended, and leaves it to be waited for: until then no other process gets its
+// number. It reports whether that worked.
 func awaitExit(pid int) bool {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
@@ -35,11 +35,10 @@ func awaitExit(pid int) bool {
 	}
 }
 
-// killTree kills what this process has below it, once its child has ended and was waited for. It reports
-// how many may be left, and is called until there are none: 0 is the kernel's word, since a subreaper
-// that has no children has no descendants. What the process table shows is not: a process that forks and
-// ends while that is read hides its child. Nothing else that this process starts may be waited for
-// elsewhere meanwhile.
+// killTree kills the descendants of this process, once its child has ended and was waited for. It returns how many
+// may be left, and is called until there are none. 0 is reliable: the kernel reports that this process has no
+// children, and a subreaper without children has no descendants. The process table is not: a process that forks and
+// ends while it is read hides its child. Other code must not wait for processes that this one has started meanwhile.
 func killTree(int) (left int) {
 	left = proc.KillBelow(os.Getpid())
 	for {
@@ -72,8 +71,7 @@ func reap(stop <-chan struct{}, isChild func(pid int) bool) {
 	}
 }
 
-// oomKills counts how often the kernel has killed a process of this machine for memory, 0 if that is
-// not shown.
+// oomKills returns how often the kernel has killed a process of this machine for memory; 0 if that is not shown.
 func oomKills() int {
 	text, err := os.ReadFile("/proc/vmstat")
 	if err != nil {

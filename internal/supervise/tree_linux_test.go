@@ -16,7 +16,7 @@ import (
 )
 
 // chain is a script that holds a kernel lock for as long as any process of it lives, none of which lives long. It ends
-// with the test's process, named by TEST, which may be killed: a chain that is left costs the machine a core.
+// with the test's process, named by TEST, even if that is killed: a chain that runs on costs the machine a core.
 const chain = `#!/bin/sh
 kill -0 $TEST 2>/dev/null || exit 0
 if [ -z "$LOCKED" ]; then
@@ -39,8 +39,8 @@ func lockIsFree(t *testing.T, file string) bool {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
 }
 
-// A member is closed only when nothing of its tree is left, also when no picture of the process table shows what
-// is left: a program that forks and ends is gone by the time that it is looked at.
+// A member is closed only when its tree is empty, even if no reading of the process table shows the remaining
+// processes: a program that forks and ends is gone by the time that it is read.
 func TestTreeIsEmptyWhenTheKernelSaysSo(t *testing.T) {
 	if !adopt() {
 		t.Fatal("this process cannot adopt orphans")
@@ -63,7 +63,7 @@ func TestTreeIsEmptyWhenTheKernelSaysSo(t *testing.T) {
 	for range 30 {
 		_ = os.Remove(file + ".up")
 		kills := make(chan struct{})
-		p.Alive = func(v cluster.SupervisorReport) { // with what the child has told, once it is up
+		p.Alive = func(v cluster.SupervisorReport) { // with the child's report, once it is up
 			if v.Member != "" {
 				select {
 				case <-kills:
@@ -80,7 +80,7 @@ func TestTreeIsEmptyWhenTheKernelSaysSo(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !d.member() {
-			continue // not seen empty in time: its session timeout rules
+			continue // not seen empty in time: its slots wait for the session timeout
 		}
 		closed++
 		if !lockIsFree(t, file) {
@@ -98,8 +98,8 @@ func TestTreeIsEmptyWhenTheKernelSaysSo(t *testing.T) {
 	}
 }
 
-// A parent that was stopped alone finds the lease of its child lapsed by what it heard last, and what the child
-// said meanwhile in the pipe.
+// A parent that was stopped alone finds that the lease of its child has lapsed according to the last report, and newer
+// reports of the child in the pipe.
 func TestWhatThePipeHoldsIsHeardBeforeAJudgement(t *testing.T) {
 	reports, theirs, err := os.Pipe()
 	if err != nil {
@@ -120,11 +120,11 @@ func TestWhatThePipeHoldsIsHeardBeforeAJudgement(t *testing.T) {
 		}
 	}
 	if c.lapsed(20) {
-		t.Error("judged by what it said before")
+		t.Error("judged by an outdated report")
 	}
 }
 
-// The group of a child that was waited for is not killed: its number may be another's.
+// The group of a child that was waited for is not killed: its number may belong to another process.
 func TestTheGroupOfAnEndedChildIsNotKilled(t *testing.T) {
 	other := exec.Command("sleep", "1000")
 	other.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -141,6 +141,6 @@ func TestTheGroupOfAnEndedChildIsNotKilled(t *testing.T) {
 	_ = other.Process.Signal(syscall.SIGTERM) // comes after what was sent before
 	_ = other.Wait()
 	if status, ok := other.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGTERM {
-		t.Errorf("the process group of somebody else was killed: %v", other.ProcessState)
+		t.Errorf("the process group of another process was killed: %v", other.ProcessState)
 	}
 }

@@ -4,12 +4,13 @@ package supervise
 
 import "syscall"
 
-// clocksCompare: there is no clock here that is one for all processes and goes on in sleep.
+// clocksCompare: this system has no clock that is the same for all processes and goes on in
+// sleep.
 const clocksCompare = false
 
 func adopt() bool { return true }
 
-// awaitExit cannot do it here: an end is not seen without waiting for the child.
+// awaitExit is not possible on this system: an end cannot be seen without waiting for the child.
 func awaitExit(int) bool { return false }
 
 // killTree kills the process group of a child; it returns 0 when none is left.

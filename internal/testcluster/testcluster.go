@@ -1,15 +1,16 @@
-// Package testcluster runs nodes in one process, over a service in memory, in a [testing/synctest] bubble. It is what
-// package xconsumertest, which is for users, has in common with the tests of the protocol in test/cluster and the
-// simulator in test/sim. Few use it without a bubble, in real time: those that measure, or have real connections.
+// Package testcluster runs nodes in one process, over a service in memory, in a [testing/synctest] bubble. It is the
+// common part of package xconsumertest, which is for users, of the tests of the protocol in test/cluster and of the
+// simulator in test/sim. A few tests use it without a bubble, in real time: those that measure, or have real
+// connections.
 //
 // # The model
 //
 //	Cluster ── Start ──▶ Node ─┬─ *xconsumer.Node   the real one
 //	   │                       └─ *mem.Client       its link to the service, which a test cuts, kills or slows down
-//	   └ Service, which a test looks into, and which ends sessions
+//	   └ Service, which a test inspects, and which ends sessions
 //
 // Store and Config stand between a node and the rest: a store that loses answers, a log that blocks. Nodes are wired as
-// in a program; nothing in them knows that it is tested.
+// in a program; they contain no code for tests.
 package testcluster
 
 import (
@@ -29,7 +30,7 @@ import (
 // Name is the cluster's name.
 const Name = "test"
 
-// Keys are those of the cluster.
+// Keys returns the keys of the cluster.
 func Keys() schema.Keys { return schema.NewKeys(Name) }
 
 // Cluster is where nodes are started. Its fields are for nodes that are started afterwards; they and Start are for one
@@ -38,7 +39,7 @@ type Cluster struct {
 	Service   *mem.Service
 	Tasks     []cluster.TaskSpec
 	Rebalance cluster.Rebalance
-	// Store, if set, returns what a node works with in place of its link to the service.
+	// Store, if set, returns the store of a node, in place of its link to the service.
 	Store func(node string, link *mem.Client) coord.Store
 	// Config, if set, changes a node's configuration.
 	Config func(*xconsumer.Config)
@@ -55,8 +56,8 @@ type Node struct {
 	err    error // of Run, once done
 }
 
-// Start starts a node with the works that register gives it, and does not wait. The node runs until ctx ends or Stop is
-// called.
+// Start starts a node with the works that register registers, and does not wait. The node runs until ctx ends or Stop
+// is called.
 func (c *Cluster) Start(ctx context.Context, name string, register func(*xconsumer.Node)) (*Node, error) {
 	n := &Node{Client: c.Service.Client(), done: make(chan struct{})}
 	var store coord.Store = n.Client
@@ -84,8 +85,8 @@ func (c *Cluster) Start(ctx context.Context, name string, register func(*xconsum
 	return n, nil
 }
 
-// LastReport returns what the node reported last to the process above it. It is nil before the first report, and where
-// Config has a receiver of its own.
+// LastReport returns the node's last report to its parent process. It is nil before the first report, and where Config
+// has a receiver of its own.
 func (n *Node) LastReport() *cluster.SupervisorReport { return n.report.Load() }
 
 // Stop asks the node to leave, and does not wait.

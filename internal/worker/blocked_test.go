@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// blockedLog is a log that nobody reads.
+// blockedLog is a log without a reader.
 type blockedLog struct{ free <-chan struct{} }
 
 func (blockedLog) Enabled(context.Context, slog.Level) bool { return true }
@@ -27,12 +27,12 @@ func (b blockedLog) WithAttrs([]slog.Attr) slog.Handler { return b }
 
 func (b blockedLog) WithGroup(string) slog.Handler { return b }
 
-// Who logs and who listens may block for ever: slots fail, get stuck, leave and are stopped all the same, and what
-// happened is told in order when somebody listens again.
+// Logs and listeners may block for ever: slots still fail, get stuck, leave and are stopped, and their events are
+// emitted in order when a listener reads again.
 func TestNothingStopsTheStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
-		told := &events{}
+		emitted := &events{}
 		failing, hanging := make(chan struct{}), make(chan struct{})
 		p := worker.NewPool(worker.Config{
 			Works: map[string]worker.Func{"work": func(ctx context.Context, run *worker.Run) error {
@@ -51,7 +51,7 @@ func TestNothingStopsTheStop(t *testing.T) {
 			Log:   slog.New(blockedLog{free}),
 			Emit: func(e cluster.Event) {
 				<-free
-				told.emit(e)
+				emitted.emit(e)
 			},
 		})
 		const slots = 100
@@ -87,13 +87,13 @@ func TestNothingStopsTheStop(t *testing.T) {
 		}
 		close(free)
 		p.Flush(time.Minute)
-		if got := told.String(); strings.Count(got, "started") < slots+1 || strings.Count(got, "stopped") != slots+1 {
-			t.Errorf("told of %d starts and %d stops", strings.Count(got, "started"), strings.Count(got, "stopped"))
+		if got := emitted.String(); strings.Count(got, "started") < slots+1 || strings.Count(got, "stopped") != slots+1 {
+			t.Errorf("%d starts and %d stops were emitted", strings.Count(got, "started"), strings.Count(got, "stopped"))
 		}
 	})
 }
 
-// A pool counts who needs a lease, as tasks change.
+// A pool counts the slots that need a lease, as tasks change.
 func TestLeased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, _ := newPool(func(ctx context.Context, _ *worker.Run) error { <-ctx.Done(); return nil })

@@ -13,34 +13,34 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// Bounds of what is kept of the workers' logs.
+// Bounds of the workers' logs.
 const (
 	DefaultLogBytes = 256 << 10 // of one worker
 	logsTotal       = 256 << 20 // of all workers of a node
 	leastLogBytes   = 4 << 10   // of one worker, however many there are
-	keptLogs        = 1000      // workers that have left and whose logs are kept
+	keptLogs        = 1000      // workers that have ended and whose logs are kept
 	maxLine         = 8 << 10   // bytes of a line; longer ones are broken
-	lineCost        = 96        // bytes that a line costs besides its text
+	lineCost        = 96        // bytes that a line costs in addition to its text
 )
 
-// Programs may write faster than a person reads: so many bytes a second are kept on average, and so
-// many at once. What is more is dropped and counted.
+// Programs may write faster than a person reads. These are the bytes that are kept per second on average,
+// and in one burst. Further output is dropped and counted.
 const (
 	outputRate  = 64 << 10
 	outputBurst = 256 << 10
 )
 
-// Logs keeps what the workers of a node have written last, by slot, also of those that have left. Its
+// Logs keeps the latest lines of a node's workers, by slot, including workers that have ended. Its
 // methods may be called from any goroutine.
 type Logs struct {
 	limit int // bytes of one worker
 
 	mu    sync.Mutex
 	tails map[cluster.Slot]*Tail
-	left  []cluster.Slot // those whose workers have left, oldest first
+	left  []cluster.Slot // those whose workers have ended, oldest first
 }
 
-// NewLogs keeps so many bytes of each worker; 0 for DefaultLogBytes.
+// NewLogs returns logs that keep a number of bytes for each worker; 0 for DefaultLogBytes.
 func NewLogs(limit int) *Logs {
 	if limit <= 0 {
 		limit = DefaultLogBytes
@@ -48,7 +48,7 @@ func NewLogs(limit int) *Logs {
 	return &Logs{limit: limit, tails: map[cluster.Slot]*Tail{}}
 }
 
-// Of returns what a slot's worker has written, nil if there was none here.
+// Of returns the log of a slot's worker; nil if the slot has not run here.
 func (l *Logs) Of(slot cluster.Slot) *Tail {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +73,7 @@ func (l *Logs) open(slot cluster.Slot) *Tail {
 	return t
 }
 
-// close notes that a slot's worker has left. Its log stays for a while.
+// close records that a slot's worker has ended. Its log stays for a while.
 func (l *Logs) close(slot cluster.Slot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +84,7 @@ func (l *Logs) close(slot cluster.Slot) {
 	}
 }
 
-// share is how many bytes each log may have.
+// share returns how many bytes each log may have.
 func (l *Logs) share() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -123,7 +123,7 @@ func (t *Tail) add(token int64, source cluster.LogSource, text string) {
 	t.changed = make(chan struct{})
 }
 
-// Last returns the last lines, n at most.
+// Last returns the last lines, at most n.
 func (t *Tail) Last(n int) []cluster.LogLine {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -168,7 +168,7 @@ func (t *Tail) own(token int64) *slog.Logger {
 	}))
 }
 
-// lineWriter is given one line with each write.
+// lineWriter receives one line with each write.
 type lineWriter func(text string)
 
 func (w lineWriter) Write(p []byte) (int, error) {
@@ -176,10 +176,10 @@ func (w lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// output is what a program writes: it is cut into lines, and what comes too fast is dropped.
+// output receives the output of a program and cuts it into lines. Output that comes too fast is dropped.
 type output struct {
 	tail   *Tail
-	node   *slog.Logger // has every line, too
+	node   *slog.Logger // receives every line as well
 	token  int64
 	source cluster.LogSource
 
@@ -223,19 +223,19 @@ func (o *output) flush() {
 		return
 	}
 	if o.dropped > 0 {
-		o.tell(fmt.Sprintf("… %s dropped: more than %d KB a second", plural.Of(o.dropped, "line"), outputRate>>10))
+		o.writeLine(fmt.Sprintf("… %s dropped: more than %d KB a second", plural.Of(o.dropped, "line"), outputRate>>10))
 		o.dropped = 0
 	}
 	o.budget -= float64(len(text) + lineCost)
-	o.tell(text)
+	o.writeLine(text)
 }
 
-func (o *output) tell(text string) {
+func (o *output) writeLine(text string) {
 	o.tail.add(o.token, o.source, text)
 	o.node.Info("output", "source", o.source, "text", text)
 }
 
-// end writes what is left when there will be no more.
+// end writes the rest after the last Write.
 func (o *output) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -243,7 +243,7 @@ func (o *output) end() {
 		o.flush()
 	}
 	if o.dropped > 0 {
-		o.tell(fmt.Sprintf("… %s dropped: more than %d KB a second", plural.Of(o.dropped, "line"), outputRate>>10))
+		o.writeLine(fmt.Sprintf("… %s dropped: more than %d KB a second", plural.Of(o.dropped, "line"), outputRate>>10))
 		o.dropped = 0
 	}
 }

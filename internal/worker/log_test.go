@@ -43,7 +43,7 @@ func TestOutputIsCutIntoLines(t *testing.T) {
 	}
 }
 
-// However much is written, and by however many, memory is bounded; the last lines remain.
+// For any amount of output and any number of workers, memory is bounded; the last lines remain.
 func TestLogsAreBounded(t *testing.T) {
 	logs := NewLogs(10_000)
 	tail := logs.open(cluster.Slot{Task: "t"})
@@ -74,7 +74,7 @@ func TestLogsAreBounded(t *testing.T) {
 	}
 }
 
-// What comes too fast is dropped, and the drop is told.
+// Output that comes too fast is dropped, and the drop is reported.
 func TestOutputIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tail := NewLogs(64 << 20).open(cluster.Slot{Task: "t"})

@@ -26,14 +26,14 @@ func (p *Pool) loop(s *slot) {
 		spec := s.run.spec.Load()
 		err := p.untilError(s)
 		if s.ctx.Err() != nil {
-			p.killed(s, err) // else what it returned after it was asked to stop says nothing
+			p.killed(s, err) // other results after it was asked to stop mean nothing
 			return
 		}
 		if err == nil {
 			p.end(s, cluster.WorkerDone, "")
 			return
 		}
-		failure := clip(cmp.Or(err.Error(), "failed without a word"))
+		failure := clip(cmp.Or(err.Error(), "failed without an error text"))
 		again := restartPolicy(spec.Restart)
 		inRow = again.Failed(inRow, time.Since(began))
 		if most := attempts(spec, s.ofRun); inRow == most {
@@ -49,11 +49,11 @@ func (p *Pool) loop(s *slot) {
 		p.become(s, cluster.WorkerBackoff, failure)
 		s.run.Log.Warn("worker failed", "error", err, "retryIn", wait.Round(time.Millisecond))
 		p.emit(cluster.WorkerFailed, s, failure)
-		_ = backoff.Sleep(s.ctx, wait) // its end is seen next
+		_ = backoff.Sleep(s.ctx, wait) // the loop checks its end next
 	}
 }
 
-// killed logs and counts a program that had to be killed, since it did not end when it was asked to.
+// killed logs and records that a program had to be killed, since it did not end when it was asked to.
 func (p *Pool) killed(s *slot, err error) {
 	if !errors.Is(err, cluster.ErrKilled) {
 		return
@@ -64,14 +64,14 @@ func (p *Pool) killed(s *slot, err error) {
 	s.how = err.Error()
 }
 
-// failedInRow notes how often a slot has failed since it last ran well.
+// failedInRow records how often a slot has failed since it last ran well.
 func (p *Pool) failedInRow(s *slot, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.report.InRow = n
 }
 
-// attempts returns after how many failures in a row a slot has failed, 0 for never.
+// attempts returns after how many failures in a row a slot has failed permanently; 0 for never.
 func attempts(spec *cluster.TaskSpec, ofRun bool) int {
 	if !ofRun {
 		return spec.Restart.Max
@@ -79,7 +79,7 @@ func attempts(spec *cluster.TaskSpec, ofRun bool) int {
 	return cmp.Or(spec.MaxAttempts, cluster.DefaultMaxAttempts)
 }
 
-// restartPolicy returns how long after a failure a work is run again.
+// restartPolicy returns the pauses between failures of a work and its next execution.
 func restartPolicy(r cluster.Restart) backoff.Policy {
 	return backoff.Policy{
 		First:  cmp.Or(time.Duration(r.Backoff), backoffMin),
@@ -89,10 +89,10 @@ func restartPolicy(r cluster.Restart) backoff.Policy {
 	}
 }
 
-// end reports that a slot is executed no more, until it is stopped or its task is another one.
+// end reports that a slot is no longer executed, and waits until it is stopped or is to be tried again.
 func (p *Pool) end(s *slot, state cluster.WorkerState, failure string) {
 	if failure != "" {
-		s.run.Log.Error("worker has failed for good", "error", failure)
+		s.run.Log.Error("worker has failed permanently", "error", failure)
 		p.emit(cluster.WorkerFailed, s, cluster.FailedForGood(failure))
 	}
 	p.mu.Lock()
@@ -131,7 +131,7 @@ func (p *Pool) untilError(s *slot) (err error) {
 	return err
 }
 
-// limited executes the work for as long as one execution may take.
+// limited executes the work, at most for as long as one execution may take.
 func (p *Pool) limited(ctx context.Context, s *slot) error {
 	limit := time.Duration(s.run.spec.Load().Timeout)
 	if !s.ofRun || limit == 0 {
@@ -143,7 +143,7 @@ func (p *Pool) limited(ctx context.Context, s *slot) error {
 	late := time.AfterFunc(limit+s.run.spec.Load().StopTimeoutOrDefault(), func() { p.stuck(s) })
 	defer late.Stop()
 	err := execute(ctx, s)
-	if context.Cause(ctx) == cause { //nolint:errorlint // this very one
+	if context.Cause(ctx) == cause { //nolint:errorlint // exactly this one
 		if errors.Is(err, cluster.ErrKilled) {
 			return fmt.Errorf("%w; %w", cause, err)
 		}
@@ -152,9 +152,9 @@ func (p *Pool) limited(ctx context.Context, s *slot) error {
 	return err
 }
 
-// atOnce is how soon after its start a return without an error is followed by a pause, if the task has no interval: what
-// does nothing must not do it as fast as the machine can. The pauses grow to atOnceMost, which bounds how long work that
-// comes meanwhile has to wait.
+// atOnce is the duration below which an execution that returns without an error is followed by a pause, if the task has no
+// interval: a work that does nothing must not be executed as fast as the machine can. The pauses grow to atOnceMost, which
+// bounds how long items that arrive meanwhile must wait.
 const (
 	atOnce     = time.Second
 	atOnceMost = 10 * time.Second
@@ -163,8 +163,9 @@ const (
 // afterAtOnce are those pauses; their jitter does not make them longer than atOnceMost.
 var afterAtOnce = backoff.Policy{First: backoffMin, Max: atOnceMost, Jitter: backoffJitter}
 
-// pauseBetweenRuns waits between two executions: for as long as the task says, or, where it says nothing, for ever longer as long as
-// the work returns at once. The slot counts as running: what changes every few seconds does not belong into the status.
+// pauseBetweenRuns waits between two executions: for the interval of the task or, without one, for a time that grows as
+// long as the work returns at once. The slot counts as running: a state that changes every few seconds does not belong in
+// the status.
 func (p *Pool) pauseBetweenRuns(s *slot, began time.Time) {
 	spec := s.run.spec.Load()
 	wait := time.Duration(spec.Interval)
@@ -187,16 +188,17 @@ func (p *Pool) pauseBetweenRuns(s *slot, began time.Time) {
 				"atMost",
 				atOnceMost,
 				"fix",
-				"have it run until it is told to stop, or set the task's interval",
+				"have it run until it is asked to stop, or set the task's interval",
 			)
 		}
 	}
 	if wait > 0 {
-		_ = backoff.Sleep(s.ctx, wait) // its end is seen next
+		_ = backoff.Sleep(s.ctx, wait) // the loop checks its end next
 	}
 }
 
-// settles has it forgotten that a work has returned at once when an execution has lasted, until what it returns is called.
+// settles clears the report that a work returns at once as soon as an execution has lasted for atOnce. The caller calls
+// over when the execution has ended.
 func (p *Pool) settles(s *slot, began time.Time) (over func()) {
 	if s.atOnce == 0 {
 		return func() {}
@@ -205,7 +207,7 @@ func (p *Pool) settles(s *slot, began time.Time) (over func()) {
 	return func() { lasts.Stop() }
 }
 
-// returns notes that a work returns at once, or with "" that it does not.
+// returns records that a work returns at once, or with "" that it does not.
 func (p *Pool) returns(s *slot, at string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -215,7 +217,7 @@ func (p *Pool) returns(s *slot, at string) {
 	}
 }
 
-// execution notes that the work is executed now, or no longer is, and reports whether it may be.
+// execution records that an execution of the work begins or has ended, and reports whether the work may be executed.
 func (p *Pool) execution(s *slot, begins bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -224,7 +226,7 @@ func (p *Pool) execution(s *slot, begins bool) bool {
 	}
 	s.executing = begins
 	if s.cause != nil && !begins {
-		s.cancel(s.cause) // it has returned; nothing more is to be executed
+		s.cancel(s.cause) // it has returned; the work is not executed again
 	}
 	return s.cause == nil
 }
@@ -247,11 +249,11 @@ func (s *slot) panicked(what string, v any) {
 	_, _ = s.run.stderr.Write(panicStack(debug.Stack()))
 }
 
-// panicStack leaves out of a stack what comes above the panic: how it was caught.
+// panicStack removes from a stack the frames above the panic, which show how it was caught.
 func panicStack(stack []byte) []byte {
 	head, _, _ := bytes.Cut(stack, []byte("\n"))
 	_, below, found := bytes.Cut(stack, []byte("\npanic("))
-	for range 2 { // the rest of that line, and where it is
+	for range 2 { // the rest of that line, and the line with its position
 		_, below, _ = bytes.Cut(below, []byte("\n"))
 	}
 	if !found || len(below) == 0 {
@@ -262,7 +264,7 @@ func panicStack(stack []byte) []byte {
 
 // leave removes a slot whose goroutine is about to end: its work has returned.
 func (p *Pool) leave(s *slot) {
-	_ = p.execution(s, false) // it may have ended its goroutine
+	_ = p.execution(s, false) // the work may have called runtime.Goexit
 	s.asking.Wait()
 	s.run.stdout.end()
 	s.run.stderr.end()
@@ -283,7 +285,7 @@ func (p *Pool) leave(s *slot) {
 	}
 	p.emit(cluster.WorkerStopped, s, detail)
 	if len(p.slots) == 0 {
-		close(p.idle) // last: who has waited for it may flush what was emitted
+		close(p.idle) // last: callers that have waited for it may flush the events
 	}
 	p.poke()
 }

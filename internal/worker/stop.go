@@ -28,7 +28,7 @@ func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
 		} else {
 			s.askNicely(within)
 		}
-		if s.executing { // else nothing of it runs: it has ended, or is between two executions
+		if s.executing { // else the slot runs nothing: it has ended, or is between two executions
 			s.asking.Go(
 				func() { s.own.Info("asked to stop", "cause", cause, "atMost", within.Round(time.Millisecond)) },
 			) // no stop waits for a log; its end does
@@ -45,10 +45,10 @@ func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
 	s.deadline = deadline
 }
 
-// soft is the part of the time to stop in which a work may stop in its own way.
+// soft is the part of the time to stop in which a work may stop by its own stop function.
 func soft(within time.Duration) time.Duration { return within * 3 / 4 }
 
-// askNicely lets the work stop in its own way, for the greater part of its time.
+// askNicely lets the work stop by its own stop function, for the greater part of its time.
 func (s *slot) askNicely(within time.Duration) {
 	s.hard = time.AfterFunc(soft(within), func() { s.cancel(s.cause) })
 	s.asking.Go(func() {
@@ -74,7 +74,7 @@ func (p *Pool) stuck(s *slot) {
 	s.run.Log.Error("worker does not stop; it is not granted elsewhere while this node lives", "cause", cause)
 }
 
-// markStuck reports whether the slot was not stuck already, or gone.
+// markStuck marks a slot as stuck. It reports false if the slot was stuck already, or is gone.
 func (p *Pool) markStuck(s *slot, cause error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

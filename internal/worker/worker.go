@@ -11,15 +11,15 @@
 //	         backoff ──▶ running …              Stop ─▶ stopping ─▶ (returned) gone
 //	                                                        └─(too slow)─▶ stuck ─▶ gone
 //
-// The slot of a run is executed until it has succeeded, or failed too often. It has ended then, and is
-// reported as that until it is stopped, so that its end can be noted.
+// The slot of a run is executed until it has succeeded, or failed too often. It has ended then, and is reported as
+// ended until it is stopped, so that its end can be recorded.
 //
-// Stopping is asking: the work's context is cancelled, and the work decides how to end. One
-// that does not is reported as stuck; a goroutine cannot be killed. A slot is reported until
-// its goroutine has left, so what is not reported does not run.
+// To stop a slot is a request: the work's context is cancelled, and the work decides how to end. A work that does not
+// end is reported as stuck; a goroutine cannot be killed. A slot is reported until its goroutine has ended, so a slot
+// that is not reported does not run.
 //
-// Stopping a slot takes the pool's lock. So nothing is logged, emitted or called back while it is held, and what
-// logs and listens may block for ever: that stops no slot from being stopped.
+// Stopping a slot takes the pool's lock. So nothing is logged, emitted or called back while it is held: logs and
+// listeners may block for ever without keeping a slot from being stopped.
 package worker
 
 import (
@@ -43,17 +43,17 @@ import (
 // Func is a work: it is executed with a context that is cancelled when it should stop.
 type Func func(ctx context.Context, run *Run) error
 
-// StopFunc is a work's own way to stop: it asks an execution that is under way to end. Its context ends
-// when that execution's is cancelled, which is before its time is over.
+// StopFunc is a work's own stop function: it asks an execution that is under way to end. Its context ends when that
+// execution's is cancelled, which is before its time is over.
 type StopFunc func(ctx context.Context, run *Run)
 
-// Config is what a pool needs.
+// Config configures a pool.
 type Config struct {
 	Works map[string]Func     // by name, as cluster.WorkName gives it
-	Stops map[string]StopFunc // by name, of works that have one
+	Stops map[string]StopFunc // by name, for works that have one
 	Valid func() bool         // the lease
 	Notes Checkpoints         // nil only if no work uses them
-	Logs  *Logs               // what workers write; nil for a new one
+	Logs  *Logs               // the logs of workers; nil for new ones
 	Log   *slog.Logger
 	Emit  func(cluster.Event) // called by one goroutine, in order, and not waited for
 }
@@ -110,7 +110,7 @@ type slot struct {
 	stop   StopFunc // nil if the work has none
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	asking sync.WaitGroup // the call of stop, and what is logged of it
+	asking sync.WaitGroup // the call of stop, and its log lines
 
 	report    cluster.Report
 	again     chan struct{} // closed when a slot that has failed is to be tried again
@@ -119,16 +119,16 @@ type slot struct {
 	cause     error       // why it was asked to stop, nil if it was not
 	deadline  time.Time   // when it becomes stuck
 	overdue   *time.Timer // fires then
-	hard      *time.Timer // fires when its context is cancelled although it has a way of its own to stop
-	failure   string      // the last one; what is reported may be that it returns at once
-	how       string      // it ended, if it did not by itself
+	hard      *time.Timer // fires when its context is cancelled although it has a stop function
+	failure   string      // the last one; the report may contain ReturnsAtOnce instead
+	how       string      // how it ended, if it did not end by itself
 
 	// of its goroutine
 	atOnce int  // how often in a row it has returned at once
-	warned bool // that it does
+	warned bool // that it returns at once
 }
 
-// failed notes a failure, "" for none. The lock is held.
+// failed records a failure, "" for none. The lock is held.
 func (s *slot) failed(failure string) {
 	if failure != "" {
 		s.report.Restarts++
@@ -136,7 +136,7 @@ func (s *slot) failed(failure string) {
 	}
 }
 
-// Start starts a slot. Starting one that runs is a bug of the caller and does nothing.
+// Start starts a slot. Starting a slot that runs is a bug of the caller and does nothing.
 func (p *Pool) Start(g cluster.Grant) {
 	if !p.start(g) {
 		p.cfg.Log.Error("slot is running already", "slot", g.Slot)
@@ -167,15 +167,15 @@ func (p *Pool) newSlot(g cluster.Grant, node *slog.Logger) *slot {
 	tail := p.cfg.Logs.open(g.Slot)
 	own := tail.own(g.Token)
 	run := &Run{
-		generation: g.Generation,
-		Slot:       g.Slot,
-		Token:      g.Token,
-		Count:      g.Count,
-		Log:        logger(node, own),
-		valid:      p.cfg.Valid,
-		notes:      p.cfg.Notes,
-		stdout:     tail.output(node, g.Token, cluster.FromStdout),
-		stderr:     tail.output(node, g.Token, cluster.FromStderr),
+		generation:  g.Generation,
+		Slot:        g.Slot,
+		Token:       g.Token,
+		Count:       g.Count,
+		Log:         logger(node, own),
+		valid:       p.cfg.Valid,
+		checkpoints: p.cfg.Notes,
+		stdout:      tail.output(node, g.Token, cluster.FromStdout),
+		stderr:      tail.output(node, g.Token, cluster.FromStderr),
 	}
 	run.spec.Store(&g.Spec)
 	name := cluster.WorkName(g.Spec.WorkName)
@@ -233,8 +233,8 @@ func (p *Pool) Reports() map[cluster.Slot]cluster.Report {
 	return reports
 }
 
-// Leased reports whether anything runs, or may still run, that needs a lease: nothing of a slot that has ended does. It
-// takes no lock.
+// Leased reports whether a slot that needs a lease runs, or may still run. A slot that has ended needs none. It takes
+// no lock.
 func (p *Pool) Leased() bool { return p.leased.Load() > 0 }
 
 // count counts a slot if it needs a lease.
@@ -244,7 +244,7 @@ func (p *Pool) count(r *cluster.Report, n int64) {
 	}
 }
 
-// Idle returns a channel that is closed once nothing of what runs now is left.
+// Idle returns a channel that is closed once all slots that run now have ended.
 func (p *Pool) Idle() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -266,7 +266,7 @@ func (p *Pool) emit(kind cluster.EventKind, s *slot, detail string) {
 	p.events.Put(cluster.Event{Kind: kind, Time: time.Now(), Slot: &s.run.Slot, Token: s.run.Token, Detail: detail}, 1)
 }
 
-// Flush waits until what has happened is emitted, for the given time at most.
+// Flush waits until all earlier events are emitted, for the given time at most.
 func (p *Pool) Flush(limit time.Duration) { p.events.Flush(limit) }
 
 func (s *slot) set(state cluster.WorkerState) {

@@ -29,7 +29,7 @@ func grant() cluster.Grant {
 	return cluster.Grant{Slot: slot, Token: 7, Count: 4, Spec: cluster.TaskSpec{Name: "t", WorkName: "Work", WorkerNum: 4}}
 }
 
-// events gathers what a pool tells.
+// events collects the events of a pool.
 type events struct {
 	mu   sync.Mutex
 	list []string
@@ -48,19 +48,19 @@ func (e *events) String() string {
 }
 
 func newPool(work worker.Func) (*worker.Pool, *events) {
-	told := &events{}
+	emitted := &events{}
 	return worker.NewPool(worker.Config{
 		Works: map[string]worker.Func{"work": work},
 		Valid: func() bool { return true },
 		Log:   slog.New(slog.DiscardHandler),
-		Emit:  told.emit,
-	}), told
+		Emit:  emitted.emit,
+	}), emitted
 }
 
 func TestStopIsAsking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var cause error
-		p, told := newPool(func(ctx context.Context, run *worker.Run) error {
+		p, emitted := newPool(func(ctx context.Context, run *worker.Run) error {
 			if run.Slot != slot || run.Token != 7 || run.Count != 4 || !run.Valid() {
 				t.Errorf("run %+v", run)
 			}
@@ -84,14 +84,13 @@ func TestStopIsAsking(t *testing.T) {
 		if len(p.Reports()) != 0 || !errors.Is(cause, cluster.ErrReleased) {
 			t.Errorf("reports %+v, cause %v", p.Reports(), cause)
 		}
-		if want := "worker-started worker-stopped"; told.String() != want {
-			t.Errorf("events %q; want %q", told, want)
+		if want := "worker-started worker-stopped"; emitted.String() != want {
+			t.Errorf("events %q; want %q", emitted, want)
 		}
 	})
 }
 
-// A work with a way of its own to stop is asked by it first, and its context is cancelled only when that
-// was in vain.
+// A work with a stop function is asked to stop by it first. Its context is cancelled only if it does not stop.
 func TestOwnStop(t *testing.T) {
 	type notes struct {
 		sync.Mutex
@@ -103,7 +102,7 @@ func TestOwnStop(t *testing.T) {
 		stop func(ctx context.Context, ask func())
 		idle bool // it is asked between two executions
 		want string
-		left time.Duration // when it is to have left
+		left time.Duration // the time by which it must have ended
 	}{
 		{"it stops by itself",
 			func(ctx context.Context, asked <-chan struct{}) error {
@@ -171,7 +170,7 @@ func TestOwnStop(t *testing.T) {
 	}
 }
 
-// A second, more urgent request leaves a work less time for its own way.
+// A second, more urgent request leaves a work less time for its stop function.
 func TestOwnStopInLessTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := worker.NewPool(worker.Config{
@@ -192,8 +191,7 @@ func TestOwnStopInLessTime(t *testing.T) {
 	})
 }
 
-// A task's interval lies between a return and the next execution, also while it is changed; a stop ends
-// it at once.
+// A task's interval lies between a return and the next execution, even while it changes; a stop ends it at once.
 func TestInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var runs atomic.Int64
@@ -220,7 +218,7 @@ func TestInterval(t *testing.T) {
 }
 
 // A work that returns at once, without an error and without an interval, is run again after a pause that grows, which is
-// told; it has not failed, and when an execution lasts it is as if nothing had been.
+// reported. It has not failed, and once an execution lasts, the report is cleared.
 func TestReturnsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
@@ -277,12 +275,12 @@ func TestReturnsAtOnce(t *testing.T) {
 		p.Stop(slot, cluster.ErrReleased, time.Second)
 		synctest.Wait()
 		if n := strings.Count(log.String(), cluster.ReturnsAtOnce); n != 1 {
-			t.Errorf("told %d times:\n%s", n, log.String())
+			t.Errorf("reported %d times:\n%s", n, log.String())
 		}
 	})
 }
 
-// What had to be killed is told, although what a work returns after it was asked to stop is not.
+// A kill is reported, although other errors of a work after it was asked to stop are not.
 func TestKilledIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
@@ -304,7 +302,7 @@ func TestKilledIsTold(t *testing.T) {
 		<-p.Idle()
 		synctest.Wait()
 		if want := "slot released; killed (pid 12), 9s after it was asked to end"; detail.Load() != want {
-			t.Errorf("event says %q; want %q", detail.Load(), want)
+			t.Errorf("event with detail %q; want %q", detail.Load(), want)
 		}
 		for _, want := range []string{"level=WARN", "slot=t#3", "pid 12", "stopTimeout=10s"} {
 			if !strings.Contains(log.String(), want) {
@@ -387,7 +385,7 @@ func TestParams(t *testing.T) {
 func TestStuckUntilItReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		p, told := newPool(func(context.Context, *worker.Run) error { <-release; return nil })
+		p, emitted := newPool(func(context.Context, *worker.Run) error { <-release; return nil })
 		p.Start(grant())
 		synctest.Wait()
 		p.Stop(slot, cluster.ErrReleased, 10*time.Second)
@@ -402,8 +400,8 @@ func TestStuckUntilItReturns(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait()
-		if len(p.Reports()) != 0 || told.String() != "worker-started worker-stuck worker-stopped" {
-			t.Errorf("reports %+v, events %q", p.Reports(), told)
+		if len(p.Reports()) != 0 || emitted.String() != "worker-started worker-stuck worker-stopped" {
+			t.Errorf("reports %+v, events %q", p.Reports(), emitted)
 		}
 	})
 }
@@ -468,11 +466,11 @@ func TestErrorsAreKeptShort(t *testing.T) {
 
 func TestGoexitIsNotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, told := newPool(func(context.Context, *worker.Run) error { runtime.Goexit(); return nil })
+		p, emitted := newPool(func(context.Context, *worker.Run) error { runtime.Goexit(); return nil })
 		p.Start(grant())
 		synctest.Wait()
-		if len(p.Reports()) != 0 || told.String() != "worker-started worker-stopped" {
-			t.Errorf("reports %+v, events %q", p.Reports(), told)
+		if len(p.Reports()) != 0 || emitted.String() != "worker-started worker-stopped" {
+			t.Errorf("reports %+v, events %q", p.Reports(), emitted)
 		}
 	})
 }

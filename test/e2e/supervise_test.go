@@ -395,7 +395,7 @@ func TestParentIsProcessOne(t *testing.T) {
 			mark := len(f.journal())
 			f.kill(child, syscall.SIGKILL)
 			f.Await("the node runs again", func() bool { return len(f.notes(mark, "start", "n1")) == 4 })
-			if blind := strings.Contains(n1.Log.String(), "cannot see all that its node starts"); blind == c.sees {
+			if blind := strings.Contains(n1.Log.String(), "cannot see every process that its node starts"); blind == c.sees {
 				t.Errorf("it says that it cannot see: %v", blind)
 			}
 			if closed := strings.Contains(n1.Log.String(), "closed the dead node's member"); closed != c.sees {

@@ -139,7 +139,7 @@ var mutants = []mutant{
 	},
 	{
 		"H11", "a parent does not kill a child that hangs",
-		one("internal/supervise/child.go", "	return !v.Idle || time.Since(c.heard) >= silence\n", "	return false\n"),
+		one("internal/supervise/child.go", "	return !v.Idle || time.Since(c.heard) >= maxSilence\n", "	return false\n"),
 		in("internal/supervise", "TestLapsed"),
 	},
 	{
@@ -164,7 +164,7 @@ var mutants = []mutant{
 	},
 	{
 		"H16", "a parent closes the member while its processes may run",
-		one("internal/supervise/supervise.go", "		d.late = true // no close: the session timeout rules\n", ""),
+		one("internal/supervise/supervise.go", "		d.late = true // the member is not closed: its slots wait for the session timeout\n", ""),
 		in("internal/supervise", "TestUnkillableTreeIsNotClosed"),
 	},
 	{
@@ -1088,7 +1088,7 @@ var mutants = []mutant{
 	},
 	{
 		"programs", "nobody cleans up after a shim that was killed",
-		one("internal/command/keeper_linux.go", "		e.sweep() // before the wait, which reads the output of what is left\n", ""),
+		one("internal/command/keeper_linux.go", "		e.sweep() // before the wait, which reads the output of the remaining processes\n", ""),
 		in("internal/command", "TestShimFails"),
 	},
 	{
@@ -1242,7 +1242,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "a node waits each time for a parent that was too slow",
-		one("internal/outbox/latest.go", "		if l.took >= patience {\n			left = 0\n		}\n", ""),
+		one("internal/outbox/latest.go", "		if l.took >= limit {\n			left = 0\n		}\n", ""),
 		in("internal/outbox", "TestLatestDoesNotWaitForWhatWasTooSlow"),
 	},
 	{
@@ -1273,7 +1273,7 @@ var mutants = []mutant{
 	{
 		"stop", "a parent logs that its child hangs before it kills it",
 		[]change{
-			{"internal/supervise/supervise.go", "				c.kill() // before anything is said about it: the log may block\n", ""},
+			{"internal/supervise/supervise.go", "				c.kill() // before the log line: the log may block\n", ""},
 			{"internal/supervise/supervise.go", "its lease lapsed without news; killed it\", \"pid\", c.pid)\n", "its lease lapsed without news; killed it\", \"pid\", c.pid)\n				c.kill()\n"},
 		},
 		in("internal/supervise", "TestAHungChildIsKilledBeforeThatIsLogged"),

@@ -167,8 +167,8 @@ func TestHubCatchesUp(t *testing.T) {
 	later.WatchedSince = 2
 	h.put(later)
 	list, _ := h.Events()
-	const want = "n2 node-joined: before anybody looked at the cluster through this node, n3 node-joined: before anybody looked at the cluster through this node, " +
-		"n3 node-left: while nobody looked at the cluster through this node, n3 worker-stopped a#0@1: while nobody looked at the cluster through this node"
+	const want = "n2 node-joined: before this node watched the cluster, n3 node-joined: before this node watched the cluster, " +
+		"n3 node-left: while this node did not watch the cluster, n3 worker-stopped a#0@1: while this node did not watch the cluster"
 	if got := told(list); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}

@@ -149,7 +149,7 @@ func TestReasons(t *testing.T) {
 	seen := map[string]cluster.ReasonCode{}
 	for _, code := range []cluster.ReasonCode{
 		cluster.WhyNoNode, cluster.WhyNoWork, cluster.WhyNoLabel, cluster.WhyCordoned, cluster.WhyFull, cluster.WhyPerNode, cluster.WhyPaused, cluster.WhySchedule, cluster.WhyClock, cluster.WhyTooLarge, cluster.WhyQuarantined, cluster.WhyFailing, cluster.WhyDone,
-		cluster.WhyWaiting, cluster.WhyDraining, cluster.WhyLeaving, cluster.WhyLost, cluster.WhyLeft, cluster.WhyEvicted,
+		cluster.WhyDelayed, cluster.WhyRunsUnusable, cluster.WhyDraining, cluster.WhyLeaving, cluster.WhyLost, cluster.WhyLeft, cluster.WhyEvicted,
 		cluster.WhyPreferred, cluster.WhyLeaderFree, cluster.WhySpread, cluster.WhyBalance, cluster.WhyScaledDown, cluster.WhyDeleted,
 		cluster.WhyTaskChanged, cluster.WhyRestart, cluster.WhyMoved, cluster.WhyEdited, cluster.WhyCrashed, cluster.WhyCleared,
 		cluster.WhyUnplaced, cluster.WhyResumed,

@@ -17,12 +17,14 @@ const (
 	WhyFull     ReasonCode = "full"     // the nodes that could run it have no room
 	WhyPerNode  ReasonCode = "per-node" // the nodes that could run it have as many of the task as they may
 	WhyPaused   ReasonCode = "paused"   // an operator paused the task
-	WhyWaiting  ReasonCode = "waiting"  // its node is gone, and a delay or freeze holds it
+	WhyDelayed  ReasonCode = "delayed"  // its node is gone, and its session, a delay or a freeze is not over
 	WhySchedule ReasonCode = "schedule" // its schedule cannot be used
 	WhyClock    ReasonCode = "clock"    // a leader's clock was wrong
 	WhyLate     ReasonCode = "late"     // a firing of a schedule came too late
 	WhyOverlap  ReasonCode = "overlap"  // a firing of a schedule came while another run went on
 	WhyResizing ReasonCode = "resizing" // workers of the old count have not stopped
+
+	WhyRunsUnusable ReasonCode = "runs-unusable" // its node is gone, and the record of the task's runs cannot be used
 )
 
 // Why a slot leaves its node. The codes above serve too: a node that lost a label is left for it.
@@ -97,12 +99,14 @@ var reasonTexts = map[ReasonCode]reasonText{
 		ofNode: "{node} has more than the {detail} of the task that a node may have",
 	},
 	WhyPaused:   {plain: "the task is paused"},
-	WhyWaiting:  {plain: "{node} is gone: {detail}"},
+	WhyDelayed:  {plain: "{node} is gone: {detail}"},
 	WhySchedule: {plain: "its schedule cannot be used: {detail}"},
 	WhyClock:    {plain: "a leader's clock is or was wrong{: detail}"},
 	WhyLate:     {plain: "{detail}"},
 	WhyOverlap:  {plain: "{detail}"},
 	WhyResizing: {plain: "it waits for {detail}"},
+
+	WhyRunsUnusable: {plain: "{node} is gone, and the record of the task's runs cannot be read or written{: detail}"},
 
 	WhyDraining:    {plain: "{node} is draining"},
 	WhyQuarantined: {plain: "everything fails on {node}{: detail}"},

@@ -9,17 +9,15 @@
 //	   ▲                                                                        │
 //	   └────────────────────────────────────────────────────────────────────────┘
 //
-// A term is a value: the number that the leader wrote into the epoch, and the epoch's version
-// then. Everything a leader writes is conditional on both its candidate key and the epoch, so
-// that a leader which has been succeeded unawares cannot write.
+// A term is a value: the number that the leader wrote into the epoch, and the version of the epoch after that write. Every
+// write of a leader is conditional on both its candidate key and the epoch, so a leader that has a successor and has not
+// noticed it cannot write.
 //
-// A candidate key that is not as its member made it (somebody wrote it, or made it again) is given up by its member,
-// which stands again with a new one behind all others: a leader's commits check it at the version that it was made with.
-// One that is not bound to a live member's session would keep everybody from leading for ever; whoever waits for it
-// deletes it.
+// A candidate key may be changed by another client: written, or deleted and created again. Its member then gives it up and
+// stands again with a new key behind all others, because a leader's commits check the key at its first version. A candidate
+// key that is not bound to the session of a live member would block the election for ever. The member behind it deletes it.
 //
-// Not promised: that only one node believes that it leads. Two may, for a while; only one of
-// them can commit.
+// Not guaranteed: that only one node believes that it leads. Two may, for a while; only one of them can commit.
 package election
 
 import (
@@ -39,28 +37,28 @@ import (
 var (
 	// ErrDeposed is what lead returns when its term is over although ctx is not.
 	ErrDeposed = errors.New("deposed")
-	// ErrGone: the member's candidate key was deleted, so that it can lead no more.
+	// ErrGone: the member's candidate key was deleted, so the member can no longer lead.
 	ErrGone = errors.New("candidate key is gone")
 	// ErrStepDown is what lead returns to let the others lead first.
 	ErrStepDown = errors.New("steps down")
-	// ErrTouched: the member's candidate key is not as the member made it.
-	ErrTouched = errors.New("candidate key was written by somebody else")
+	// ErrTouched: the member's candidate key is not as the member created it.
+	ErrTouched = errors.New("candidate key was written by another client")
 )
 
-// GiveUp is what lead returns when this member cannot lead: its candidate key is deleted, so that the next one leads,
-// and it stands again behind all others after a pause that grows while that goes on.
+// GiveUp is what lead returns when this member cannot lead. Its candidate key is deleted, so that the next member leads. It
+// stands again behind all others after a pause, which grows as long as this repeats.
 type GiveUp struct {
 	Err   error
-	Until <-chan struct{} // it does not stand again before this is closed; nil for no such thing
+	Until <-chan struct{} // the member does not stand again before this is closed; nil for no condition
 }
 
 func (e *GiveUp) Error() string { return "gives up leading: " + e.Err.Error() }
 
-// Unwrap returns why.
+// Unwrap returns the reason.
 func (e *GiveUp) Unwrap() error { return e.Err }
 
-// standAgain are the pauses before a member that has given up leading stands again. They are for the others to lead: when
-// nobody has stood for giveUpAlone, which is looked at after giveUpPause each time, a pause is over.
+// standAgain are the pauses before a member that has given up leading stands again. They let the others lead. A pause also
+// ends when no member has stood for giveUpAlone, which is checked every giveUpPause.
 var standAgain = backoff.Policy{First: giveUpPause, Max: 30 * time.Second, Steady: time.Minute}
 
 const (
@@ -72,15 +70,15 @@ const (
 type Term struct {
 	Number    int64
 	Candidate string       // the leader's candidate key
-	Epoch     schema.Epoch // as this leader wrote it
-	Version   int64        // of the epoch's key then
+	Epoch     schema.Epoch // as written by this leader
+	Version   int64        // of the epoch's key after that write
 }
 
-// Run takes part in elections until ctx or the session ends. While the member leads, lead
-// runs with a context that ends when the candidate key vanishes or is touched; it is awaited before the
-// member stands again. Lead may return ErrDeposed to stand again at once, ErrStepDown to stand
-// again behind all others, or a *GiveUp. A panic of lead is a *GiveUp. While the member is the one to lead and cannot, for
-// the epoch is missing or damaged, blocked is told why, and nil once that is over. It must not wait.
+// Run takes part in elections until ctx or the session ends. While the member leads, Run calls lead with a context that ends
+// when the candidate key is deleted or written, and waits until lead has returned before the member stands again. Lead may
+// return ErrDeposed to stand again at once, ErrStepDown to stand again behind all others, or a *GiveUp. A panic of lead counts
+// as a *GiveUp. While the member is the one to lead but cannot, because the epoch is missing or damaged, Run calls blocked with
+// the reason, and with nil once that is over. Blocked must not block.
 func Run(
 	ctx context.Context,
 	s coord.Session,
@@ -110,13 +108,13 @@ func Run(
 			e.log.Warn("this node gives up leading; the others lead first", "reason", gaveUp.Err)
 			err = e.rest(ctx, gaveUp, s.Now()-began)
 		case errors.Is(err, ErrTouched):
-			e.log.Warn("this node's candidate key was written by somebody else; standing again behind the others", "key", e.own)
+			e.log.Warn("this node's candidate key was written by another client; standing again behind the others", "key", e.own)
 			err = e.standLast(ctx)
 		case errors.Is(err, ErrStepDown):
-			e.log.Info("this node does not lead any longer", "reason", err)
+			e.log.Info("this node no longer leads", "reason", err)
 			err = e.standLast(ctx)
 		case errors.Is(err, ErrDeposed):
-			e.log.Info("this node does not lead any longer", "reason", err)
+			e.log.Info("this node no longer leads", "reason", err)
 			err = nil
 		}
 		if err != nil {
@@ -125,7 +123,7 @@ func Run(
 	}
 }
 
-// over is the end of Run: no failure if it comes from the end of ctx.
+// over returns the result of Run: nil if err comes from the end of ctx.
 func over(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return fmt.Errorf("election: %w", err)
@@ -142,7 +140,7 @@ type candidate struct {
 	hints   *coord.Hints
 	watched string
 	own     string   // the member's candidate key
-	spare   []string // earlier ones that it still has
+	spare   []string // other candidate keys of the member
 	gaveUp  int      // how often in a row the member has given up leading
 }
 
@@ -156,8 +154,8 @@ func (e *candidate) awaitLead(ctx context.Context) error {
 		if before == "" {
 			return nil
 		}
-		e.blocked(nil)       // whoever leads says so now
-		again := time.Minute // a hint that was lost costs a minute, not the leader
+		e.blocked(nil)       // the leader reports that now
+		again := time.Minute // a lost hint delays this member by a minute at most
 		if !e.clearSpare(ctx) {
 			again = time.Second
 		}
@@ -186,8 +184,8 @@ func (e *candidate) awaitLead(ctx context.Context) error {
 	}
 }
 
-// clearSpare deletes the candidate keys that the member has besides its own: attempts to stand whose outcome was unknown.
-// Others wait for them, and the member itself waits for others. It reports whether none is left.
+// clearSpare deletes the other candidate keys of the member, which come from attempts to stand whose outcome was unknown. Other
+// members wait for these keys, and so does the member itself. It reports whether none remains.
 func (e *candidate) clearSpare(ctx context.Context) bool {
 	none := true
 	for _, key := range e.spare {
@@ -200,8 +198,8 @@ func (e *candidate) clearSpare(ctx context.Context) bool {
 	return none
 }
 
-// predecessor returns the candidate key just before this member's own, "" if there is none. Of several that the member has
-// its own is the last.
+// predecessor returns the candidate key just before this member's own, "" if there is none. If the member has several, its own
+// is the last.
 func (e *candidate) predecessor(ctx context.Context) (string, error) {
 	candidates, err := e.session.List(ctx, e.keys.Elections())
 	if err != nil {
@@ -234,8 +232,8 @@ func (e *candidate) predecessor(ctx context.Context) (string, error) {
 	return name, nil
 }
 
-// clear deletes the candidate key before this member's own if it is nobody's: not bound to a session, to another one
-// than its member's, or left over of this member's own. It reports whether it did.
+// clear deletes the candidate key before this member's own if it is stray: bound to no session, bound to another session than
+// its member's, or a remainder of this member. It reports whether it has deleted the key.
 func (e *candidate) clear(ctx context.Context, key string, r coord.Record) (bool, error) {
 	memberID, _ := schema.Candidate(schema.Base(key))
 	stray := r.Session == "" || memberID == e.self.MemberID
@@ -243,7 +241,7 @@ func (e *candidate) clear(ctx context.Context, key string, r coord.Record) (bool
 		m, err := e.session.Get(ctx, e.keys.Member(memberID))
 		switch {
 		case errors.Is(err, coord.ErrNotFound):
-			stray = true // both vanish in one commit: if it was that, there is nothing to delete
+			stray = true // a member that leaves deletes both in one commit: then the delete below changes nothing
 		case err != nil:
 			return false, err
 		default:
@@ -254,18 +252,18 @@ func (e *candidate) clear(ctx context.Context, key string, r coord.Record) (bool
 		return false, nil
 	}
 	_, err := e.session.Commit(ctx, coord.Delete(key, r.Version))
-	if errors.Is(err, coord.ErrInvalid) { // somebody has made keys below it
+	if errors.Is(err, coord.ErrInvalid) { // another client has created keys below it
 		_, err = coord.DeleteTree(ctx, e.session, key)
 	}
 	if err != nil {
-		e.log.Warn("a candidate key that is nobody's was not deleted; it keeps others from leading", "key", key, "error", err)
-		return false, nil // it is looked at again with the next hint, or soon
+		e.log.Warn("stray candidate key not deleted; it keeps other members from leading", "key", key, "error", err)
+		return false, nil // the next hint or timeout repeats this
 	}
-	e.log.Warn("deleted a candidate key that is nobody's", "key", key)
+	e.log.Warn("deleted a stray candidate key", "key", key)
 	return true, nil
 }
 
-// watch watches one key instead of the one before.
+// watch moves the watch to another key.
 func (e *candidate) watch(key string) {
 	if e.watched == key {
 		return
@@ -277,11 +275,11 @@ func (e *candidate) watch(key string) {
 	e.hints.Watch(key)
 }
 
-// bump begins a term: it writes the epoch at the version read, provided that the member's
-// candidate key is as the member made it. From then on no older leader can write.
+// bump begins a term: it writes the epoch at the version read, provided that the member's candidate key is as the member created
+// it. From then on no older leader can write.
 //
-// A bump whose outcome is unknown is read and made again. One that was applied after all is an ended term of nobody. What
-// the service refuses for reasons of its own is tried again, too: workers go on meanwhile.
+// A bump whose outcome is unknown is repeated after the epoch was read again. If the first one was applied, it was a term that no
+// member led. A bump that the service refuses for reasons of its own is repeated, too; workers continue meanwhile.
 func (e *candidate) bump(ctx context.Context) (term Term, err error) {
 	_, err = coord.Update(ctx, e.session, func(error) ([]coord.Op, error) {
 		if err := e.untouched(ctx, e.own); err != nil {
@@ -309,7 +307,7 @@ func (e *candidate) bump(ctx context.Context) (term Term, err error) {
 	return term, err
 }
 
-// untouched fails unless a candidate key is as this member made it: bound to its session, and never written since.
+// untouched fails unless a candidate key is as this member created it: bound to its session, and never written since.
 func (e *candidate) untouched(ctx context.Context, key string) error {
 	r, err := e.session.Get(ctx, key)
 	switch {
@@ -323,7 +321,7 @@ func (e *candidate) untouched(ctx context.Context, key string) error {
 	return nil
 }
 
-// wait waits, unless ctx or the session ends.
+// wait returns after d, or with an error when ctx or the session ends.
 func (e *candidate) wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -337,8 +335,7 @@ func (e *candidate) wait(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// standLast gives the member a new candidate key, behind all others, instead of the one that there is, whoever has
-// written that.
+// standLast replaces the member's candidate key by a new one behind all others, also if another client has written the old one.
 func (e *candidate) standLast(ctx context.Context) error {
 	if err := e.withdraw(ctx); err != nil {
 		return err
@@ -346,12 +343,12 @@ func (e *candidate) standLast(ctx context.Context) error {
 	return e.stand(ctx)
 }
 
-// withdraw deletes the member's candidate keys, at the versions that are there: its own, and those that are left of attempts
-// to stand whose outcome was unknown. Whatever refuses a commit for a while ends no membership: workers go on meanwhile.
+// withdraw deletes the member's candidate keys at their present versions: its own, and those of attempts to stand whose outcome
+// was unknown. A commit that is refused for a while does not end the membership; workers continue meanwhile.
 func (e *candidate) withdraw(ctx context.Context) error {
 	_, err := coord.Update(ctx, e.session, func(last error) ([]coord.Op, error) {
-		if failed, checked := coord.FailedCheck(last); checked && errors.Is(last, coord.ErrInvalid) { // somebody has made keys below it
-			_, _ = coord.DeleteTree(ctx, e.session, failed.Op.Key) // what is left is tried again
+		if failed, checked := coord.FailedCheck(last); checked && errors.Is(last, coord.ErrInvalid) { // another client has created keys below it
+			_, _ = coord.DeleteTree(ctx, e.session, failed.Op.Key) // the next attempt deletes the rest
 		}
 		if stands, err := e.stands(ctx); !stands || err != nil {
 			return nil, err
@@ -372,8 +369,8 @@ func (e *candidate) withdraw(ctx context.Context) error {
 	return err
 }
 
-// stand makes a candidate key for a member that has withdrawn. An attempt whose outcome is unknown may leave one more
-// behind: of two the last counts, and the other one is cleared.
+// stand creates a candidate key for a member that has withdrawn. An attempt with an unknown outcome may create one more. The last
+// one counts, and the other is deleted.
 func (e *candidate) stand(ctx context.Context) error {
 	_, err := coord.Update(ctx, e.session, func(last error) ([]coord.Op, error) {
 		if last != nil {
@@ -416,7 +413,7 @@ func (e *candidate) rest(ctx context.Context, why *GiveUp, led time.Duration) er
 	return e.stand(ctx)
 }
 
-// letLead waits for a pause, or until nobody has stood for giveUpAlone.
+// letLead returns after a pause, or earlier when no member has stood for giveUpAlone.
 func (e *candidate) letLead(ctx context.Context, pause time.Duration) error {
 	now := e.session.Now()
 	end, alone := now+pause, now
@@ -436,8 +433,8 @@ func (e *candidate) letLead(ctx context.Context, pause time.Duration) error {
 	return nil
 }
 
-// tokenFloor returns what all tokens must be above: an operator who restores an old copy of the store
-// sets it in meta, so that no token is given twice.
+// tokenFloor returns a lower bound of all new tokens. An operator who restores an old copy of the store sets it in meta, so that
+// no token is given twice.
 func (e *candidate) tokenFloor(ctx context.Context) int64 {
 	var meta schema.Meta
 	r, err := e.session.Get(ctx, e.keys.Meta())
@@ -447,8 +444,7 @@ func (e *candidate) tokenFloor(ctx context.Context) int64 {
 	return meta.TokenFloor
 }
 
-// noEpoch waits while there is no usable epoch: it is never made again by itself, since
-// tokens might fall.
+// noEpoch waits while there is no usable epoch. No program creates the epoch again, because tokens might then fall.
 func (e *candidate) noEpoch(ctx context.Context, err error) error {
 	unusable := errors.Is(err, coord.ErrNotFound) || errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign)
 	if !unusable {
@@ -479,7 +475,7 @@ func (e *candidate) lead(ctx context.Context, term Term, lead func(context.Conte
 				return err
 			}
 			if panicked, ok := errors.AsType[*PanicError](err); ok {
-				e.log.Error("leading has panicked; workers go on", "error", panicked, "stack", panicked.Stack)
+				e.log.Error("leading has panicked; workers continue", "error", panicked, "stack", panicked.Stack)
 				return &GiveUp{Err: panicked}
 			}
 			return err

@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 )
 
-// PanicError is a panic that was caught: a fault of this program, or of a function that its user gave it.
+// PanicError is a caught panic: a fault of this program, or of a function that its user supplied.
 type PanicError struct {
 	In    string // what panicked
 	Value any
@@ -14,8 +14,8 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.In, e.Value) }
 
-// Catch calls f and returns what it returns, or a *PanicError if it panics: a fault in one loop must not take the
-// process and all its workers with it. What f has begun to do it may have left half done.
+// Catch calls f and returns its error, or a *PanicError if f panics: a fault in one loop must not end the process with all its
+// workers. What f was doing may be half done.
 func Catch(in string, f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

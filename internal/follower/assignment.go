@@ -16,14 +16,15 @@ type assignmentRead struct {
 	err error
 }
 
-// onAssignment takes in the assignment as it was read.
+// onAssignment handles a reading of the assignment.
 func (fl *following) onAssignment(d assignmentRead) {
 	key := fl.Keys.Assignment(fl.Self.MemberID)
 	switch {
 	case errors.Is(d.err, coord.ErrNotFound):
 		listed := listedIn(fl.assignment)
-		fl.Log.Error("this node's assignment is missing; all that it listed stops", "slots", listed)
-		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: "this node's assignment is missing; all that it listed stops: " + listed})
+		fl.Log.Error("this node's assignment is missing; stopping everything that it listed", "slots", listed)
+		detail := "this node's assignment is missing; stopping everything that it listed: " + listed
+		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: detail})
 		fl.assignment, fl.assignmentGood = nil, false
 		return
 	case d.err != nil:
@@ -45,7 +46,7 @@ func (fl *following) onAssignment(d assignmentRead) {
 func listedIn(assignment *schema.Assignment) string {
 	const most = 5
 	if assignment == nil {
-		return "nothing that is known"
+		return "nothing known"
 	}
 	var names []string
 	for h := range assignment.Ranges() {
@@ -58,10 +59,10 @@ func listedIn(assignment *schema.Assignment) string {
 	return cmp.Or(text, "nothing")
 }
 
-// refuse logs and emits which grants are refused that were not before.
+// refuse logs newly refused grants, and emits an event for each.
 func (fl *following) refuse(fresh map[cluster.Slot]int64) {
 	for slot, token := range fresh {
-		fl.Log.Warn("refused a grant: its token is not above those that this node was granted before; a former assignment was put back",
+		fl.Log.Warn("refused a grant: its token is not above those that this node was granted before; an old assignment was restored",
 			"slot", slot.String(), "token", token, "highest", fl.known.highest)
 		fl.Emit(
 			cluster.Event{Kind: cluster.SlotRefused, Slot: &slot, Token: token, Detail: fmt.Sprintf("the token is not above %d", fl.known.highest)},

@@ -11,20 +11,19 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Checkpoints stores how far workers are, for the next workers of their slots.
+// Checkpoints stores the progress of workers for the next workers of their slots.
 //
-// A write is fenced by the grant: it is committed only while the member's status says that it holds the
-// slot under the worker's token. As long as it does, no other member can have been granted the slot, so
-// a worker that was paused and wakes too late cannot undo what its successor has recorded.
+// A write is fenced by the grant: it is committed only while the member's status lists the slot under the worker's token. As
+// long as it does, no other member can have been granted the slot. So a worker that was paused and wakes too late cannot
+// overwrite the progress of its successor.
 type Checkpoints struct {
 	Session coord.Session
 	Keys    schema.Keys
 	Member  string // MemberID
 }
 
-// Save stores how far a worker is. The error matches cluster.ErrCheckpoint if data are too large,
-// cluster.ErrReleased if the slot is not the worker's any longer, cluster.ErrLeaseLost if the session has
-// ended, or one of package coord.
+// Save stores the progress of a worker. The error matches cluster.ErrCheckpoint if data are too large, cluster.ErrReleased if
+// the worker no longer has the slot, cluster.ErrLeaseLost if the session has ended, or one of package coord.
 func (c Checkpoints) Save(ctx context.Context, g cluster.Grant, data []byte) error {
 	if len(data) > cluster.MaxCheckpoint {
 		return fmt.Errorf("%w: %d bytes are more than %d", cluster.ErrCheckpoint, len(data), cluster.MaxCheckpoint)
@@ -39,7 +38,7 @@ func (c Checkpoints) Save(ctx context.Context, g cluster.Grant, data []byte) err
 	return fmt.Errorf("checkpoint of %s: %w", g.Slot, err)
 }
 
-// saveOps returns the commit that stores how far a worker is, nil if it is stored.
+// saveOps returns the commit that stores a worker's progress, nil if it is stored already.
 func (c Checkpoints) saveOps(ctx context.Context, g cluster.Grant, data []byte) ([]coord.Op, error) {
 	holds, err := c.holds(ctx, g.Slot, g.Token)
 	if err != nil {
@@ -56,7 +55,7 @@ func (c Checkpoints) saveOps(ctx context.Context, g cluster.Grant, data []byte) 
 	case last.Token > g.Token:
 		return nil, cluster.ErrReleased
 	case last.Token == g.Token && bytes.Equal(last.Data, data):
-		return nil, nil // there already, perhaps by a commit whose outcome was not known
+		return nil, nil // stored already, perhaps by a commit whose outcome was unknown
 	}
 	return []coord.Op{holds, coord.Set(key, schema.Encode(next, version+1), version)}, nil
 }
@@ -81,8 +80,8 @@ func (c Checkpoints) holds(ctx context.Context, slot cluster.Slot, token int64) 
 	return coord.Check(key, r.Version), nil
 }
 
-// Last returns what was recorded last of a slot, nil if nothing was since its task was declared: what is left of one of
-// the same name that was deleted is of no use to it.
+// Last returns the latest checkpoint of a slot, nil if there is none since its task was declared: checkpoints of a deleted task
+// of the same name do not count.
 func (c Checkpoints) Last(ctx context.Context, g cluster.Grant) ([]byte, error) {
 	rec, _, err := c.read(ctx, g.Slot)
 	if err != nil {

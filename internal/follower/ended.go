@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// index looks up what the records of ended slots and the assignment list, if anything has ended.
+// index looks up the entries of the record of ended slots and of the assignment, if any slot has ended.
 func (l *Local) index() {
 	l.recorded, l.lists = map[end]bool{}, map[end]bool{}
 	if l.Completions != nil {
@@ -32,8 +32,8 @@ func (l *Local) index() {
 	}
 }
 
-// ended returns the record of the slots that have ended, nil if it stays as it is. A slot is in it until the
-// assignment lists it no more: by then the leader has taken it in. What does not fit is recorded when earlier ends have gone.
+// ended returns the record of the slots that have ended, nil if it stays unchanged. A slot is in it until the assignment no longer
+// lists it, which means that the leader has recorded its end. Ends that do not fit are recorded when earlier ones have gone.
 func (l *Local) ended() *schema.Completions {
 	next, changed := l.stillListed()
 	d := ends{
@@ -64,7 +64,7 @@ func (l *Local) ended() *schema.Completions {
 	return next
 }
 
-// stillListed returns the ends that are recorded and whose slots the assignment still lists.
+// stillListed returns the recorded ends of slots that the assignment still lists.
 func (l *Local) stillListed() (next *schema.Completions, changed bool) {
 	next = &schema.Completions{Slots: []schema.Completion{}}
 	if l.Completions == nil {
@@ -86,14 +86,14 @@ func (l *Local) stillListed() (next *schema.Completions, changed bool) {
 	return next, changed
 }
 
-// outcome is what slots that have ended have in common.
+// outcome is what several ended slots have in common.
 type outcome struct {
 	task   string
 	token  int64
 	reason string
 }
 
-// ends is a record of ended slots in the making, with the bytes that are left.
+// ends is an unfinished record of ended slots, with the bytes that are left.
 type ends struct {
 	*schema.Completions
 	room, errors int
@@ -101,14 +101,14 @@ type ends struct {
 	grown        map[int]int // bytes, by entry
 }
 
-// Bytes that an index takes at most, and a list of them.
+// The most bytes that an index takes, and a list of them.
 const (
 	indexBytes = 7
 	listBytes  = 3<<10 + cluster.MaxRunWorkers/6
 )
 
-// add records the end of a slot, and reports whether there was room for it. When errors have taken their share, one stands
-// for all others of a grant.
+// add records the end of a slot, and reports whether there was room for it. Once errors have used their share of the bytes, one
+// error stands for all others of a grant.
 func (d *ends) add(slot cluster.Slot, token int64, reason string) bool {
 	key := outcome{slot.Task, token, reason}
 	fresh := schema.Completion{Task: slot.Task, Slots: cluster.Indexes{slot.Index}, Token: token, Error: reason}
@@ -152,9 +152,9 @@ func reasonOf(r cluster.Report) string {
 	return cmp.Or(schema.Cut(r.Error, 10*schema.ShortError), "failed")
 }
 
-// fill writes what is held and how workers are, within the bound of a status. What is held is listed in full, and if need be more
-// than that: then it is only given back later. What is given up first is states of workers, then when slots
-// were claimed.
+// fill writes the held slots and the states of workers, within the bound of a status. Held slots are listed in full. If necessary,
+// more slots are listed than are held: these are only given back later. States of workers are dropped first, then the times when
+// slots were claimed.
 func (l *Local) fill(status *schema.Status, claims map[cluster.Slot]schema.Claim) {
 	const spare = 8 << 10 // for some states of workers
 	status.Holding = schema.Gather(claims)
@@ -176,7 +176,7 @@ func (l *Local) fill(status *schema.Status, claims map[cluster.Slot]schema.Claim
 	slices.SortFunc(status.Workers, func(a, b schema.WorkerState) int { return a.Slot.Compare(b.Slot) })
 }
 
-// claimedTogether records that all slots of a grant were claimed when the last of them was.
+// claimedTogether gives all slots of a grant the time when the last of them was claimed.
 func claimedTogether(claims map[cluster.Slot]schema.Claim) {
 	type grant struct {
 		task  string
@@ -193,14 +193,14 @@ func claimedTogether(claims map[cluster.Slot]schema.Claim) {
 	}
 }
 
-// claimedSometime does not record when slots were claimed.
+// claimedSometime drops the times when slots were claimed.
 func claimedSometime(claims map[cluster.Slot]schema.Claim) {
 	for slot, c := range claims {
 		claims[slot] = schema.Claim{Token: c.Token}
 	}
 }
 
-// claimedWhole lists all of a grant as held of which something is.
+// claimedWhole lists all slots of a grant as held if one of them is.
 func (l *Local) claimedWhole(claims map[cluster.Slot]schema.Claim) {
 	if l.Assignment == nil {
 		return

@@ -11,7 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Local is what a follower decides from: values only.
+// Local is the input of Follow: values only.
 type Local struct {
 	Assignment        *schema.Assignment     // the last good assignment, nil before the first and when it is missing
 	AssignmentVersion int64                  // of Assignment
@@ -23,15 +23,15 @@ type Local struct {
 	Claims            map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
 	Phase             membership.Phase
 	Leaving           bool
-	Announce          bool                // the departure takes a while: say so in the status
+	Announce          bool                // the departure takes a while, which the status shows
 	Completions       *schema.Completions // the last record of ended slots known to be committed, nil if there is none
 	LastStatus        *schema.Status      // the last status known to be committed, nil if it has to be written
-	LazyAt            time.Duration       // when a status that could have waited was written last, on the lease clock
-	Differs           time.Duration       // since when the states of workers have not been as LastStatus has them, 0 for just now
+	LazyAt            time.Duration       // when the last status that could have waited was written, on the lease clock
+	Differs           time.Duration       // since when the states of workers differ from LastStatus, 0 for just now
 	Now               time.Duration
 	WallNow           time.Time // for people: when a slot was claimed
 
-	recorded, lists map[end]bool // what Completions and Assignment say
+	recorded, lists map[end]bool // from Completions and Assignment
 }
 
 // end is a grant of a slot, which ends once.
@@ -40,37 +40,36 @@ type end struct {
 	token int64
 }
 
-// Actions are what follows from it.
+// Actions is the result of Follow.
 type Actions struct {
 	Stop   map[cluster.Slot]error            // workers to stop, and why
-	Update map[cluster.Slot]cluster.TaskSpec // workers that run on, whose spec may have changed; none if they were given it
+	Update map[cluster.Slot]cluster.TaskSpec // workers that continue, whose spec may have changed; none if they have it
 	// Start are slots to start once Status is committed, checked against the assignment at
 	// AssignmentVersion: the claim.
 	Start []cluster.Grant
-	// Completions is to be written in the same commit, or with a check of the status as it is.
+	// Completions is written in the same commit, or with a check of the present status.
 	Completions *schema.Completions
-	// Status is to be written now, nil if it can wait until RequeueAt.
+	// Status is written now; nil if it can wait until RequeueAt.
 	Status *schema.Status
 	// Lazy is set if Status could have waited: only states of workers have changed.
 	Lazy bool
-	// Differs is set if states of workers are not as LastStatus has them, whether Status contains them or not.
+	// Differs is set if states of workers differ from LastStatus, whether Status contains them or not.
 	Differs   bool
 	RequeueAt time.Duration // 0: never
 }
 
-// A status in which only states have changed is written at once when none was for lazily, and else when that is over: so
-// a first failure is seen at once, and a crash loop costs no more than one write in that time. What changes together, as
-// where all workers of a task fail at their start, is gathered for a moment and written together.
+// A status in which only states have changed is written at once if no other such status was written for lazily, and otherwise when
+// that time is over. So a first failure is visible at once, and a crash loop costs at most one write in that time. Changes that
+// come together, as when all workers of a task fail at their start, are collected for a moment and written together.
 const (
 	lazily    = 5 * time.Second
 	gatherFor = 100 * time.Millisecond
 )
 
-// Follow is the follower's decision: what to stop, what to claim, what to write. It is a pure
-// function.
+// Follow is the follower's decision: what to stop, what to claim, what to write. It is a pure function.
 //
-// A status never says less than what runs or may be started: a slot is named before it starts,
-// and not left out before it has stopped.
+// A status never lists less than what runs or may be started: a slot is added before it starts, and removed only after it has
+// stopped.
 func Follow(l Local) Actions {
 	l.index()
 	o := Actions{Stop: map[cluster.Slot]error{}, Update: map[cluster.Slot]cluster.TaskSpec{}}
@@ -79,10 +78,10 @@ func Follow(l Local) Actions {
 		h := granted[slot]
 		switch {
 		case r.Ended && !l.recorded[end{slot, r.Token}] && l.lists[end{slot, r.Token}] && (l.Phase == membership.LeaseValid || !l.Leaving):
-			// Nothing of it runs, so it needs no lease: it waits for its end to be recorded. Were it
-			// forgotten while the lease is lost, it would be executed again.
+			// Nothing of it runs, so it needs no lease: its end must still be recorded. If it were dropped while the lease is lost, it
+			// would be executed again.
 		case l.Phase > membership.LeaseValid && r.Continues && !l.Leaving:
-			// It may run twice, as its task says.
+			// It may run twice, as its task allows.
 		case l.Phase > membership.LeaseValid:
 			o.Stop[slot] = cluster.ErrLeaseLost
 		case l.Leaving:
@@ -130,7 +129,7 @@ func Follow(l Local) Actions {
 	return o
 }
 
-// granted returns what the assignment grants, and is not refused.
+// granted returns the grants of the assignment that are not refused.
 func (l *Local) granted() map[cluster.Slot]*schema.Granted {
 	granted := make(map[cluster.Slot]*schema.Granted, len(l.Running))
 	if l.Assignment != nil && !l.Leaving && !l.Assignment.Evicted && l.Assignment.Closed == nil {
@@ -142,7 +141,7 @@ func (l *Local) granted() map[cluster.Slot]*schema.Granted {
 	return granted
 }
 
-// status returns the status without what is held.
+// status returns the status without the held slots.
 func (l *Local) status() *schema.Status {
 	status := &schema.Status{Leaving: l.Leaving && l.Announce, Fenced: l.Phase > membership.LeaseValid}
 	if l.Assignment != nil {
@@ -154,7 +153,7 @@ func (l *Local) status() *schema.Status {
 	return status
 }
 
-// passing is how long a worker is starting or stopping before that alone is worth a status: most do not take so long.
+// passing is how long a worker must have been starting or stopping before that alone is worth a status: most take less.
 const passing = time.Second
 
 // older leaves out the workers that have just begun to start or to stop.
@@ -164,7 +163,7 @@ func older(workers []schema.WorkerState, now time.Time) []schema.WorkerState {
 	})
 }
 
-// only returns the slots whose reports are wanted, sorted.
+// only returns the slots whose reports a filter selects, sorted.
 func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) bool) (slots []cluster.Slot) {
 	for slot, r := range reports {
 		if wanted(&r) {
@@ -175,8 +174,7 @@ func only(reports map[cluster.Slot]cluster.Report, wanted func(*cluster.Report) 
 	return slots
 }
 
-// urgent reports whether a status has to be written at once: the leader waits for it, or the last one is wrong about what is
-// held.
+// urgent reports whether a status must be written at once: the leader waits for it, or the last one is wrong about the held slots.
 func (l *Local) urgent(status *schema.Status) bool {
 	last := l.LastStatus
 	if last == nil || last.Leaving != status.Leaving || last.Fenced != status.Fenced || !sameHolding(last.Holding, status.Holding) ||
@@ -190,7 +188,7 @@ func (l *Local) urgent(status *schema.Status) bool {
 			}
 		}
 	}
-	// A worker that is stuck should not wait to be seen.
+	// A stuck worker must be visible at once.
 	return stuck(status.Workers) != stuck(last.Workers)
 }
 
@@ -224,14 +222,14 @@ func sameWorkers(a, b []schema.WorkerState) bool {
 	})
 }
 
-// A status has to stay far below what the store takes. It contains so many states at most, and the rest
-// seem to run; and so many bytes of errors, after which they are cut short.
+// The bounds of a status, which must stay far below the limit of the store: the number of states that it contains, while the
+// other workers seem to run, and the bytes of errors, after which they are cut short.
 const (
-	maxTold   = 500
+	maxStates = 500
 	maxErrors = 32 << 10
 )
 
-// rank orders the workers whose states a status contains, where it cannot contain all: first those that need a person.
+// rank orders the workers by how much their states matter, if a status cannot contain all: first those that need an operator.
 func rank(r *cluster.Report) int {
 	switch r.State {
 	case cluster.WorkerStuck:
@@ -249,7 +247,7 @@ func rank(r *cluster.Report) int {
 	return 3
 }
 
-// notable returns the workers that are not simply running, those first that need a person.
+// notable returns the workers that are not simply running, first those that need an operator.
 func notable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 	var list []schema.WorkerState
 	budget := maxErrors
@@ -263,7 +261,7 @@ func notable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 	})
 	for _, slot := range slots {
 		r := running[slot]
-		if len(list) == maxTold {
+		if len(list) == maxStates {
 			break
 		}
 		if len(r.Error) > budget {

@@ -34,17 +34,17 @@ type Workers interface {
 // resync is how often the assignment is read again without a hint.
 const resync = 30 * time.Second
 
-// A decision that took a while is followed by nothing for as long.
+// After a decision that took a while, the loop pauses for as long.
 const (
 	minRest = time.Millisecond
 	maxRest = 20 * time.Millisecond
 )
 
-// announceAfter is how long a departure may take before the status announces it, so that the leader
-// moves what has stopped already. A shorter one is over before that would help.
+// announceAfter is how long a departure may take before the status announces it, so that the leader moves slots that have stopped.
+// A shorter departure is over before that would help.
 const announceAfter = 300 * time.Millisecond
 
-// Follower does what the member's assignment says.
+// Follower carries out the member's assignment.
 type Follower struct {
 	Session coord.Session
 	Keys    schema.Keys
@@ -56,20 +56,19 @@ type Follower struct {
 	// Leads reports whether this node leads at present. A leader stays until its assignment is empty, so that its slots
 	// need not wait for the next leader.
 	Leads func() bool
-	// Damaged receives when the status was written by hand; it is then written again.
+	// Damaged receives a value when the status was edited manually; it is then written again.
 	Damaged <-chan struct{}
-	// Busy is since when the follower's loop has been at work.
+	// Busy times the present work of the follower's loop.
 	Busy membership.Busy
-	// Starting, if set, is called before the slots of a claim start, and what it returns once they have. It may take a
-	// moment, but much less than a heartbeat.
+	// Starting, if set, is called before the slots of a claim start, and the function that it returns once they have started. It may
+	// block for a moment, but much less than a heartbeat.
 	Starting func() (started func())
-	// Claimed, if set, is called for each slot that this node has just claimed. It must not wait.
+	// Claimed, if set, is called for each slot that this node has just claimed. It must not block.
 	Claimed func(slot cluster.Slot, token int64)
 }
 
-// Run follows until ctx ends or the session does. When leave is closed it stops all workers
-// and returns nil once none runs; the member may then be closed. If some will not stop in time
-// it returns an error that matches ErrStuck.
+// Run follows the assignment until ctx or the session ends. When leave is closed, it stops all workers and returns nil once none
+// runs; the member may then be closed. If some do not stop in time, the error matches ErrStuck.
 func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.Departure, error) {
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -87,10 +86,10 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		lazyAt:     f.Session.Now() - lazily,
 		replies:    make(chan reply, 1),
 	}
-	// The zero status is what the join wrote, so that nothing has to be written yet.
-	timer := time.NewTimer(resync) // set before it is waited for
+	// The zero status is the one that the join wrote, so nothing has to be written yet.
+	timer := time.NewTimer(resync) // set before the first wait
 	defer timer.Stop()
-	resyncTick := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.MemberID)) // not in step with the others
+	resyncTick := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.MemberID)) // not in step with other members
 	defer resyncTick.Stop()
 	assignments := make(chan assignmentRead, 1)
 	reading, readAgain := false, false
@@ -139,7 +138,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		case r := <-fl.replies:
 			f.Busy.Begin(f.Session.Now())
 			if fl.onReply(r) {
-				read() // the claim was refused: the assignment has moved on
+				read() // the claim was refused: the assignment has changed
 			}
 		case <-f.Damaged:
 			fl.unsure, fl.lastStatus = true, nil
@@ -147,8 +146,8 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			read()
 			news = false
 		case <-f.Workers.Changed():
-			if fl.took >= minRest { // many start or stop at once: what happens meanwhile is taken together
-				_ = backoff.Sleep(ctx, min(fl.took, maxRest)) // its end is seen next
+			if fl.took >= minRest { // many start or stop at once: changes meanwhile are handled together
+				_ = backoff.Sleep(ctx, min(fl.took, maxRest)) // the loop sees the end of ctx
 			}
 		case <-timer.C:
 			news = false
@@ -164,20 +163,20 @@ type following struct {
 	assignmentVersion int64
 	assignmentGood    bool
 	known             KnownGrants
-	granted           map[cluster.Slot]int64 // as events were emitted
+	granted           map[cluster.Slot]int64 // as of the events emitted so far
 	specsOf           *schema.Assignment     // the assignment whose specs all workers have been given
 	due               time.Duration          // when to decide again without news
 
 	claims        map[cluster.Slot]schema.Claim
-	lastStatus    *schema.Status // nil: has to be written
+	lastStatus    *schema.Status // nil: must be written
 	statusVersion int64
-	lazyAt        time.Duration       // when a status that could have waited was sent last
-	differs       time.Duration       // since when the states of workers are not as lastStatus has them, 0 if they are
-	unsure        bool                // the status has to be read before it is written
+	lazyAt        time.Duration       // when the last status that could have waited was sent
+	differs       time.Duration       // since when the states of workers differ from lastStatus, 0 if they do not
+	unsure        bool                // the status must be read before it is written
 	done          *schema.Completions // the last record of ended slots known to be committed, nil if there is none
 	doneVersion   int64
-	doneUnsure    bool          // it has to be read before it is written
-	leaseValid    bool          // whether the lease was valid at the last look
+	doneUnsure    bool          // it must be read before it is written
+	leaseValid    bool          // the lease was valid at the last check
 	took          time.Duration // the last decision
 	busy          bool          // a write or read of the status is under way
 	notBefore     time.Duration
@@ -187,19 +186,18 @@ type following struct {
 	logWaitAt     time.Duration // when to log next what a departure waits for
 }
 
-// poll is how often the lease is looked at: the boot clock may jump, the lease may be prolonged.
-const poll = 250 * time.Millisecond
+// leaseCheckInterval is how often the lease is checked: the boot clock may jump, and the lease may be renewed.
+const leaseCheckInterval = 250 * time.Millisecond
 
-// step decides and acts. It returns how long to wait at most, and whether the member has left;
-// a departure that stuck workers delay fails with ErrStuck. Without news, while the lease is valid, there is nothing
-// to decide before it is due.
+// step decides and acts. It returns the longest time to wait, and whether the member has left. If stuck workers delay a departure
+// for too long, the error is ErrStuck. Without news, while the lease is valid, there is nothing to decide before it is due.
 func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, left bool, err error) {
 	now := fl.Session.Now()
 	phase, valid := fl.Lease.Phase()
 	same := phase == membership.LeaseValid && fl.leaseValid
 	fl.leaseValid = phase == membership.LeaseValid
 	if !news && same && !fl.leaving && now < fl.due {
-		return max(min(poll, valid, fl.due-now), time.Millisecond), false, nil
+		return max(min(leaseCheckInterval, valid, fl.due-now), time.Millisecond), false, nil
 	}
 	running := fl.Workers.Reports()
 	maps.DeleteFunc(fl.claims, func(slot cluster.Slot, _ schema.Claim) bool {
@@ -244,14 +242,14 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, l
 	if (o.Status != nil || o.Completions != nil) && !fl.busy && now >= fl.notBefore {
 		fl.writeStatus(ctx, o, phase)
 	}
-	fl.due = now + time.Hour // news come before that
+	fl.due = now + time.Hour // news arrive before that
 	if o.RequeueAt > now {
 		fl.due = o.RequeueAt
 	}
 	if now < fl.notBefore {
 		fl.due = min(fl.due, fl.notBefore)
 	}
-	wait = min(poll, fl.due-now)
+	wait = min(leaseCheckInterval, fl.due-now)
 	if phase == membership.LeaseValid {
 		wait = min(wait, valid)
 	}

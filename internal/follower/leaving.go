@@ -10,14 +10,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 )
 
-// How long a departure may take before what it waits for is logged, and how often it is logged from then on.
+// How long a departure may take before the log says what it waits for, and how often that is repeated.
 const (
 	logWaitAfter = 1500 * time.Millisecond
 	logWaitEvery = 10 * time.Second
 )
 
-// waitsFor names some of the workers that a departure waits for, and how long the last of them may take by its task; a
-// worker that is stuck may take for ever.
+// waitsFor names some of the workers that a departure waits for, and the longest time that one of them may take by its task; a stuck
+// worker may take for ever.
 func waitsFor(running map[cluster.Slot]cluster.Report) (names string, left time.Duration) {
 	const most = 5
 	slots := only(running, func(r *cluster.Report) bool { return !r.Ended })
@@ -36,8 +36,8 @@ func waitsFor(running map[cluster.Slot]cluster.Report) (names string, left time.
 	return names, left.Round(time.Second)
 }
 
-// stuckFor is how long a worker that should have stopped is still waited for by a node that leaves: what has
-// been killed on a busy machine may need a moment to be gone, and the lease is valid.
+// stuckFor is how long a node that leaves still waits for a worker that should have stopped: on a busy machine, a killed process
+// may need a moment to end, and the lease is valid.
 const stuckFor = 2 * time.Second
 
 func allStuck(running map[cluster.Slot]cluster.Report) bool {
@@ -49,9 +49,8 @@ func allStuck(running map[cluster.Slot]cluster.Report) bool {
 	return true
 }
 
-// stays reports whether a member that no longer runs anything should wait before it leaves: for an
-// answer that is under way, or, if it leads, for its slots to be elsewhere. Without a lease there
-// is nothing to wait for.
+// stays reports whether a member that no longer runs anything should wait before it leaves: for an answer that is under way, or, if it
+// leads, until its slots are elsewhere. Without a lease there is nothing to wait for.
 func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
 	if phase > membership.LeaseValid {
 		return false
@@ -59,7 +58,7 @@ func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
 	return fl.busy || fl.Leads() && !fl.assignmentEmpty() && now-fl.leavingSince < fl.Lease.Params().Timeout
 }
 
-// departure returns what is known of the member's keys.
+// departure returns the last known records of the member.
 func (fl *following) departure() membership.Departure {
 	d := membership.Departure{StatusVersion: fl.statusVersion}
 	if fl.assignmentGood && fl.lastStatus != nil && !fl.busy {
@@ -72,8 +71,7 @@ func (fl *following) assignmentEmpty() bool {
 	return fl.assignment == nil || len(fl.assignment.Granted) == 0 && len(fl.assignment.Releasing) == 0
 }
 
-// stopTime is how long a worker may take to stop: as its task says, but less under a lapsing
-// lease.
+// stopTime is how long a worker may take to stop: as long as its task declares, but less under a lapsing lease.
 func (fl *following) stopTime(grace time.Duration, cause error) time.Duration {
 	if errors.Is(cause, cluster.ErrLeaseLost) {
 		return min(grace, fl.Lease.Params().Soft)

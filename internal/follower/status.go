@@ -15,20 +15,20 @@ import (
 type reply struct {
 	actions Actions
 	read    bool          // the status was read
-	done    *coord.Record // the record of ended slots, if that was read, too; without a value if there is none
-	claimed bool          // it was a claim
+	done    *coord.Record // the record of ended slots, if it was read, too; without a value if there is none
+	claimed bool          // the write was a claim
 	version int64         // of the status, if known
 	err     error
 }
 
-// writeStatus writes the status in the background; with slots to start it is a claim.
+// writeStatus writes the status in the background; with slots to start, the write is a claim.
 func (fl *following) writeStatus(ctx context.Context, o Actions, phase membership.Phase) {
 	fl.busy = true
 	if o.Lazy && !fl.unsure {
 		fl.lazyAt = fl.Session.Now()
 	}
 	memberID, at := fl.Self.MemberID, fl.statusVersion
-	if fl.unsure { // read first; what is to be written is decided again then
+	if fl.unsure { // read first, then decide again what to write
 		readDone := fl.doneUnsure
 		fl.spawn(func() {
 			r, err := fl.Session.Get(ctx, fl.Keys.Status(memberID))
@@ -51,7 +51,7 @@ func (fl *following) writeStatus(ctx context.Context, o Actions, phase membershi
 	}
 	next := at
 	if o.Status == nil {
-		ops = append(ops, coord.Check(fl.Keys.Status(memberID), at)) // it says that they are held
+		ops = append(ops, coord.Check(fl.Keys.Status(memberID), at)) // it lists them as held
 	} else {
 		next = at + 1
 		ops = append(ops, coord.Set(fl.Keys.Status(memberID), schema.Encode(o.Status, next), at))
@@ -69,8 +69,7 @@ func (fl *following) writeStatus(ctx context.Context, o Actions, phase membershi
 	})
 }
 
-// onReply takes in the outcome of a write of the status; refused means that a claim was made
-// against an old assignment.
+// onReply handles the outcome of a write of the status. It returns refused if a claim was made against an old assignment.
 func (fl *following) onReply(r reply) (refused bool) {
 	fl.busy = false
 	now := fl.Session.Now()
@@ -80,14 +79,14 @@ func (fl *following) onReply(r reply) (refused bool) {
 		if checked && failed.Op.Key == fl.Keys.Assignment(fl.Self.MemberID) {
 			return true
 		}
-		// Refused because of the status itself, or unknown: read it, then write it again,
-		// which also defeats the write that may still come.
+		// The write was refused because of the status itself, or its outcome is unknown: read the status, then write it again. That
+		// also defeats a write that may still arrive.
 		fl.unsure, fl.lastStatus = true, nil
 		fl.doneUnsure = fl.doneUnsure || r.actions.Completions != nil
 		fl.notBefore = now + 50*time.Millisecond
 		if errors.Is(r.err, coord.ErrTooLarge) {
 			fl.notBefore = now + lazily
-			fl.Log.Error("what this node holds is too large for its status; it can neither claim nor give back", "error", r.err)
+			fl.Log.Error("the slots of this node do not fit into its status; it can neither claim nor give back", "error", r.err)
 		}
 		if !checked {
 			fl.Log.Debug("status not written", "error", r.err)
@@ -103,10 +102,10 @@ func (fl *following) onReply(r reply) (refused bool) {
 	return false
 }
 
-// onWritten takes in a committed write of the status, and starts what it claimed.
+// onWritten handles a committed write of the status, and starts the slots that it claimed.
 func (fl *following) onWritten(r reply) {
 	fl.statusVersion = r.version
-	if r.actions.Status != nil && !fl.unsure { // else it was written by another hand since
+	if r.actions.Status != nil && !fl.unsure { // otherwise another client has written it since
 		fl.lastStatus = r.actions.Status
 	}
 	if r.actions.Completions != nil {
@@ -128,8 +127,8 @@ func (fl *following) onWritten(r reply) {
 	fl.start(r.actions.Start, r.actions.Status)
 }
 
-// storeCompletions stores the record of ended slots as it was read. A record that cannot be used is replaced: what it said is
-// lost, and those slots run once more.
+// storeCompletions stores the record of ended slots as it was read. An unusable record is replaced: its content is lost, and those
+// slots run once more.
 func (fl *following) storeCompletions(r coord.Record) {
 	fl.doneUnsure = false
 	if r.Value == nil {
@@ -144,13 +143,13 @@ func (fl *following) storeCompletions(r coord.Record) {
 	fl.done, fl.doneVersion = done, r.Version
 }
 
-// start starts what was claimed. The lease is looked at once more, after the claim.
+// start starts the claimed slots. It checks the lease once more, after the claim.
 func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
 	if fl.Starting != nil && len(grants) > 0 {
 		defer fl.Starting()()
 	}
 	for _, g := range grants {
-		fl.Busy.Begin(fl.Session.Now()) // starting many takes longer than one, and does not hang
+		fl.Busy.Begin(fl.Session.Now()) // a start of many slots takes long, and is not a hang
 		phase, _ := fl.Lease.Phase()
 		if phase != membership.LeaseValid || fl.leaving {
 			continue // the next status will not name it

@@ -13,23 +13,22 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// ErrStuck is returned when a worker does not stop although the node is leaving or its lease is over. The
-// process has to end: it cannot be known that the worker does nothing more before that.
+// ErrStuck is returned when a worker does not stop although the node is leaving or its lease is over. The process must end, since
+// nothing else guarantees that the worker has no further effect.
 var ErrStuck = errors.New("worker does not stop")
 
-// LeaseWatchdog watches the lease while anything may run. It emits an event when the lease lapses and when it is valid
-// again, and returns an error that matches ErrStuck when something still runs at its hard stop.
-// It returns nil when ctx has ended and nothing runs.
+// LeaseWatchdog watches the lease while anything may run. It emits an event when the lease lapses and when it is valid again, and
+// returns an error that matches ErrStuck if something still runs at the hard stop. It returns nil when ctx has ended and nothing
+// runs.
 //
-// It does not depend on the follower: it stops the workers itself. Those whose tasks let them run on without a
-// lease are none of its business.
+// It does not depend on the follower: it stops the workers itself. It ignores workers whose tasks let them continue without a lease.
 func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
-	const often = 50 * time.Millisecond // deadlines are counted on a clock that timers do not follow
+	const often = 50 * time.Millisecond // deadlines follow a clock that timers do not
 	last, atHardStop := membership.LeaseValid, 0
 	for {
 		phase, left := lease.Phase()
 		var running map[cluster.Slot]cluster.Report
-		if phase > membership.LeaseValid || ctx.Err() != nil { // else they are not needed
+		if phase > membership.LeaseValid || ctx.Err() != nil { // the reports are not needed otherwise
 			running = leased(workers.Reports())
 		}
 		if ctx.Err() != nil && len(running) == 0 {
@@ -44,8 +43,7 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 		case phase != membership.HardStop:
 			atHardStop = 0
 		case len(running) > 0:
-			// Workers that had their time get one poll more; a process that wakes from a pause
-			// has to stop them first.
+			// Workers whose time is over get one more interval; a process that wakes from a pause must stop them first.
 			if last == membership.LeaseValid {
 				atHardStop = -4
 			}
@@ -58,18 +56,17 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 		last = phase
 		pause := often
 		if phase < membership.HardStop {
-			pause = min(poll, max(left, time.Millisecond))
+			pause = min(leaseCheckInterval, max(left, time.Millisecond))
 		}
 		awaitLease(ctx, lease, workers, phase, pause)
 	}
 }
 
-// awaitLease returns after a pause, or earlier with the end of what is still awaited: of ctx and then of the workers, and
-// of the lease while it is valid.
+// awaitLease returns after a pause, or earlier at the end of ctx, then of the workers, and of the lease while it is valid.
 func awaitLease(ctx context.Context, lease *membership.Lease, workers Workers, phase membership.Phase, pause time.Duration) {
 	done, ended := ctx.Done(), lease.Ended()
 	if ctx.Err() != nil {
-		done = workers.Idle() // or what remains is none of its business: it looks soon
+		done = workers.Idle() // or only workers that need no lease remain: it checks again soon
 	}
 	if phase > membership.LeaseValid {
 		ended = nil
@@ -81,7 +78,7 @@ func awaitLease(ctx context.Context, lease *membership.Lease, workers Workers, p
 	}
 }
 
-// emitLeaseChange emits an event if the lease has lapsed or is valid again since the last look.
+// emitLeaseChange emits an event if the lease has lapsed or is valid again since the last check.
 func emitLeaseChange(last, phase membership.Phase, running int, emit func(cluster.Event)) {
 	switch {
 	case last == membership.LeaseValid && phase > membership.LeaseValid:
@@ -91,7 +88,7 @@ func emitLeaseChange(last, phase membership.Phase, running int, emit func(cluste
 	}
 }
 
-// leased leaves out workers that need no lease: those that may run on without one, and those that have ended.
+// leased leaves out workers that need no lease: those that may continue without one, and those that have ended.
 func leased(running map[cluster.Slot]cluster.Report) map[cluster.Slot]cluster.Report {
 	maps.DeleteFunc(running, func(_ cluster.Slot, r cluster.Report) bool { return r.Continues || r.Ended })
 	return running

@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// commits makes the commits of a term, and remembers what the last one made of the epoch.
+// commits makes the commits of a term, and keeps the state of the epoch after the last one.
 type commits struct {
 	*Leader
 	term election.Term
@@ -20,9 +20,9 @@ type commits struct {
 	nextToken, committed int64
 }
 
-// fencedBy returns how every commit of a leader begins, and the epoch that it writes. The candidate key must exist, and
-// nothing may have been written to the epoch since the leader read it, not even by an earlier commit of its own that is still under
-// way.
+// fencedBy returns the first operations of every commit of a leader, and the epoch that they write. They require that the
+// candidate key exists and that nothing was written to the epoch since the leader read it, not even by an earlier commit of its
+// own that is still under way.
 func (c *commits) fencedBy(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
 	epoch := *snap.Epoch.Rec
 	epoch.NextToken = token
@@ -34,7 +34,7 @@ func (c *commits) fencedBy(snap *view.Snapshot, token int64) ([]coord.Op, *schem
 	}, &epoch
 }
 
-// submit makes a commit. The error for one that is too large is a *tooLarge.
+// submit makes a commit. If the commit is too large, the error is a *tooLarge.
 func (c *commits) submit(ctx context.Context, ops []coord.Op) error {
 	_, err := c.Session.Commit(ctx, ops...)
 	if errors.Is(err, coord.ErrTooLarge) {
@@ -53,7 +53,7 @@ func (c *commits) plain(ctx context.Context, snap *view.Snapshot, epoch *schema.
 	return nil
 }
 
-// applied takes in a commit that was made. It was prepared from snap, and wrote epoch and its part of the ring.
+// applied records a commit that was made. It was prepared from snap, and wrote epoch and its part of the ring.
 func (c *commits) applied(snap *view.Snapshot, epoch *schema.Epoch, ring []coord.Op) {
 	c.ring.recorded(ring)
 	c.view.PutEpoch(epoch, snap.Epoch.Version+1)

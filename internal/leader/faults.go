@@ -16,15 +16,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// faults keeps what the planner or the leader fails on, for their developers, once for each way in which it fails.
+// faults stores faults of the planner and of the leader for their developers, each kind once.
 type faults struct {
 	*Leader
-	candidate string // what is kept is committed only while this key exists
-	kept      string // the fault that was kept last
+	candidate string // a fault is stored only while this key exists
+	kept      string // the fault that was stored last
 }
 
-// planner raises an alarm when the planner fails, once for each way in which it does, and keeps
-// what it was asked.
+// planner reports that the planner has failed, once for each kind of fault, and stores its input.
 func (f *faults) planner(ctx context.Context, fault *round.PlanFault) {
 	if fault == nil || fault.Error == f.kept {
 		return
@@ -43,10 +42,10 @@ func (f *faults) planner(ctx context.Context, fault *round.PlanFault) {
 	f.keep(ctx, fault.Error, fault.Stack, fault.Input)
 }
 
-// panicked raises an alarm for a round that has panicked, which others did in a row before it.
+// panicked reports that a round has panicked, after others that panicked in a row, and stores its input.
 func (f *faults) panicked(ctx context.Context, fault *election.PanicError, panics int, snap *view.Snapshot) {
 	f.Log.Error(
-		"a round of leading has panicked; workers go on",
+		"a round of leading has panicked; workers continue",
 		"error",
 		fault,
 		"panics",
@@ -63,7 +62,7 @@ func (f *faults) panicked(ctx context.Context, fault *election.PanicError, panic
 	}
 }
 
-// keep writes what failed, and what it was given.
+// keep stores a fault and its input.
 func (f *faults) keep(ctx context.Context, fault, stack string, input any) {
 	const most = 8 << 10
 	rec := &schema.PlanFault{
@@ -84,18 +83,18 @@ func (f *faults) keep(ctx context.Context, fault, stack string, input any) {
 		op = coord.Create(f.Keys.PlanFault(), schema.Encode(rec, 0))
 	}
 	if _, err := f.Session.Commit(ctx, coord.Check(f.candidate, 0), op); err != nil {
-		f.Log.Warn("the input of a fault is not kept", "error", err)
+		f.Log.Warn("input of a fault not stored", "error", err)
 	}
 }
 
-// maxPanics is after how many rounds in a row that panicked a leader lets another one try.
+// maxPanics is the number of rounds that panic in a row after which a leader lets another member lead.
 const maxPanics = 3
 
-// decideAgain are the pauses after such rounds.
-var decideAgain = backoff.Policy{First: pause, Max: 4 * pause}
+// decideAgain are the pauses after rounds that panic.
+var decideAgain = backoff.Policy{First: failurePause, Max: 4 * failurePause}
 
-// panicked deals with a round that has panicked: what it was to do is done again from what is read again, after a pause;
-// and when that goes on, by another leader.
+// panicked handles a round that has panicked: the leader reads and decides again after a pause. If that keeps failing, it lets
+// another member lead.
 func (l *leading) panicked(ctx context.Context, fault *election.PanicError) error {
 	l.panics++
 	l.failing(l.panics, fault)

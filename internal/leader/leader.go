@@ -23,15 +23,15 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// resync is how often everything is read again without a hint; resyncPeer is for how long that is not done again for
-// each member, so that a large cluster at rest is read at a rate that does not grow with it.
+// resync is how often everything is read again without a hint. In a large cluster the interval grows by resyncPeer for each
+// member, so that the rate of reads at rest does not grow with the cluster.
 const (
 	resync     = 30 * time.Second
 	resyncPeer = 150 * time.Millisecond
 )
 
-// pause follows a commit that could not be made for a reason that may last.
-const pause = 500 * time.Millisecond
+// failurePause follows a commit that failed for a reason that may last.
+const failurePause = 500 * time.Millisecond
 
 // Leader leads the cluster for one term at a time.
 type Leader struct {
@@ -41,25 +41,25 @@ type Leader struct {
 	Self    membership.Self
 	Log     *slog.Logger
 	Emit    func(cluster.Event)
-	// Share hands what the leader has read to the readers of this node, whenever that changes.
+	// Share passes what the leader has read to the readers of this node, whenever that changes.
 	Share func(*view.Snapshot)
 	Meter *meter.Meter
-	Trace func(cluster.Span) // nil if nothing traces; it must not wait
-	// Lease is this member's: a member without one cannot know that it leads.
+	Trace func(cluster.Span) // nil without tracing; it must not block
+	// Lease is this member's: without one, a member cannot be sure that it leads.
 	Lease *membership.Lease
-	// Leaves reports whether this member is about to leave; nil for never. Its status says so a little later.
+	// Leaves reports whether this member is about to leave; nil for never. Its status shows that a little later.
 	Leaves func() bool
-	// Busy is since when the loop has been at its present step: each step of a round begins again.
+	// Busy times the present step of the loop; each step of a round counts as a new one.
 	Busy membership.Busy
 
-	fails atomic.Pointer[string] // what fails, once it has failed several times in a row
-	hangs atomic.Pointer[string] // what was left behind
-	block atomic.Pointer[string] // why it cannot begin a term
+	fails atomic.Pointer[string] // set while an operation has failed several times in a row
+	hangs atomic.Pointer[string] // set while a loop is left behind
+	block atomic.Pointer[string] // why the member cannot begin a term
 
-	departures atomic.Pointer[departing] // of its last decision; of no members before the first one of a term
+	departures atomic.Pointer[departing] // as of the last decision; without members before the first decision of a term
 
-	away  atomic.Int64 // when the vigil found the service out of reach or no lease last, by the lease clock
-	ended atomic.Int64 // 1 more than when the last round ended, or the term began; 0 while it does not lead
+	away  atomic.Int64 // when the vigil last found no lease or the service unreachable, by the lease clock
+	ended atomic.Int64 // 1 plus when the last round ended or the term began; 0 while it does not lead
 }
 
 // leading is one term. Its loop is run; a round of it is round, decide and act.
@@ -70,7 +70,7 @@ type leading struct {
 	planner func(planner.Input) planner.Plan
 	began   time.Duration // when the term began
 
-	// What decisions are made from, beside what is read.
+	// The state that decisions are made from, in addition to the snapshot.
 	memory         round.Memory
 	reaped         map[string]bool                 // as in round.World
 	left           map[cluster.Slot]cluster.Reason // round.World.FreedWhy
@@ -80,21 +80,21 @@ type leading struct {
 	// How decisions are committed.
 	commits commits
 	sweeper sweeper
-	oddRuns map[string]bool // records of finished runs that are not there, or are there already, against expectation
-	// failures counts the commits that failed since the last good one; panics the rounds that did.
+	oddRuns map[string]bool // records of finished runs that are unexpectedly absent or present
+	// failures counts the commits that failed since the last one that was made; panics counts rounds in the same way.
 	failures, panics int
 
-	// What is reported about them.
+	// The state of reports.
 	reports reports
 	faults  faults
 	watch   *stopwatch
 	planned time.Duration // how long the last decision took
 }
 
-// run decides whenever something new was read, after each commit, and when it is time to. What happens while it does so
-// is taken together: a decision is followed by a rest as long as it took.
+// run decides whenever something new was read, after each commit, and at the time that the last decision named. Everything that
+// arrives during a decision is handled by the next one. After a decision the loop pauses for as long as the decision took.
 func (l *leading) run(ctx context.Context) error {
-	next := time.NewTimer(resync) // set before it is waited for
+	next := time.NewTimer(resync) // set before the first wait
 	defer next.Stop()
 	l.began = l.Session.Now()
 	l.ended.Store(int64(l.began) + 1)
@@ -133,8 +133,8 @@ func (l *leading) run(ctx context.Context) error {
 	}
 }
 
-// round reads what is new; if that is anything, or something is due, it decides and acts. It reports whether another
-// decision is due at once. A panic in it is caught.
+// round reads what is new. If something is new or due, it decides and acts. It reports whether another decision is due at once.
+// It catches panics.
 func (l *leading) round(ctx context.Context, due bool, d *round.Decision) (again bool, err error) {
 	stage := "reading"
 	defer func() {
@@ -155,7 +155,7 @@ func (l *leading) round(ctx context.Context, due bool, d *round.Decision) (again
 		if err != nil {
 			return err
 		}
-		if ctx.Err() != nil { // the term may have ended long ago
+		if ctx.Err() != nil { // the term may have ended meanwhile
 			return ctx.Err()
 		}
 		stage = "publishing"
@@ -178,7 +178,7 @@ func (l *leading) round(ctx context.Context, due bool, d *round.Decision) (again
 	return again, err
 }
 
-// A decision is followed by nothing for as long as it took, if that is worth it.
+// After a decision the loop pauses for as long as the decision took, if that is worth it.
 const (
 	minRest = time.Millisecond
 	maxRest = 20 * time.Millisecond
@@ -189,7 +189,7 @@ func (l *leading) resync() time.Duration {
 	return max(resync, time.Duration(len(l.reports.seen.Members)+1)*resyncPeer)
 }
 
-// nextWakeup is how long there is nothing to do unless something is heard.
+// nextWakeup returns how long there is nothing to do unless a hint arrives.
 func (l *leading) nextWakeup(d round.Decision, resynced time.Duration) time.Duration {
 	now := l.Session.Now()
 	wait := resynced + l.resync() - now
@@ -201,7 +201,7 @@ func (l *leading) nextWakeup(d round.Decision, resynced time.Duration) time.Dura
 	return max(wait, 0)
 }
 
-// decide shares what was read, makes a decision from it, and reports what the decision found.
+// decide shares what was read, decides, and reports what the decision found.
 func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 	snap := l.view.Snapshot()
 	l.Share(snap)
@@ -255,13 +255,13 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// departing is what a leader remembers of nodes that leave, and its term.
+// departing is what a leader remembers of nodes that leave, and the term.
 type departing struct {
 	round.Departures
 	term int64
 }
 
-// Burst returns what this member is to pass on to the next leader when it leaves, nil for nothing.
+// Burst returns what this member passes on to the next leader when it leaves, nil for nothing.
 func (l *Leader) Burst() *schema.Burst {
 	d := l.departures.Load()
 	if d == nil {

@@ -19,11 +19,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// maxRefused is after how many commits in a row that failed a leader lets another one try.
+// maxRefused is the number of commits that fail in a row after which a leader lets another member lead.
 const maxRefused = 10
 
-// act carries a decision out: one commit, or of a sweep several. It reports whether to decide again at once, also after a commit
-// that failed.
+// act carries out a decision, in one commit or, for a sweep, several. It reports whether to decide again at once, also after a
+// commit that failed.
 func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err error) {
 	switch {
 	case d.Evict != "":
@@ -50,12 +50,12 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 	case checked && (failed.Op.Key == l.term.Candidate || failed.Op.Key == l.Keys.Epoch()):
 		return false, fmt.Errorf("term %d: %w: %w", l.term.Number, election.ErrDeposed, err)
 	case checked && strings.HasPrefix(failed.Op.Key, schema.Dir(l.Keys.FinishedRun("", ""))):
-		l.oddRuns[failed.Op.Key], l.failures = true, 0 // which is learned once for each
+		l.oddRuns[failed.Op.Key], l.failures = true, 0 // this happens once for each
 	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid) && !l.sweeper.mustGo(failed.Op.Key):
 		l.sweeper.unremovable[l.sweeper.below(failed.Op.Key)], l.failures = true, 0
 	case checked && failed.Op.Kind == coord.KindDelete && errors.Is(err, coord.ErrInvalid):
 		if err := l.sweeper.clearBelow(ctx, failed.Op.Key); err != nil {
-			l.Log.Warn("a record cannot be deleted: keys were made below it by hand", "key", failed.Op.Key, "error", err)
+			l.Log.Warn("record not deleted: keys below it were created manually", "key", failed.Op.Key, "error", err)
 		}
 	case checked && schema.Dir(failed.Op.Key) == schema.Dir(l.Keys.Decision(0)):
 		if err := l.commits.ring.read(ctx, failed.Op.Key); err != nil {
@@ -69,11 +69,11 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 			return true, nil
 		}
 		l.Log.Error("a commit is too large, and nothing in it can be left out", "error", err)
-		return false, backoff.Sleep(ctx, 10*pause)
+		return false, backoff.Sleep(ctx, 10*failurePause)
 	default:
 		l.Log.Debug("commit failed; reading again", "error", err)
 	}
-	// Once is usual, when something changed in between; again and again is not.
+	// One failure is usual, when something changed in between; repeated failures are not.
 	l.failures++
 	l.Meter.Add(meter.Refused, 1)
 	l.failing(l.failures, err)
@@ -86,8 +86,8 @@ func (l *leading) act(ctx context.Context, d round.Decision) (acted bool, err er
 	return true, l.reread(ctx)
 }
 
-// reread follows a commit that was refused or whose outcome is unknown. It reads the epoch first, which says whether this
-// term goes on, then all assignments, then the rest.
+// reread follows a commit that was refused or has an unknown outcome. It reads the epoch first, which shows whether this term
+// continues, then all assignments, then the rest.
 func (l *leading) reread(ctx context.Context) error {
 	epoch, err := l.view.ReadEpoch(ctx)
 	if err != nil {
@@ -96,7 +96,7 @@ func (l *leading) reread(ctx context.Context) error {
 	if !epoch.Good() {
 		l.Log.Error("the epoch cannot be used; nothing is granted", "key", l.Keys.Epoch(), "absent", epoch.Absent, "error", epoch.Err)
 		l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: l.Keys.Epoch() + " is missing or damaged: nothing is granted"})
-		return errors.Join(fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed), backoff.Sleep(ctx, pause))
+		return errors.Join(fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed), backoff.Sleep(ctx, failurePause))
 	}
 	if epoch.Version < l.commits.committed {
 		l.Log.Error("the coordination service has lost commits that it had acknowledged; what was granted in them may run twice",
@@ -116,7 +116,7 @@ func (l *leading) reread(ctx context.Context) error {
 	return nil
 }
 
-// write commits a decision: under the term, with its part in the ring of decisions.
+// write commits a decision, under the term, together with its record in the ring of decisions.
 func (l *leading) write(ctx context.Context, d round.Decision) error {
 	snap := l.view.Snapshot()
 	ops, epoch := l.commits.fencedBy(snap, d.Token)
@@ -178,7 +178,7 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	return nil
 }
 
-// reapOps returns what deletes a member's assignment, and its record of ended slots with it.
+// reapOps returns the operations that delete a member's assignment and its record of ended slots.
 func (l *leading) reapOps(memberID string, p *view.Peer) []coord.Op {
 	ops := []coord.Op{coord.Delete(l.Keys.Assignment(memberID), p.Assignment.Version)}
 	if done := p.Completions; done.Exists() {
@@ -213,7 +213,7 @@ func (l *leading) trace(m *cluster.Decided, took time.Duration) {
 	l.Trace(span)
 }
 
-// suspectsOps returns what writes the record of suspects, nothing if it does not change, and the version that it has then.
+// suspectsOps returns the operations that write the record of suspects, none if it does not change, and its next version.
 func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops []coord.Op, version int64) {
 	switch at := snap.Suspects.Version; {
 	case next == nil:
@@ -225,7 +225,7 @@ func (l *leading) suspectsOps(snap *view.Snapshot, next *schema.Suspects) (ops [
 	}
 }
 
-// taskRunsOps returns what writes the agendas that change, and the records of finished runs.
+// taskRunsOps returns the operations that write the changed records of runs, and the records of finished runs.
 func (l *leading) taskRunsOps(snap *view.Snapshot, d round.Decision) (ops []coord.Op) {
 	for _, task := range sortedKeys(d.TaskRuns) {
 		key, old := l.Keys.TaskRunsOf(task), snap.TaskRuns[task]
@@ -251,7 +251,7 @@ func (l *leading) taskRunsOps(snap *view.Snapshot, d round.Decision) (ops []coor
 	return ops
 }
 
-// putTaskRuns puts the agendas that were committed into the view, and counts the firings that they skip.
+// putTaskRuns puts the committed records of runs into the view, and counts the firings that they skip.
 func (l *leading) putTaskRuns(snap *view.Snapshot, d round.Decision) {
 	for task, next := range d.TaskRuns {
 		version := int64(0)
@@ -280,7 +280,7 @@ func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 	}
 }
 
-// evict removes a member of which a key is absent. A member without an assignment is given one that lists what its status
+// evict removes a member that has lost one of its keys. If the member has no assignment, it gets one that lists what its status
 // holds.
 func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()
@@ -290,7 +290,7 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	if p.Assignment.Absent {
 		was, why = nil, "its assignment is missing"
 		if !p.Live() {
-			member = nil // what is remembered of it does not say what it holds
+			member = nil // the remembered record does not show what it holds
 		}
 	}
 	node := "" // unknown

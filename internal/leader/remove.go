@@ -8,7 +8,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// remove removes the records of deleted tasks, after their checkpoints, and marks that want nothing.
+// remove removes the records of deleted tasks, after their checkpoints, and marks without content.
 func (l *leading) remove(ctx context.Context, r round.Removal) error {
 	tasks := map[string]bool{}
 	for _, name := range r.Tasks {
@@ -42,6 +42,6 @@ func (l *leading) remove(ctx context.Context, r round.Removal) error {
 	for _, node := range r.Marks {
 		l.view.ForgetMark(node)
 	}
-	l.Log.Info("removed what is of no use any longer", "tasks", len(r.Tasks), "marks", len(r.Marks))
+	l.Log.Info("removed obsolete records", "tasks", len(r.Tasks), "marks", len(r.Marks))
 	return nil
 }

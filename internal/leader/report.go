@@ -12,11 +12,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// reports is what a leader reports about its cluster, in its log and in events. It owns what was reported last: what lasts is
+// reports emits the events and log lines about the cluster. It owns the state of the last report, so that a lasting condition is
 // reported once.
 type reports struct {
 	*Leader
-	seen     events.Seen // of other members and of records: what events have been emitted of
+	seen     events.Seen // other members and records, as of the events emitted so far
 	blocked  string
 	full     string
 	ahead    string
@@ -24,8 +24,8 @@ type reports struct {
 	doubles  map[cluster.Slot]string // those of them that were reported
 }
 
-// changed emits what has happened since the cluster was read before, and returns what was read of the members that have
-// left in between: nil for one of which nothing is left.
+// changed emits what has happened since the cluster was read before. It returns the last known state of the members that have
+// left in between, nil for a member that left nothing.
 func (r *reports) changed(snap *view.Snapshot) (left []*view.Peer) {
 	seen := events.Seen{Records: snap.Errors(r.Keys)}
 	for memberID, p := range snap.Peers {
@@ -50,7 +50,7 @@ func (r *reports) changed(snap *view.Snapshot) (left []*view.Peer) {
 	return left
 }
 
-// found reports what a decision found by itself.
+// found reports the findings of a decision.
 func (r *reports) found(d round.Decision) {
 	r.logBlocked(d.Blocked)
 	r.logFull(d.Full)
@@ -58,7 +58,7 @@ func (r *reports) found(d round.Decision) {
 	r.reportDoubles(d.Doubles)
 }
 
-// committed reports what a commit of a decision has done but for moving slots.
+// committed reports what a commit has done, except for moving slots.
 func (r *reports) committed(d round.Decision) {
 	r.reportRuns(d.Steps)
 	r.reportRecalled(d.Steps)
@@ -77,7 +77,7 @@ func (r *reports) committed(d round.Decision) {
 	}
 }
 
-// departure returns how a member left.
+// departure returns how a member has left.
 func departure(p *view.Peer) string {
 	switch {
 	case p == nil || p.Assignment.Rec == nil:
@@ -110,17 +110,17 @@ func (r *reports) logFull(nodes []string) {
 	r.full = names
 }
 
-// reportAhead reports that schedules wait for this leader's clock.
+// reportAhead reports that schedules wait until this leader's clock catches up.
 func (r *reports) reportAhead(tasks []string) {
 	names := strings.Join(tasks, ", ")
 	if names != r.ahead && names != "" {
-		r.Log.Warn("schedules were decided about further than this node's clock, and wait for it; set the clocks of all nodes", "tasks", names)
+		r.Log.Warn("schedules are ahead of this node's clock and wait until it catches up; synchronize the clocks of all nodes", "tasks", names)
 		r.Emit(cluster.Event{Kind: cluster.ClockWrong, Detail: "the schedules of these tasks wait for this node's clock: " + names})
 	}
 	r.ahead = names
 }
 
-// reportRuns reports which runs have begun or ended, and which firings are skipped.
+// reportRuns reports runs that have begun or ended, and skipped firings.
 func (r *reports) reportRuns(steps []cluster.Decided) {
 	for _, m := range steps {
 		switch m.Step {
@@ -135,7 +135,7 @@ func (r *reports) reportRuns(steps []cluster.Decided) {
 	}
 }
 
-// reportRecalled reports that firings which had been passed over are still to come.
+// reportRecalled reports firings that were passed over and are to come again.
 func (r *reports) reportRecalled(steps []cluster.Decided) {
 	for _, m := range steps {
 		if m.Step == cluster.StepRecall {
@@ -151,10 +151,10 @@ func (r *reports) reportRecalled(steps []cluster.Decided) {
 	}
 }
 
-// reportDoubles raises an alarm for slots that several assignments list in two decisions in a row. A commit of unknown outcome
-// may arrive while assignments are read, so that one of them is read before it and another one after it. A decision from that
-// is refused, and the next one is made from what is read again. What is doubled in fact is listed until its member has given
-// it back.
+// reportDoubles reports slots that several assignments list in two decisions in a row. A commit with an unknown outcome may arrive
+// while assignments are read, so that one of them is read before it and another one after it. A decision from such a reading is
+// refused, and the next one is made from a new reading. A slot that was really granted twice stays listed until its member has
+// given it back.
 func (r *reports) reportDoubles(doubles map[cluster.Slot][]view.Listing) {
 	seen, reported := make(map[cluster.Slot]string, len(doubles)), map[cluster.Slot]string{}
 	for slot, listings := range doubles {
@@ -165,7 +165,7 @@ func (r *reports) reportDoubles(doubles map[cluster.Slot][]view.Listing) {
 		reported[slot] = seen[slot]
 		if r.doubles[slot] != reported[slot] {
 			r.Log.Error(
-				"a slot is granted twice: an assignment was written by hand, or a former one was put back; the older grant is asked back",
+				"a slot is granted twice: an assignment was edited manually or restored from a copy; releasing the older grant",
 				"slot",
 				slot.String(),
 				"holders",
@@ -190,7 +190,7 @@ func summary(steps []cluster.Decided) string {
 	return strings.Join(parts, " ")
 }
 
-// reportSuspects reports which slots are withheld or have failed.
+// reportSuspects reports slots that are withheld or have failed.
 func (r *reports) reportSuspects(steps []cluster.Decided) {
 	for _, m := range steps {
 		kind := cluster.SlotWithheld

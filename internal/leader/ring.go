@@ -14,16 +14,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// maxStale is how many decisions that are left over one commit deletes.
+// maxStale is how many obsolete decisions one commit deletes at most.
 const maxStale = 4
 
-// ring is the decisions that are kept. Each commit writes the next one and deletes the one that falls out. A commit is
-// refused where a hand has written or deleted decisions, or has put back an epoch. The leader then reads which decisions
-// there are, goes on behind the last, and deletes what is left over, a few at a time.
+// ring is the decisions that are kept. Each commit writes the next one and deletes the oldest. A commit is refused if decisions
+// were written or deleted manually, or an old epoch was restored. The leader then reads which decisions exist, continues after
+// the last, and deletes the obsolete ones, a few at a time.
 type ring struct {
 	*Leader
 	term  int64
-	there map[int64]int64 // the versions of those there are, once they were not as expected; nil before
+	there map[int64]int64 // the versions of the existing decisions, once one was unexpected; nil before
 }
 
 // next returns the number of the next decision.
@@ -37,7 +37,7 @@ func (r *ring) next(snap *view.Snapshot) int64 {
 	return n
 }
 
-// record writes the decision that an epoch counts as its last, and deletes what falls out of the ring.
+// record writes the decision that an epoch counts as its last, and deletes those that leave the ring.
 func (r *ring) record(epoch *schema.Epoch, steps []cluster.Decided) []coord.Op {
 	n := epoch.NextDecision - 1
 	d := schema.Decision{Decision: cluster.Decision{
@@ -59,7 +59,7 @@ func (r *ring) record(epoch *schema.Epoch, steps []cluster.Decided) []coord.Op {
 	return ops
 }
 
-// recorded remembers what a commit has done to the ring.
+// recorded records what a commit has done to the ring.
 func (r *ring) recorded(ops []coord.Op) {
 	if r.there == nil {
 		return
@@ -76,7 +76,7 @@ func (r *ring) recorded(ops []coord.Op) {
 	}
 }
 
-// read reads which decisions there are, and the version of the one that was not as expected.
+// read reads which decisions exist, and the version of the unexpected one.
 func (r *ring) read(ctx context.Context, odd string) error {
 	list, err := r.Session.List(ctx, schema.Dir(r.Keys.Decision(0)))
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// stopwatch times how long slots are without a worker because they are moved, as their leader sees it:
-// from asking one back, or from seeing its node gone, until its next node reports that it runs. A leader that has
-// just come to lead does not know since when, and times what it begins itself.
+// stopwatch times how long slots are without a worker because they move, as their leader sees it: from the release or the loss of
+// the node until the next node reports that the worker runs. A new leader does not have the start times of earlier moves, and times
+// only moves that begin in its own term.
 type stopwatch struct {
 	since  map[cluster.Slot]start
 	coming map[string]map[cluster.Slot]bool // by the member that they are granted to
@@ -27,17 +27,17 @@ func newStopwatch() *stopwatch {
 	return &stopwatch{since: map[cluster.Slot]start{}, coming: map[string]map[cluster.Slot]bool{}}
 }
 
-// gone begins to time what a member had.
+// gone begins to time the slots of a lost member.
 func (w *stopwatch) gone(p *view.Peer, now time.Duration) {
 	if p == nil || p.Assignment.Rec == nil || p.Assignment.Rec.Closed != nil && p.Status.Rec != nil && p.Status.Rec.Leaving {
-		return // it left in order: what it had was given back before
+		return // it left in order, and had given back its slots before
 	}
 	for slot := range schema.Each(p.Assignment.Rec.Granted) {
 		w.since[slot] = start{meter.Failover, now}
 	}
 }
 
-// decided takes in the steps of a commit.
+// decided processes the steps of a commit.
 func (w *stopwatch) decided(steps []cluster.Decided, assignments map[string]*schema.Assignment, now time.Duration) {
 	granted := false
 	for i := range steps {
@@ -48,14 +48,14 @@ func (w *stopwatch) decided(steps []cluster.Decided, assignments map[string]*sch
 			case cluster.StepRelease:
 				switch {
 				case m.To == "":
-					delete(w.since, slot) // no node is to have it: what comes later is something else
+					delete(w.since, slot) // no node gets it now: a later grant is not part of this move
 				case w.since[slot].of == "":
 					w.since[slot] = start{meter.Handoff, now}
 				}
 			case cluster.StepGrant:
 				granted = true
 			case cluster.StepWithhold, cluster.StepFail:
-				delete(w.since, slot) // it waits for something else
+				delete(w.since, slot) // it waits for another reason
 			}
 		}
 	}
@@ -78,7 +78,7 @@ func (w *stopwatch) decided(steps []cluster.Decided, assignments map[string]*sch
 	}
 }
 
-// arrived stops the time of what runs now, and calls took with it.
+// arrived ends the time of slots that run now, and calls took with it.
 func (w *stopwatch) arrived(snap *view.Snapshot, now time.Duration, took func(meter.Name, time.Duration)) {
 	for memberID, slots := range w.coming {
 		p := snap.Peers[memberID]

@@ -13,17 +13,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// sweeper deletes what is below other keys: checkpoints before their runs and tasks, and what a hand has made below a
-// record that has to go.
+// sweeper deletes keys below other keys: checkpoints before their runs and tasks, and keys that were created manually below a
+// record that must be deleted.
 type sweeper struct {
 	*Leader
 	commits     *commits
 	unremovable map[string]bool // as in round.World
 }
 
-// runs deletes the checkpoints of runs whose records a decision deletes, as many as go into one commit. It reports whether
-// there were any: then the decision is made again. No worker writes such a checkpoint any longer, since no assignment lists a
-// slot of the run.
+// runs deletes the checkpoints of runs whose records a decision deletes, as many as fit into one commit. It reports whether there
+// were any; the decision is then made again. No worker can write such a checkpoint, since no assignment lists a slot of the run.
 func (s *sweeper) runs(ctx context.Context, d round.Decision) (swept bool, err error) {
 	for _, run := range d.DropRuns {
 		dir := schema.Dir(s.Keys.Checkpoint(cluster.Slot{Task: cluster.RunTask(run.Task, run.ID)}))
@@ -35,7 +34,7 @@ func (s *sweeper) runs(ctx context.Context, d round.Decision) (swept bool, err e
 	return false, nil
 }
 
-// tasks deletes the checkpoints of tasks and of all their runs, whatever has become of these, as runs does.
+// tasks deletes the checkpoints of tasks and of all their runs, in the same way as runs.
 func (s *sweeper) tasks(ctx context.Context, names map[string]bool) (swept bool, err error) {
 	if len(names) == 0 {
 		return false, nil
@@ -56,9 +55,9 @@ func (s *sweeper) tasks(ctx context.Context, names map[string]bool) (swept bool,
 // below returns a key without the cluster's root.
 func (s *sweeper) below(key string) string { return strings.TrimPrefix(key, s.Keys.Root()+"/") }
 
-// mustGo reports whether a key that cannot be deleted, since there are keys below it, blocks everything else: a record
-// that only leaders write, or one of a member, which has none below it while a session keeps it. Those that people
-// write stay where they are.
+// mustGo reports whether a key that cannot be deleted, because there are keys below it, blocks everything else. Such a key is a
+// record that only leaders write, or a record of a member, which has no keys below it while a session owns it. Records that
+// operators write stay.
 func (s *sweeper) mustGo(key string) bool {
 	switch schema.Dir(key) {
 	case s.Keys.Assignments(), s.Keys.Completions(), s.Keys.TaskRuns(), schema.Dir(s.Keys.Decision(0)),
@@ -68,8 +67,8 @@ func (s *sweeper) mustGo(key string) bool {
 	return false
 }
 
-// clearBelow deletes what was made by hand below a record that is to be deleted: a service with a tree of keys refuses to
-// delete it before. What is further down goes first.
+// clearBelow deletes keys that were created manually below a record that is to be deleted; a service with a tree of keys refuses
+// to delete the record before. The deepest keys go first.
 func (s *sweeper) clearBelow(ctx context.Context, key string) error {
 	for {
 		_, err := s.dirs(ctx, []string{key})
@@ -81,7 +80,7 @@ func (s *sweeper) clearBelow(ctx context.Context, key string) error {
 	}
 }
 
-// dirs deletes what is below some keys, as much as goes into one commit.
+// dirs deletes the keys below some keys, as many as fit into one commit.
 func (s *sweeper) dirs(ctx context.Context, dirs []string) (swept bool, err error) {
 	snap := s.commits.view.Snapshot()
 	ops, epoch := s.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, s.commits.nextToken))

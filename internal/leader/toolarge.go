@@ -12,7 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// leftOutFor is how long a part of commits that are too large is left out before it is tried again.
+// leftOutFor is how long a part that made a commit too large is left out before it is tried again.
 const leftOutFor = time.Minute
 
 // tooLarge is a commit that is too large.
@@ -24,14 +24,14 @@ type tooLarge struct {
 func (e *tooLarge) Error() string { return e.err.Error() }
 func (e *tooLarge) Unwrap() error { return e.err }
 
-// omissions is what is left out of commits for a while, since it is too large.
+// omissions are the parts that are left out of commits for a while because they are too large.
 type omissions struct {
 	*Leader
 	until map[round.Part]time.Duration // until when each part is left out
 	steps []cluster.Decided            // to be recorded with the next commit
 }
 
-// partOf returns the part of a decision that a key is of.
+// partOf returns the part of a decision that a key belongs to.
 func partOf(keys schema.Keys, key string) (p round.Part, ok bool) {
 	switch {
 	case key == keys.Suspects():
@@ -50,8 +50,8 @@ func partOf(keys schema.Keys, key string) (p round.Part, ok bool) {
 	return round.Part{}, false
 }
 
-// leaveOut leaves out the largest part of a commit that is too large although there is one assignment in it at most. It
-// reports whether there is such a part; a part that is left out again is not logged again.
+// leaveOut leaves out the largest part of a commit that is too large although it has at most one assignment. It reports whether
+// there is such a part. A part that is left out again is not logged again.
 func (o *omissions) leaveOut(e *tooLarge, snap *view.Snapshot) bool {
 	var largest coord.Op
 	var part round.Part
@@ -70,7 +70,7 @@ func (o *omissions) leaveOut(e *tooLarge, snap *view.Snapshot) bool {
 	}
 	detail := fmt.Sprintf("%s has %d bytes: %v", largest.Key, len(largest.Value), e.err)
 	o.Log.Error(
-		"a record is too large to be written; everything else goes on without it",
+		"a record is too large to be written; everything else continues without it",
 		"key",
 		largest.Key,
 		"bytes",

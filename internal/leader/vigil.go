@@ -14,35 +14,35 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// A term has two goroutines: the leader's loop, and a vigil, which ends the term of a leader that cannot lead. The vigil
-// ends the term when the loop makes no progress for the length of a session although the lease is valid (a decision that
-// hangs; every step of a round and every answer to a read counts as progress), or when there is no lease although the
-// service can be reached. The loop itself ends it when commits fail or rounds panic again and again. Neither of them touches
-// the workers of this node.
+// A term has two goroutines: the leader's loop and the vigil, which ends the term of a leader that cannot lead. The vigil ends
+// the term in two cases. First, the loop makes no progress for the length of a session although the lease is valid: a decision
+// hangs. Every step of a round and every answer to a read counts as progress. Second, there is no lease although the service can
+// be reached. The loop itself ends the term when commits keep failing or rounds keep panicking. Neither goroutine affects the
+// workers of this node.
 //
-// A loop that hangs cannot be stopped: it is left behind with a context that has ended, and whatever it commits then is
-// refused, for its candidate key is gone. This member does not stand for election before it has come back.
+// A loop that hangs cannot be stopped. It is left behind with a context that has ended, and its commits are refused because its
+// candidate key is deleted. This member does not stand for election before that loop has returned.
 
-// hangAfter is the least time without progress after which a leader is taken to hang: a session timeout is what the loss
-// of its machine would cost, but a short one says nothing about how long a busy machine may take to decide.
+// hangAfter is the least time without progress after which a leader counts as hung. A loss of its machine would cost a session
+// timeout, but a short timeout does not bound how long a busy machine may take to decide.
 const hangAfter = 10 * time.Second
 
-// hangTime returns for how long a step of leading may last.
+// hangTime returns how long a step of leading may last.
 func (l *Leader) hangTime() time.Duration { return max(l.Lease.Params().Timeout, hangAfter) }
 
-// Hangs reports whether a step of leading has lasted for so long that its term should have ended long ago: the vigil
-// hangs, too, or the election cannot be reached. It takes no lock.
+// Hangs reports whether a step of leading has lasted so long that its term should have ended long ago: the vigil hangs, too, or
+// the election cannot be reached. It takes no lock.
 func (l *Leader) Hangs() bool { return l.Busy.Lasts(l.Session.Now()) > 2*l.hangTime() }
 
-// Lasts returns for how long a step of leading has been going on while the service answered and the lease was valid: one that
-// waits for a service that is away does not hang. It takes no lock.
+// Lasts returns how long a step of leading has lasted while the service answered and the lease was valid. A step that waits for
+// an unreachable service does not hang. It takes no lock.
 func (l *Leader) Lasts() time.Duration {
 	now := l.Session.Now()
 	return min(l.Busy.Lasts(now), max(now-time.Duration(l.away.Load()), 0))
 }
 
-// Blocked records why this node, which is the one to lead, cannot begin a term: the epoch is missing or damaged. nil
-// records that it can.
+// Blocked records why this node, which should lead, cannot begin a term: the epoch is missing or damaged. A nil error records
+// that it can.
 func (l *Leader) Blocked(why error) {
 	if why == nil {
 		l.block.Store(nil)
@@ -52,10 +52,10 @@ func (l *Leader) Blocked(why error) {
 	l.block.Store(&text)
 }
 
-// IsBlocked reports whether this node is the one to lead and cannot begin a term.
+// IsBlocked reports whether this node should lead and cannot begin a term.
 func (l *Leader) IsBlocked() bool { return l.block.Load() != nil }
 
-// SinceRound returns how long ago a round of leading ended, 0 while this node does not lead. It takes no lock.
+// SinceRound returns the time since the last round of leading ended, 0 while this node does not lead. It takes no lock.
 func (l *Leader) SinceRound() time.Duration {
 	ended := l.ended.Load()
 	if ended == 0 {
@@ -71,7 +71,7 @@ func (l *Leader) beginStep(ctx context.Context) {
 	}
 }
 
-// failing records how often in a row something has failed.
+// failing records how often in a row an operation has failed.
 func (l *Leader) failing(n int, err error) {
 	if n < 3 {
 		l.fails.Store(nil)
@@ -81,8 +81,8 @@ func (l *Leader) failing(n int, err error) {
 	l.fails.Store(&text)
 }
 
-// Trouble returns why this node cannot lead although it does, or does not stand for election; "" if all is well. It may
-// be asked from any goroutine, and takes no lock.
+// Trouble returns why this node leads but cannot, or does not stand for election; "" if there is no problem. It may be called
+// from any goroutine, and takes no lock.
 func (l *Leader) Trouble() string {
 	if hangs := l.hangs.Load(); hangs != nil {
 		return *hangs
@@ -99,9 +99,9 @@ func (l *Leader) Trouble() string {
 	return ""
 }
 
-// Lead leads for one term. It returns nil when ctx has ended, and an error that matches election.ErrDeposed when the term
-// is over. When this node cannot lead, it returns an *election.GiveUp, or membership.ErrUnheard where only the end of the
-// session can make room for another leader. It waits for what it has started, unless that hangs.
+// Lead leads for one term. It returns nil when ctx has ended, and an error that matches election.ErrDeposed when the term is
+// over. If this node cannot lead, the error is an *election.GiveUp, or membership.ErrUnheard if only the end of the session lets
+// another leader follow. Lead waits for everything that it has started, except for a loop that hangs.
 func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -137,7 +137,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 	l.ended.Store(0)
 	select {
 	case <-over:
-		l.ended.Store(0) // a round that has just ended may have set it
+		l.ended.Store(0) // a round that ended meanwhile may have set it
 	case <-time.After(leaveBehind):
 		l.Busy.End()
 		return l.leftBehind(over, why)
@@ -153,8 +153,8 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 
 type plannerKey struct{}
 
-// WithPlanner returns a context under which leaders plan with another function than planner.Make: tests let it hang,
-// or return what is not expected.
+// WithPlanner returns a context under which leaders plan with another function than planner.Make. Tests use it for planners that
+// hang or return invalid plans.
 func WithPlanner(ctx context.Context, plan func(planner.Input) planner.Plan) context.Context {
 	return context.WithValue(ctx, plannerKey{}, plan)
 }
@@ -166,10 +166,10 @@ func plannerOf(ctx context.Context) func(planner.Input) planner.Plan {
 	return planner.Make
 }
 
-// leaveBehind is how long a loop whose term is over is waited for.
+// leaveBehind is how long the end of a term waits for its loop.
 const leaveBehind = 2 * time.Second
 
-// leftBehind is the end of a term whose loop hangs.
+// leftBehind ends a term whose loop hangs.
 func (l *Leader) leftBehind(over <-chan struct{}, why error) error {
 	if why == nil {
 		why = errors.New("the term is over, and a step of it is not")
@@ -191,14 +191,14 @@ func (l *Leader) leftBehind(over <-chan struct{}, why error) error {
 	return &election.GiveUp{Err: why, Until: returned}
 }
 
-// keepVigil returns when the term's loop is over or ctx has ended, and before that with the reason why this node cannot
+// keepVigil returns nil when the term's loop is over or ctx has ended. Before that, it returns the reason when this node cannot
 // lead.
 func (l *Leader) keepVigil(ctx context.Context, over <-chan struct{}) error {
 	params := l.Lease.Params()
 	hang, without := l.hangTime(), 2*params.HeartbeatInterval+params.Spacing
 	look := min(time.Second, without/4)
 	now := l.Session.Now()
-	leased, reached := now, now // since when there has been a lease, and when there was none or the service out of reach
+	leased, reached := now, now // the last time without a lease; the last time with one, or without a service
 	l.away.Store(int64(now))
 	for {
 		select {

@@ -11,19 +11,19 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Errors of what is done with a cluster as a whole; compare with errors.Is.
+// Errors of operations on a whole cluster; compare with errors.Is.
 var (
-	// ErrLive: it has members.
+	// ErrLive: the cluster has members.
 	ErrLive = errors.New("the cluster has live members")
-	// ErrNoCluster: there is none.
+	// ErrNoCluster: the cluster does not exist.
 	ErrNoCluster = errors.New("no such cluster")
 	// ErrNothingToRaise: the members speak no later protocol.
 	ErrNothingToRaise = errors.New("there is no later protocol that all members speak")
 )
 
-// Bootstrap creates a cluster if there is none, and lets its tokens begin above a floor: in a store that was
-// restored from a copy, tokens must rise above all that were given since. With a floor it also makes an epoch again that is
-// missing or damaged. It returns the token that comes next.
+// Bootstrap creates a cluster if there is none, with tokens above a floor: in a store that was restored from a copy, new tokens
+// must be above all that were given since the copy. With a floor, it also creates the epoch again if it is missing or damaged. It
+// returns the next token.
 func Bootstrap(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) (next int64, err error) {
 	if _, err := activeProtocol(ctx, s, keys); err != nil {
 		return 0, fmt.Errorf("bootstrap: %w", err)
@@ -52,8 +52,8 @@ func Bootstrap(ctx context.Context, s coord.Session, keys schema.Keys, floor int
 	return next, nil
 }
 
-// readEpoch reads the epoch, and how it is stored: nil if it is not. With a floor one that cannot be used is begun again:
-// its content is lost, but for what the caller knows and the decisions contain.
+// readEpoch reads the epoch, and its stored record, nil if absent. With a floor, an unusable epoch is replaced by a new one: its
+// content is lost, except for what the caller passes and the decisions contain.
 func readEpoch(ctx context.Context, s coord.Session, keys schema.Keys, floor int64) (epoch schema.Epoch, stored *coord.Record, err error) {
 	r, err := s.Get(ctx, keys.Epoch())
 	if err == nil {
@@ -68,7 +68,7 @@ func readEpoch(ctx context.Context, s coord.Session, keys schema.Keys, floor int
 	return epoch, stored, err
 }
 
-// nextDecision returns the number behind the last decision that is kept.
+// nextDecision returns the number after the last decision that is kept.
 func nextDecision(ctx context.Context, s coord.Session, keys schema.Keys) (next int64, err error) {
 	list, err := s.List(ctx, schema.Dir(keys.Decision(0)))
 	if err != nil && !errors.Is(err, coord.ErrNotFound) {
@@ -90,11 +90,11 @@ func noMembers(ctx context.Context, s coord.Session, keys schema.Keys) error {
 	return err
 }
 
-// DeleteCluster deletes everything of a cluster that has no live members, and returns how many records that were. What
-// it was interrupted in it goes on with when it is called again.
+// DeleteCluster deletes everything of a cluster that has no live members, and returns the number of deleted records. A call after
+// an interrupted one continues the deletion.
 //
-// No commit can check that there are no members. So meta, which every join checks, is deleted first: then nobody joins any longer.
-// A member that joined in the last moment keeps the cluster, and meta is made again.
+// No commit can check that there are no members. So meta, which every join checks, is deleted first: from then on no node can
+// join. If a member joined just before that, the cluster stays, and meta is created again.
 func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (records int, err error) {
 	if _, err := s.Get(ctx, keys.Meta()); errors.Is(err, coord.ErrNotFound) {
 		if entries, err := s.List(ctx, keys.Root()); err == nil && len(entries) == 0 {
@@ -122,14 +122,14 @@ func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (reco
 	return records, nil
 }
 
-// deleteMeta deletes meta unless there are members. It returns the record that it has deleted or may have deleted, nil if it has
-// tried nothing.
+// deleteMeta deletes meta unless there are members. It returns the record that it has or may have deleted, nil if it has not tried
+// to delete any.
 func deleteMeta(ctx context.Context, s coord.Session, keys schema.Keys) (meta *coord.Record, err error) {
 	var live error
 	_, err = coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
 		stored, err := s.Get(ctx, keys.Meta())
 		switch {
-		case errors.Is(err, coord.ErrNotFound): // by an earlier try, or an earlier call
+		case errors.Is(err, coord.ErrNotFound): // deleted by an earlier attempt or call
 			return nil, nil
 		case err != nil:
 			return nil, err
@@ -147,7 +147,7 @@ func deleteMeta(ctx context.Context, s coord.Session, keys schema.Keys) (meta *c
 	return meta, cmp.Or(err, live)
 }
 
-// restoreMeta makes meta again as it was, if nobody else has.
+// restoreMeta creates meta again as it was, unless another client has done so.
 func restoreMeta(ctx context.Context, s coord.Session, keys schema.Keys, meta *coord.Record) error {
 	_, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) {
 		if _, err := s.Get(ctx, keys.Meta()); !errors.Is(err, coord.ErrNotFound) {
@@ -158,8 +158,8 @@ func restoreMeta(ctx context.Context, s coord.Session, keys schema.Keys, meta *c
 	return err
 }
 
-// Raise says which protocol is the active one, and why there is none to raise it to: there is one so far, and what
-// makes a later one the active one comes with it.
+// Raise reports the active protocol, and why there is no later one to raise it to: one protocol exists so far. The code that
+// activates a later one comes with that protocol.
 func Raise(ctx context.Context, s coord.Session, keys schema.Keys) (from, to int, err error) {
 	stored, err := s.Get(ctx, keys.Meta())
 	if errors.Is(err, coord.ErrNotFound) {
@@ -172,7 +172,7 @@ func Raise(ctx context.Context, s coord.Session, keys schema.Keys) (from, to int
 	if err := schema.Decode(keys.Meta(), stored, &meta); err != nil {
 		return 0, 0, fmt.Errorf("raise: %w", err)
 	}
-	// Every program that there is speaks one protocol; members that speak more will say so in their records.
+	// All existing programs speak one protocol; members that speak more will list that in their records.
 	if schema.Protocol <= meta.Protocol {
 		return meta.Protocol, meta.Protocol, fmt.Errorf("%w: it is %d", ErrNothingToRaise, meta.Protocol)
 	}

@@ -12,18 +12,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Departure is what is known of a member's keys when it leaves. It saves reading them; what
-// turns out to be different is read after all.
+// Departure is what a leaving member has recorded of its own keys, which saves reading them. If a record turns out to be different,
+// all are read.
 type Departure struct {
 	Assignment        *schema.Assignment // nil if unknown
 	AssignmentVersion int64
 	StatusVersion     int64
 	KeepAlive         KeepAlive
-	Burst             *schema.Burst // nil if it did not lead, or no other member leaves
+	Burst             *schema.Burst // nil if the member did not lead, or no other member leaves
 }
 
-// Close closes a member of which nothing runs any longer: one commit marks its assignment and
-// deletes its other keys, so that its slots are free at once. Maintain must have returned.
+// Close closes a member of which nothing runs any longer. One commit marks its assignment and deletes its other keys, so its slots
+// are free at once. Maintain must have returned.
 func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
 	closed := &schema.Closed{By: by, Cause: cause, Left: true, Burst: d.Burst}
 	_, err := coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
@@ -38,19 +38,18 @@ func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d 
 	return nil
 }
 
-// FormerMember is a member whose process has died, and why.
+// FormerMember is a member whose process has died, and the cause.
 type FormerMember struct {
 	Member, Node string
-	Session      string // that its keys are bound to
+	Session      string // the session of its keys
 	By, Cause    string
-	// Blame is set if what the member ran may have killed its process: what it had started in
-	// the last minute is then named, so that it does not take down one node after the other.
+	// Blame is set if the worker processes of the member may have killed its process. The slots that it had started in the last
+	// minute are then recorded, so that they do not take down one node after another.
 	Blame bool
 }
 
-// CloseDead closes a member of which nothing runs any longer, over another session than its own. A
-// member that cannot be found is looked for again for a moment, since its join may still be under
-// way; then there is nothing to close.
+// CloseDead closes a member of which nothing runs any longer, over another session than its own. If the member is not found, it
+// looks again for a moment, since the join may still be under way; after that there is nothing to close.
 func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, former FormerMember) error {
 	const looks, pause = 5, 100 * time.Millisecond
 	for look := 1; ; look++ {
@@ -66,9 +65,9 @@ func CloseDead(ctx context.Context, s coord.Session, keys schema.Keys, former Fo
 	}
 }
 
-// CloseFormer closes what a node was before it lost its session, once nothing of that runs any longer.
-// Without it an evicted member's slots would wait for a session timeout of each new leader. One that
-// is no longer there is fine.
+// CloseFormer closes the former member of a node that has lost its session, once nothing of that member runs any longer. Otherwise
+// the slots of an evicted member would wait for a session timeout of each new leader. A member that no longer exists is
+// not an error.
 func CloseFormer(ctx context.Context, s coord.Session, keys schema.Keys, former FormerMember) error {
 	err := closeDead(ctx, s, keys, former)
 	if errors.Is(err, coord.ErrNotFound) {
@@ -98,11 +97,10 @@ func closeDead(ctx context.Context, s coord.Session, keys schema.Keys, former Fo
 	return nil
 }
 
-// suspicion is how long ago a slot may have been started to be suspected of a crash.
+// suspicion is the age up to which the start of a slot may be the cause of a crash.
 const suspicion = time.Minute
 
-// startedSince returns the slots that were claimed after a time, by the clock of the machine that
-// claimed them, which is this one.
+// startedSince returns the slots that were claimed after a time, by the clock of the machine that claimed them, which is this one.
 func startedSince(holding []schema.Claimed, since time.Time) []schema.Claimed {
 	var list []schema.Claimed
 	for _, h := range holding {
@@ -127,8 +125,8 @@ func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed)
 	}
 }
 
-// closeRead reads the member's keys, all at once, and returns the commit that closes it, nil if it is closed. Closed
-// is given the member's status, nil if there is none that can be used.
+// closeRead reads all keys of the member at once and returns the commit that closes it, nil if it is closed. The function closed
+// receives the member's status, nil if there is no usable one.
 func closeRead(
 	ctx context.Context,
 	s coord.Session,

@@ -5,27 +5,28 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Eviction is what a commit writes that evicts a member.
+// Eviction is the content of a commit that evicts a member.
 type Eviction struct {
 	// Assignment is the member's as the commit writes it, nil if it writes none.
 	Assignment *schema.Assignment
-	Version    int64 // that the assignment has then
-	create     bool  // it is missing
+	Version    int64 // of the assignment after the commit
+	create     bool  // the assignment is missing
 }
 
-// Evict returns what evicts a member. The commit marks the assignment and deletes the keys of the session. The member's next
-// heartbeat fails, and that fences it. A leader and an operator make this commit, and a plan of an eviction has the same record.
+// Evict returns the eviction of a member. The commit marks the assignment and deletes the keys of the session. The member's next
+// heartbeat fails, and that fences the member. A leader and an operator make this commit, and a plan of an eviction has the same
+// record.
 //
-// The values are as they were read, the assignment before the others. Was is nil if the assignment is missing. Then it is made
-// again, and lists what the member's status holds as asked back, since it is unknown what was granted. This needs the member's
-// record and its status. If one of them is unknown, no assignment is written: the leader deletes the keys, waits until nothing of
-// the member can run, and forgets it.
+// The arguments are records as they were read, the assignment before the others. Was is nil if the assignment is missing. The
+// commit then creates it and lists the slots that the member's status holds as releasing, since it is unknown which slots were
+// granted. This needs the member's record and its status. If one of them is unknown, no assignment is written: the leader deletes
+// the keys, waits until nothing of the member can run, and drops the member.
 //
-// Status is the one that the commit deletes, so that it lists what the member held at that moment. If that one cannot be used, a
-// leader gives the last good one: it has granted elsewhere only what a later status no longer held. An operator gives nil, since
+// Status is the one that the commit deletes, so it lists what the member held at that moment. If it cannot be used, a leader
+// passes the last good one: it has granted elsewhere only slots that a later status no longer held. An operator passes nil, since
 // its view may be older than such a grant.
 //
-// Was must be usable. One that cannot be used is not evicted: the leader writes the assignment again first.
+// Was must be usable. A member whose assignment cannot be used is not evicted: the leader writes the assignment again first.
 func Evict(was *schema.Assignment, version int64, member *schema.Member, status *schema.Status) Eviction {
 	switch {
 	case was != nil:
@@ -46,12 +47,12 @@ func Evict(was *schema.Assignment, version int64, member *schema.Member, status 
 	return Eviction{Assignment: assignment, create: true}
 }
 
-// Ops returns the operations of the commit. Deletes are those that delete the member's keys. They differ by who evicts:
+// Ops returns the operations of the commit. Deletes are the operations that delete the member's keys. They depend on the caller:
 //
-//   - An operator deletes what is bound to the member's session ([SessionKeys.DeleteOps]), which is what fences it. A key that was
-//     made by hand may have keys below it, and then it cannot be deleted. It must not keep a person from evicting.
-//   - A leader deletes all ([SessionKeys.DeleteAllOps]). It evicts members whose keys were touched by hand, and a key that stayed
-//     would make it do so again. It can delete what is below a key first.
+//   - An operator deletes the keys that are bound to the member's session ([SessionKeys.DeleteOps]), which fences the member. A
+//     key that was created manually may have keys below it, so it cannot be deleted. It must not prevent an eviction.
+//   - A leader deletes all keys ([SessionKeys.DeleteAllOps]). It evicts members whose keys were edited manually, and would do so
+//     again if such a key remained. It can delete the keys below a key first.
 func (e Eviction) Ops(keys schema.Keys, memberID string, deletes []coord.Op) []coord.Op {
 	var ops []coord.Op
 	switch key := keys.Assignment(memberID); {

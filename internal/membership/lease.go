@@ -14,18 +14,18 @@ import (
 // moment when everything must have stopped.
 var ErrLeaseParams = errors.New("lease settings refused")
 
-// LeaseParams is the arithmetic of a lease. All of it follows from what the service granted.
+// LeaseParams is the arithmetic of a lease. All of it follows from the parameters that the service granted.
 type LeaseParams struct {
 	Timeout           time.Duration // T, of the session
-	HeartbeatInterval time.Duration // h: a heartbeat is sent so long after the previous one
+	HeartbeatInterval time.Duration // h: from the send of a heartbeat to that of the next
 	Spacing           time.Duration // g: heartbeats closer together count as one
 	Length            time.Duration // of the lease, from the send of the heartbeat that counts
-	Soft              time.Duration // workers are asked to stop so long before the lease's end
-	Hard              time.Duration // nothing may run so long before the lease's end
-	TakeoverDelay     time.Duration // a leader waits so long after this member was seen gone
+	Soft              time.Duration // from the soft stop, when workers are asked to stop, to the end of the lease
+	Hard              time.Duration // from the hard stop, when nothing may run, to the end of the lease
+	TakeoverDelay     time.Duration // how long a leader waits after it has seen that this member is gone
 }
 
-// NewLeaseParams works out the lease parameters of a session.
+// NewLeaseParams computes the lease parameters of a session.
 func NewLeaseParams(timeout, spacing, takeoverDelay time.Duration) LeaseParams {
 	return LeaseParams{
 		Timeout:           timeout,
@@ -38,13 +38,12 @@ func NewLeaseParams(timeout, spacing, takeoverDelay time.Duration) LeaseParams {
 	}
 }
 
-// LeaseParamsOf returns the lease parameters of a session as granted.
+// LeaseParamsOf returns the lease parameters of a granted session.
 func LeaseParamsOf(info coord.Info) LeaseParams {
 	return NewLeaseParams(info.Timeout, info.Spacing, info.TakeoverDelayAfter(info.Timeout))
 }
 
-// Check refuses params under which workers would be stopped by the loss of a heartbeat or two.
-// The error shows the arithmetic.
+// Check returns an error if the loss of a heartbeat or two would stop workers. The error shows the arithmetic.
 func (t LeaseParams) Check() error {
 	rest, need := t.Length-t.Soft-2*t.HeartbeatInterval, max(500*time.Millisecond, t.Timeout/5)
 	if rest >= need {
@@ -56,7 +55,7 @@ func (t LeaseParams) Check() error {
 		ErrLeaseParams, t.Timeout, t.HeartbeatInterval, t.Spacing, t.Length, t.Soft, t.HeartbeatInterval, rest, need)
 }
 
-// Phase is where a lease stands.
+// Phase is the state of a lease.
 type Phase int
 
 // The phases of a lease, in their order.
@@ -66,13 +65,13 @@ const (
 	HardStop                // nothing may run
 )
 
-// Lease knows until when a member may run anything. Its methods may be called from any
-// goroutine; they read clocks, so that a process that was paused learns the truth at once.
+// Lease is until when the member may run anything. Its methods may be called from any goroutine. They read clocks, so a process
+// that was paused gets the right answer at once.
 type Lease struct {
 	session coord.Session
 	params  LeaseParams
 	once    sync.Once
-	ended   time.Duration // when the session was seen to have ended, set once
+	ended   time.Duration // when the end of the session was noticed, set once
 	hard    atomic.Int64  // the hard stop, as of the last read of the phase
 }
 
@@ -83,7 +82,7 @@ func NewLease(session coord.Session) *Lease {
 	return l
 }
 
-// Now reads the clock on which the lease is counted.
+// Now returns the time of the clock on which the lease is counted.
 func (l *Lease) Now() time.Duration { return l.session.Now() }
 
 // Params returns the arithmetic of the lease.
@@ -92,13 +91,13 @@ func (l *Lease) Params() LeaseParams { return l.params }
 // End returns when the lease ends, on the session's lease clock.
 func (l *Lease) End() time.Duration { return l.session.Info().Base + l.params.Length }
 
-// Ended is closed when the session is known to be over; Phase must then be read again.
+// Ended is closed when the session has certainly ended; Phase must then be read again.
 func (l *Lease) Ended() <-chan struct{} { return l.session.Done() }
 
-// Phase returns where the lease stands now, and for how long it will not get worse.
+// Phase returns the present state of the lease, and for how long it will not get worse.
 //
-// A session that has ended before its lease (an operator ended it, or its keys were deleted)
-// leaves the time that a leader waits before it takes over, less a quarter.
+// If a session ends before its lease (an operator ended it, or its keys were deleted), the remaining time is the time that a
+// leader waits before it takes over, less a quarter.
 func (l *Lease) Phase() (Phase, time.Duration) {
 	now := l.session.Now()
 	soft, hard := l.stops(now)
@@ -111,7 +110,7 @@ func (l *Lease) Phase() (Phase, time.Duration) {
 	return HardStop, 0
 }
 
-// stops returns when the soft and the hard stop are.
+// stops returns the times of the soft and the hard stop.
 func (l *Lease) stops(now time.Duration) (soft, hard time.Duration) {
 	end := l.End()
 	soft, hard = end-l.params.Soft, end-l.params.Hard
@@ -126,20 +125,20 @@ func (l *Lease) stops(now time.Duration) (soft, hard time.Duration) {
 	return soft, hard
 }
 
-// ExitBy returns when the process has to end if something still runs that needs the lease: a little after the hard
-// stop, by which it should have seen that itself, and before the parent process does at StopBy. It takes no lock, and so
-// returns what was true when the phase was read last, which the parts of a member do all the time.
+// ExitBy returns when the process must end if something that needs the lease still runs: a little after the hard stop, which the
+// process should have noticed itself, and before its parent acts at StopBy. It takes no lock. Its value is as of the last
+// read of the phase, which the parts of a member repeat all the time.
 func (l *Lease) ExitBy() time.Duration { return time.Duration(l.hard.Load()) + l.params.Hard*3/8 }
 
-// StopBy returns when the parent process should see to it that nothing runs: halfway between the hard
-// stop, which the process keeps itself, and the end.
+// StopBy returns when the parent process must make sure that nothing runs: halfway between the hard stop, which the process
+// keeps itself, and the end.
 func (l *Lease) StopBy() time.Duration {
 	_, hard := l.stops(l.session.Now())
 	return hard + l.params.Hard/2
 }
 
-// BeforeHardStop reports whether effects may still be made. That is a little longer than the lease is valid: workers that were
-// asked to stop may use the rest of it.
+// BeforeHardStop reports whether effects are still allowed. That is slightly longer than the lease is valid: workers that were
+// asked to stop may use the remaining time.
 func (l *Lease) BeforeHardStop() bool {
 	phase, _ := l.Phase()
 	return phase < HardStop

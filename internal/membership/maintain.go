@@ -12,29 +12,28 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// ErrUnheard is returned when the service hears this member, and its answers do not arrive here: the session would
-// live on for as long as that lasts, and so would what the member holds, although nothing of it runs. It must not be
-// presented to the service again.
+// ErrUnheard is returned when the service receives the messages of this member, and its answers do not arrive here. Otherwise the
+// session would live on, and the member's slots with it, although nothing of it runs. The member must not use the session
+// again.
 var ErrUnheard = errors.New("the coordination service hears this member, and its answers do not arrive")
 
 // lookAgain is how often a member reads its own status.
 const lookAgain = 25 * time.Second
 
-// KeepAlive is what Maintain knows when it returns.
+// KeepAlive is what Maintain hands back when it returns.
 type KeepAlive struct{ version int64 } // of the heartbeat key
 
-// Maintain proves that the member is alive, for as long as it is. It returns nil when ctx ends,
-// and an error that matches ErrGone or coord.ErrSessionEnded when the member is gone, or
-// coord.ErrUnauthorized when it may not prove that it is, or ErrUnheard when its lease has been over for a whole session
-// timeout while the service takes what it sends and answers nothing; then everything that runs on its behalf
-// must stop at once. It stops nothing itself.
+// Maintain keeps the membership alive and proves it to the service. It returns nil when ctx ends. Otherwise the error matches
+// ErrGone or coord.ErrSessionEnded if the member is gone, coord.ErrUnauthorized if it may not prove that it is alive, or
+// ErrUnheard if its lease has been over for a whole session timeout while the service accepts its messages and answers nothing.
+// After an error, everything that runs for the member must stop at once. Maintain itself stops nothing.
 //
-// Acts reports whether the member does what it is there for. While it does not, Maintain proves nothing: the lease is to
-// show that the member acts, not that one goroutine lives.
+// Acts reports whether the member makes progress. While it does not, Maintain sends no heartbeat: the lease must show that the
+// member acts, not only that one goroutine lives.
 //
-// Damaged receives when the member's status was edited by hand, so that it is written again. That is looked for now
-// and then: a watch would cost a read after each of the member's own writes, and a member that writes a status which
-// was changed by hand is refused, and finds out.
+// Damaged receives a value when the member's status was edited manually, so that it is written again. Maintain checks that now
+// and then. A watch would cost a read after each of the member's own writes; and a member that writes a status which was edited
+// finds out by the refusal.
 func Maintain(
 	ctx context.Context,
 	s coord.Session,
@@ -59,7 +58,7 @@ func Maintain(
 	beating.Go(func() {
 		if err := unheard(ctx, s, params); err != nil {
 			beats <- fmt.Errorf("member %s: %w", self.MemberID, err)
-			cancel() // what waits for an answer waits for ever
+			cancel() // a heartbeat that waits for an answer would wait for ever
 		}
 	})
 	for {
@@ -92,8 +91,8 @@ func Maintain(
 	}
 }
 
-// unheard returns ErrUnheard once the lease has been over for a session timeout although the service takes what is sent,
-// and nil when ctx ends.
+// unheard returns ErrUnheard once the lease has been over for a session timeout although the service accepts messages, and nil
+// when ctx ends.
 func unheard(ctx context.Context, s coord.Session, params LeaseParams) error {
 	for {
 		select {
@@ -107,8 +106,8 @@ func unheard(ctx context.Context, s coord.Session, params LeaseParams) error {
 	}
 }
 
-// present fails if one of the member's own keys is absent, which is an eviction or an
-// accident; either way others may take its work before long.
+// present fails if one of the member's own keys is absent: the member was evicted, or a key was deleted by accident. In both
+// cases other members may soon take its work.
 func present(ctx context.Context, s coord.Session, own []string, look func(string, coord.Record)) error {
 	for _, key := range own {
 		r, err := s.Get(ctx, key)
@@ -125,8 +124,8 @@ func present(ctx context.Context, s coord.Session, own []string, look func(strin
 	return nil
 }
 
-// keepAlive writes the heartbeat key every HeartbeatInterval, counted from the previous send, but no sooner than the write
-// counts. After a gap it writes as soon as the write counts. While the member does not act it writes nothing.
+// keepAlive writes the heartbeat key every HeartbeatInterval, counted from the previous send, but no sooner than a write counts.
+// After a gap it writes as soon as a write counts. While the member does not act, it writes nothing.
 func keepAlive(ctx context.Context, s coord.Session, key string, params LeaseParams, pulse *KeepAlive, acts func() bool) error {
 	version, known := int64(0), true
 	last := s.Info().Base // the send of the last heartbeat that was answered
@@ -165,7 +164,7 @@ func keepAlive(ctx context.Context, s coord.Session, key string, params LeasePar
 	}
 }
 
-// awaitActing returns when the member acts, or with the end of ctx. It reports whether ctx goes on.
+// awaitActing returns when the member acts or ctx ends. It reports whether ctx is still in force.
 func awaitActing(ctx context.Context, acts func() bool) bool {
 	for !acts() {
 		if !pause(ctx, 50*time.Millisecond) {
@@ -175,17 +174,17 @@ func awaitActing(ctx context.Context, acts func() bool) bool {
 	return true
 }
 
-// untilNext returns how long after the answer to a heartbeat the next one is sent: from how long after the previous one
-// it was sent itself, and from how long its answer took.
+// untilNext returns how long after the answer to a heartbeat the next one is sent. It depends on the time since the previous
+// send, and on how long the answer took.
 func untilNext(params LeaseParams, apart, took time.Duration) time.Duration {
 	spacing := params.Spacing + params.Spacing/64 // timers may be a little fast
 	if apart > 2*params.HeartbeatInterval || took > params.HeartbeatInterval {
-		return spacing // after a gap it is the next one that renews
+		return spacing // after a gap the next one renews the lease
 	}
 	return max(spacing, params.HeartbeatInterval-took)
 }
 
-// pause returns after a time, or with the end of ctx. It reports whether ctx goes on.
+// pause returns after d or when ctx ends. It reports whether ctx is still in force.
 func pause(ctx context.Context, length time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -195,10 +194,10 @@ func pause(ctx context.Context, length time.Duration) bool {
 	}
 }
 
-// stamp is this machine's clock, for a heartbeat.
+// stamp returns this machine's clock, for a heartbeat.
 func stamp() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
 
-// fatal returns the error if the member is gone, nil if trying again may help.
+// fatal returns the error if the member is gone, nil if another attempt may help.
 func fatal(ctx context.Context, key string, err error) error {
 	switch {
 	case ctx.Err() != nil:
@@ -211,7 +210,7 @@ func fatal(ctx context.Context, key string, err error) error {
 	return nil
 }
 
-// ended is nil if err is only the end of ctx.
+// ended returns nil if err is only the end of ctx.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err

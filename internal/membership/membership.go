@@ -1,12 +1,11 @@
-// Package membership makes a node a member of the cluster for the life of one session: it
-// joins, proves that it is alive, and leaves.
+// Package membership makes a node a member of the cluster for the life of one session: it joins, keeps its membership alive, and
+// leaves.
 //
 // # The model
 //
-// A member is one session's life, identified by a MemberID that is never used twice. Its keys
-// are created in one commit ([Join]) and end together: with the session, in the commit
-// that closes the member ([Close]), or when an operator or leader evicts it. Only its
-// assignment stays, until a leader reaps it.
+// A member is the life of one session, identified by a MemberID that is never used twice. Its keys are created in one commit
+// ([Join]) and end together: with the session, in the commit that closes the member ([Close]), or when an operator or leader
+// evicts it. Only its assignment stays, until a leader reaps it.
 //
 //	           Join                   Maintain                   Close
 //	(session) ─────▶ member, no work ──────────▶ member, at work ───────▶ closed
@@ -14,9 +13,8 @@
 //	                      └──── session ended, evicted, keys deleted ───▶ gone: a leader waits,
 //	                                                                     then reaps it
 //
-// The [Lease] is until when the member may run anything. It is fed by heartbeats: writes
-// whose commit the service proves. Not promised: that a member which is gone knows it. It
-// must stop by its lease.
+// The [Lease] is until when the member may run anything. Heartbeats prolong it: writes whose commit the service proves. Not
+// guaranteed: that a member which is gone notices it. It must stop by its lease.
 package membership
 
 import (
@@ -36,18 +34,17 @@ import (
 var (
 	// ErrNameTaken: another member has this node name. See NameTakenError.
 	ErrNameTaken = errors.New("node name is taken")
-	// ErrProtocol: the cluster's active protocol is not spoken by this program.
+	// ErrProtocol: this program does not speak the cluster's active protocol.
 	ErrProtocol = errors.New("protocol not supported")
-	// ErrGone: the member is gone, as far as its session can be asked: evicted, or its
-	// keys were deleted.
+	// ErrGone: the member is gone, as far as its session can be asked: it was evicted, or its keys were deleted.
 	ErrGone = errors.New("member is gone")
 )
 
-// NameTakenError names the member that has the name. It matches ErrNameTaken.
+// NameTakenError contains the member that has the name. It matches ErrNameTaken.
 type NameTakenError struct {
 	Node  string
 	Owner schema.Name
-	// Outlasts is how long the name stays taken at most if its owner has died.
+	// Outlasts is the longest time that the name stays taken if its owner has died.
 	Outlasts time.Duration
 }
 
@@ -55,8 +52,8 @@ func (e *NameTakenError) Error() string {
 	return fmt.Sprintf("node name %q is taken by %s", e.Node, e.Owner)
 }
 
-// Until returns how long the name stays taken, after it has been known to be for a while. A node that has it for longer than
-// it would if it had died is alive.
+// Until returns how long the name stays taken; it has been taken for the given time so far. If its owner has it for longer than a
+// dead owner could, the owner is alive.
 func (e *NameTakenError) Until(known time.Duration) string {
 	if known > e.Outlasts {
 		return "that node leaves: it is alive"
@@ -64,7 +61,7 @@ func (e *NameTakenError) Until(known time.Duration) string {
 	return fmt.Sprintf("that node leaves, or for %v at most if it has died", e.Outlasts)
 }
 
-// RenameHelp is what to do about a name that another node has.
+// RenameHelp is what an operator can do when another node has the name.
 const RenameHelp = "stop that node, or give this one another name (--name, or [node] name)"
 
 // Is makes the error match ErrNameTaken.
@@ -76,16 +73,16 @@ type Self struct {
 	Election string // its candidate key
 }
 
-// NewMemberID returns a name that was never used before.
+// NewMemberID returns an ID that was never used before.
 func NewMemberID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 
-// Join makes m a member, creating the cluster if there is none. The error matches
-// ErrNameTaken, ErrProtocol or an error of coord. After coord.ErrUnknown the session must
-// be closed: the join may still happen, and its MemberID must not be used again.
+// Join makes m a member, and creates the cluster if there is none. The error matches ErrNameTaken, ErrProtocol or an error of
+// coord. After coord.ErrUnknown the session must be closed: the join may still be applied, and its MemberID must not be used
+// again.
 func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member) (Self, error) {
 	if size := schema.Size(&schema.Member{Member: m}); size > schema.MaxMember {
 		return Self{}, fmt.Errorf(
@@ -111,9 +108,9 @@ func Join(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Memb
 	return Self{Member: m, Election: results[len(results)-1].Key}, nil
 }
 
-// mayJoinAfter returns nil if a join may be tried again that has failed: meta has changed since it was read, or the member that
-// had the name has just left. Everything else is final. So is an unknown outcome: the join may still happen. So is a cluster
-// that is gone: it is being deleted, and is not to be made again by a node that was about to join it.
+// mayJoinAfter returns nil if a failed join may be repeated: meta has changed since it was read, or the member that had the name
+// has just left. All other errors are final. So is an unknown outcome: the join may still be applied. So is a cluster that is
+// gone: it is being deleted, and a node that was about to join it must not create it again.
 func mayJoinAfter(ctx context.Context, s coord.Session, keys schema.Keys, m cluster.Member, last error) error {
 	failed, checked := coord.FailedCheck(last)
 	switch {
@@ -144,8 +141,8 @@ func joinOps(keys schema.Keys, m cluster.Member, metaVersion int64) []coord.Op {
 	}
 }
 
-// activeProtocol reads meta, creating the cluster in an empty store, and refuses a protocol that is not ours. If another
-// node creates the cluster at the same time, one of them wins.
+// activeProtocol reads meta, creates the cluster in an empty store, and refuses a protocol that this program does not speak. If
+// another node creates the cluster at the same time, one of them wins.
 func activeProtocol(ctx context.Context, s coord.Session, keys schema.Keys) (version int64, err error) {
 	_, err = coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
 		if failed, checked := coord.FailedCheck(last); checked && failed.Op.Key == keys.Epoch() {
@@ -156,7 +153,7 @@ func activeProtocol(ctx context.Context, s coord.Session, keys schema.Keys) (ver
 				keys.Root(),
 			)
 		}
-		version = 0 // if it is created
+		version = 0 // of a key that is created
 		r, err := s.Get(ctx, keys.Meta())
 		if errors.Is(err, coord.ErrNotFound) {
 			return newClusterOps(keys), nil
@@ -177,7 +174,7 @@ func activeProtocol(ctx context.Context, s coord.Session, keys schema.Keys) (ver
 	return version, err
 }
 
-// newClusterOps creates meta and epoch together.
+// newClusterOps returns the operations that create meta and epoch together.
 func newClusterOps(keys schema.Keys) []coord.Op {
 	meta := &schema.Meta{UUID: NewMemberID(), Protocol: schema.Protocol, Created: time.Now().UTC().Truncate(time.Second)}
 	return []coord.Op{
@@ -186,8 +183,8 @@ func newClusterOps(keys schema.Keys) []coord.Op {
 	}
 }
 
-// outlasts returns how long a member's keys outlast it at most: its session timeout, and what the service may be late. Of
-// a member that cannot be read it is taken to be as this session's.
+// outlasts returns how long a member's keys can outlast it at most: its session timeout, plus the possible delay of the service. If
+// the member's record cannot be read, the timeout of this session is assumed.
 func outlasts(ctx context.Context, s coord.Session, keys schema.Keys, memberID string) time.Duration {
 	info := s.Info()
 	timeout := info.Timeout
@@ -195,7 +192,7 @@ func outlasts(ctx context.Context, s coord.Session, keys schema.Keys, memberID s
 	if r, err := s.Get(ctx, keys.Member(memberID)); err == nil && schema.Decode(keys.Member(memberID), r, &m) == nil && m.SessionTimeout > 0 {
 		timeout = time.Duration(m.SessionTimeout)
 	}
-	return timeout + max(3*info.Spacing, time.Second) // of which ZooKeeper needs 1.5 ticks
+	return timeout + max(3*info.Spacing, time.Second) // ZooKeeper needs 1.5 ticks of it
 }
 
 // NameTaken returns which member has a node name, nil if none has.

@@ -10,12 +10,12 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// PeerSecret returns what the nodes of a cluster prove to each other with that they are of it. The first that asks makes
-// it, in one commit that fails for all others, so that all have the same. Where closed says that the store refuses strangers
-// now, one that was made while it may not have is deleted, and another one is made: the first may be known to others. The
-// error matches ErrNoCluster, schema.ErrCorrupt or one of package coord.
+// PeerSecret returns the secret by which the nodes of a cluster prove to each other that they belong to it. The first caller
+// creates it, in one commit that fails for all others, so all have the same. Closed reports that the store refuses strangers
+// now. A secret that may be older than that is then deleted and replaced, since strangers may have read it. The error matches
+// ErrNoCluster, schema.ErrCorrupt or one of package coord.
 func PeerSecret(ctx context.Context, s coord.Session, keys schema.Keys, closed bool) (secret []byte, err error) {
-	for secret == nil && err == nil { // one that is deleted takes a commit of its own
+	for secret == nil && err == nil { // a deletion is a commit of its own
 		_, err = coord.Update(ctx, s, func(error) (ops []coord.Op, err error) {
 			secret, ops, err = peerSecret(ctx, s, keys, closed)
 			return ops, err
@@ -27,14 +27,14 @@ func PeerSecret(ctx context.Context, s coord.Session, keys schema.Keys, closed b
 	return secret, nil
 }
 
-// peerSecret returns the secret, and what has to be committed for it; no secret while another one is to be deleted.
+// peerSecret returns the secret, and the operations to commit for it; no secret while an old one is to be deleted.
 func peerSecret(ctx context.Context, s coord.Session, keys schema.Keys, closed bool) (secret []byte, ops []coord.Op, err error) {
 	var rec schema.PeerSecret
 	stored, err := s.Get(ctx, keys.PeerSecret())
 	switch {
 	case err == nil:
 		if err := schema.Decode(keys.PeerSecret(), stored, &rec); err != nil {
-			return nil, nil, fmt.Errorf("%w; delete it, and the nodes make another one", err)
+			return nil, nil, fmt.Errorf("%w; delete it, and the nodes create another one", err)
 		}
 		if rec.Closed || !closed {
 			return []byte(rec.Secret), nil, nil
@@ -54,8 +54,7 @@ func peerSecret(ctx context.Context, s coord.Session, keys schema.Keys, closed b
 	return []byte(rec.Secret), []coord.Op{coord.Check(keys.Meta(), meta.Version), coord.Create(keys.PeerSecret(), schema.Encode(&rec, 0))}, nil
 }
 
-// ForgetPeerSecret deletes what PeerSecret returns, so that the next that asks makes another one, and reports whether
-// there was one.
+// ForgetPeerSecret deletes the secret, so that the next caller of PeerSecret creates another one. It reports whether there was one.
 func ForgetPeerSecret(ctx context.Context, s coord.Session, keys schema.Keys) (there bool, err error) {
 	if _, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) {
 		stored, err := s.Get(ctx, keys.PeerSecret())

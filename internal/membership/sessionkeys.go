@@ -9,21 +9,21 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// SessionKeys is what there is of a member's keys that end with its session, as they were read: those of the member, its status
-// and its heartbeat, all its candidate keys, and its node's name. What ends a membership deletes them in the commit that
-// records that in the member's assignment. They are deleted at the versions that were read: what the member writes meanwhile
-// makes that commit fail, and what it sends afterwards is refused.
+// SessionKeys is the existing keys of a member that end with its session, as they were read: those of the member, its status
+// and its heartbeat, all its candidate keys, and its node's name. The commit that ends a membership deletes them, and records the
+// end in the member's assignment. It deletes them at the versions that were read: if the member writes one meanwhile, the commit
+// fails, and what the member sends afterwards is refused.
 type SessionKeys struct {
-	// Session is the one that the key of the member is bound to. It is "" if there is no such key, or if a hand has made it.
+	// Session is the session of the member's key. It is "" if there is no such key, or if it was created manually.
 	Session string
-	// Status is the member's, nil if there is none that can be used.
+	// Status is the member's, nil if there is no usable one.
 	Status *schema.Status
 
-	keys  []sessionKey // that there are
-	maker string       // the session that has made them, as far as one of them shows it
+	keys  []sessionKey // the existing ones
+	maker string       // the session that created them, if one of them shows it
 }
 
-// sessionKey is one key as it was read. The name may be another member's by now; the others are called after the member, and
+// sessionKey is one key as it was read. The name may belong to another member by now; the other keys contain the member's ID and
 // belong to no other.
 type sessionKey struct {
 	key    string
@@ -31,15 +31,15 @@ type sessionKey struct {
 	isName bool
 }
 
-// ReadSessionKeys reads a member's keys, all at once. Node is its node's name, "" if it is unknown. The error is one of
-// package coord; a key that is not there is no error.
+// ReadSessionKeys reads all keys of a member at once. Node is the name of its node, "" if unknown. The error is one of package
+// coord; an absent key is not an error.
 func ReadSessionKeys(ctx context.Context, s coord.Session, keys schema.Keys, memberID, node string) (SessionKeys, error) {
 	candidates, err := s.List(ctx, keys.Elections())
 	if err != nil {
 		return SessionKeys{}, err
 	}
 	read := []sessionKey{{key: keys.Member(memberID)}, {key: keys.Status(memberID)}, {key: keys.Heartbeat(memberID)}}
-	for _, c := range candidates { // several, where an attempt to stand had an unknown outcome
+	for _, c := range candidates { // several, if an attempt to stand had an unknown outcome
 		if owner, ok := schema.Candidate(c.Name); ok && owner == memberID {
 			read = append(read, sessionKey{key: keys.Elections() + "/" + c.Name})
 		}
@@ -78,8 +78,9 @@ func ReadSessionKeys(ctx context.Context, s coord.Session, keys schema.Keys, mem
 	return b, nil
 }
 
-// DeleteOps deletes the keys that are bound to a session. What a hand has made in their place stays: it is bound to none,
-// or to the hand's, and a key that cannot be deleted must not keep a membership from being ended.
+// DeleteOps returns the operations that delete the keys that are bound to a session. Keys that were created manually in their
+// place stay: they are bound to no session or to another one, and a key that cannot be deleted must not prevent the end of a
+// membership.
 func (b SessionKeys) DeleteOps(session string) (ops []coord.Op) {
 	for _, k := range b.keys {
 		if k.record.Session == session {
@@ -89,8 +90,8 @@ func (b SessionKeys) DeleteOps(session string) (ops []coord.Op) {
 	return ops
 }
 
-// DeleteAllOps deletes all the keys, whichever session made them, but a name only if the session has it that has made the
-// others: a leader ends a membership whose keys were touched by hand, and nothing of it is to be left.
+// DeleteAllOps returns the operations that delete all keys, whichever session created them, and the name only if it belongs to the
+// session that created the others. A leader ends a membership whose keys were edited manually, and nothing of it may remain.
 func (b SessionKeys) DeleteAllOps() (ops []coord.Op) {
 	for _, k := range b.keys {
 		if !k.isName || k.record.Session == b.maker {

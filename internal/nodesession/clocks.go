@@ -15,8 +15,8 @@ import (
 // compareEach is how often a node compares its clock with the leader's: three small reads each time.
 const compareEach = time.Minute
 
-// compareClocks reports when this node's clock and that of the leader are apart, and when they are so no longer. It is for
-// people: nothing is decided by it, and it does not show which of the two is wrong.
+// compareClocks reports when this node's clock and the leader's differ, and when they agree again. The report is for operators:
+// no decision depends on it, and it does not show which of the two clocks is wrong.
 func (s *nodeSession) compareClocks(ctx context.Context) {
 	reported, wait := "", 10*time.Second
 	defer s.showApart(0)
@@ -70,8 +70,8 @@ func (s *nodeSession) compareClocks(ctx context.Context) {
 	}
 }
 
-// showApart sets the gauge: 0 while it is not known by how much the clocks are apart. A node that leads is apart from no leader,
-// also if it began to lead while it compared.
+// showApart sets the gauge; 0 while the difference is unknown. On a node that leads the gauge is 0, also if the node began to lead
+// during the comparison.
 func (s *nodeSession) showApart(ahead time.Duration) {
 	s.cfg.Meter.Set(meter.ClockApart, ahead.Seconds())
 	if s.leads.Load() {
@@ -79,7 +79,7 @@ func (s *nodeSession) showApart(ahead time.Duration) {
 	}
 }
 
-// compareWithLeader reads the leader's heartbeat twice. It reports false while that shows nothing.
+// compareWithLeader reads the leader's heartbeat twice. It returns false if the two readings show nothing.
 func (s *nodeSession) compareWithLeader(ctx context.Context) (leader string, apart membership.Apart, known bool) {
 	r, err := s.session.Get(ctx, s.cfg.Keys.Epoch())
 	var epoch schema.Epoch
@@ -98,7 +98,7 @@ func (s *nodeSession) compareWithLeader(ctx context.Context) (leader string, apa
 	return epoch.Node, apart, known
 }
 
-// sleep reports whether so much time has passed before ctx or the session ended.
+// sleep returns after d, or when ctx or the session ends. It reports whether d has passed.
 func (s *nodeSession) sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

@@ -22,7 +22,7 @@ func (s *nodeSession) watchConnection(ctx context.Context) {
 		}
 		info := s.session.Info()
 		c := Condition{Leased: s.lease.BeforeHardStop(), Trouble: s.leader.Trouble()}
-		switch away := !connected && !info.Connected; { // now as well as a moment ago
+		switch away := !connected && !info.Connected; { // two checks in a row
 		case c.Leased:
 			c.Away = away
 		case !info.Connected:
@@ -40,7 +40,7 @@ func (s *nodeSession) watchConnection(ctx context.Context) {
 				"leaseLeft",
 				s.lease.End()-s.session.Now(),
 				"fix",
-				"if it lasts, `xconsumer doctor` says what is wrong",
+				"if it lasts, `xconsumer doctor` finds the cause",
 			)
 			s.emit(cluster.Event{Kind: cluster.Disconnected, Detail: fmt.Sprint(info.Err)})
 			connected = false

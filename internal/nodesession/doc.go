@@ -1,5 +1,4 @@
-// Package nodesession runs a node: one session with the coordination service after the other, for as long as the node
-// lives.
+// Package nodesession runs a node: one session with the coordination service after another, for the life of the node.
 //
 // # The model
 //
@@ -11,9 +10,9 @@
 //	                                ├─ watchdog of the lease follower.LeaseWatchdog, follower.ExitTimer
 //	                                └─ declarations, connection, clocks, former members, loops
 //
-// One session is one member. When the session ends, the workers of the member are stopped before the node joins again,
-// except those that run on detached because their task says so; they are stopped once there is contact again.
+// One session is one member. When the session ends, the workers of the member are stopped before the node joins again. The
+// exception is workers that continue detached, as their task declares; they are stopped once there is contact again.
 //
-// The parts are wired here; what they decide is decided in their own packages. [Presence] is what the rest of the
-// process may know of the present session, and a supervisor hears of each member before it can exist.
+// This package connects the parts; each part decides in its own package. [Presence] gives the rest of the process a view of the
+// present session. A supervisor receives a report of each member before that member can exist.
 package nodesession

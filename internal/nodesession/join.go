@@ -15,12 +15,12 @@ import (
 // whyNoMember returns, for people, why the node is not a member, and what they can do about it.
 func whyNoMember(err error) (reason, help string) {
 	if _, unanswered := errors.AsType[*coord.UnansweredError](err); unanswered {
-		return reasonOf(err), "it is tried for ever; `xconsumer doctor` says what is wrong"
+		return reasonOf(err), "retrying for ever; `xconsumer doctor` finds the cause"
 	}
-	return reasonOf(err), "it is tried for ever"
+	return reasonOf(err), "retrying for ever"
 }
 
-// reasonOf returns, for people, why a membership is over, or does not begin. Which of the member's keys is absent does not help them.
+// reasonOf returns, for people, why a membership is over or does not begin. It does not name the key that is absent.
 func reasonOf(err error) string {
 	if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) {
 		return "not heard of for longer than its session, or evicted"
@@ -31,8 +31,8 @@ func reasonOf(err error) string {
 	return coord.Reason(err)
 }
 
-// lockedOut returns err, or in its place, where the node may not use the records of the cluster, that: which record was the first to
-// be refused is a line of the log. The error matches coord.ErrUnauthorized then.
+// lockedOut returns err. If the node may not use the records of the cluster, it returns an error that says so, which matches
+// coord.ErrUnauthorized; the first record that was refused is in the log.
 func (r *Runner) lockedOut(err error) error {
 	if !errors.Is(err, coord.ErrUnauthorized) {
 		return err
@@ -45,10 +45,10 @@ func (r *Runner) lockedOut(err error) error {
 	)
 }
 
-// stillTaken is how often it is said that another node has this node's name.
+// stillTaken is how often the log repeats that another node has this node's name.
 const stillTaken = 5 * time.Minute
 
-// join joins, waiting for as long as another node has this node's name.
+// join joins. While another node has this node's name, it waits.
 func (r *Runner) join(ctx context.Context, session coord.Session, member cluster.Member) (membership.Self, error) {
 	hints := coord.NewHints(session)
 	defer hints.Close()

@@ -8,16 +8,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 )
 
-// parts are the goroutines of a session, by name, and how they end. The guard of the lease is not one of them: it sees
-// to the workers while they end.
+// parts are the goroutines of a session, by name, and how they end. The lease watchdog is not one of them: it watches the workers
+// while the parts end.
 type parts struct {
 	running  sync.WaitGroup
-	failed   chan error // the first failure of a part, whichever it is
-	followed chan error // how the follower has ended, nil if the node has left
-	guarded  chan error // how the guard of the lease has ended
+	failed   chan error // the first failure of any part
+	followed chan error // the follower's error, nil if the node has left
+	guarded  chan error // the lease watchdog's error
 
 	departure membership.Departure // to be read after followed
-	pulse     membership.KeepAlive // to be read when all parts have ended
+	pulse     membership.KeepAlive // to be read after all parts have ended
 
 	mu   sync.Mutex
 	left []string
@@ -27,7 +27,7 @@ func newParts() *parts {
 	return &parts{failed: make(chan error, 1), followed: make(chan error, 1), guarded: make(chan error, 1)}
 }
 
-// Go runs a part. A panic of it is a failure like any other: the session ends in order.
+// Go runs a part. A panic counts as a failure: the session ends in order.
 func (p *parts) Go(name string, run func() error) {
 	p.mu.Lock()
 	p.left = append(p.left, name)
@@ -64,7 +64,7 @@ func (p *parts) Left() []string {
 	return slices.Clone(p.left)
 }
 
-// departed returns with what the member has left. All parts must have ended.
+// departed returns what the member leaves behind. All parts must have ended.
 func (p *parts) departed() membership.Departure {
 	d := p.departure
 	d.KeepAlive = p.pulse

@@ -13,8 +13,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// Presence is what the rest of the process may know of a node's present session. The sessions write it; its methods
-// may be called from any goroutine, wait for nothing and read nothing of the store.
+// Presence is the view that the rest of the process has of a node's present session. The sessions write it. Its methods may be
+// called from any goroutine, do not block, and read nothing from the store.
 type Presence struct {
 	changed func()
 
@@ -24,31 +24,31 @@ type Presence struct {
 	pool   *worker.Pool // of the present or the last member, nil before the first
 }
 
-// NewPresence returns the presence of a node that has no session yet. It calls changed, without any lock, when the
-// node's condition is another one.
+// NewPresence returns the presence of a node that has no session yet. It calls changed, without holding a lock, when the node's
+// condition changes.
 func NewPresence(changed func()) *Presence {
 	return &Presence{changed: changed, health: health{obstacle: "connecting"}}
 }
 
-// health is how far the node is.
+// health is the state of the node on its way to being ready.
 type health struct {
 	obstacle string        // what keeps the node from being ready, "" for nothing
 	session  coord.Session // the present one, nil without
 	lease    *membership.Lease
-	leader   *leader.Leader // with the next, nil before the node has joined
+	leader   *leader.Leader // set together with now, nil before the node has joined
 	now      *atomic.Pointer[Condition]
 }
 
-// Condition is how a member was a moment ago. Questions about the cluster are answered with it instead of a clock, which
-// may keep a process that is being paused.
+// Condition is how a member was a moment ago. Questions about the cluster are answered with it instead of a clock, because
+// reading a clock may block in a process that is being paused.
 type Condition struct {
 	Leased  bool
 	Away    bool          // the coordination service does not answer, while there is a lease
 	Unheard time.Duration // how long ago the coordination service was heard last while there is no lease, coarsely; 0 if it answers
-	Trouble string        // that it has as a leader, "" for none
+	Trouble string        // of the leader loop, "" for none
 }
 
-// coarse rounds a time down, so that it changes now and then only.
+// coarse rounds a time down, so that it changes rarely.
 func coarse(d time.Duration) time.Duration {
 	if d < time.Minute {
 		return d.Truncate(4 * time.Second)
@@ -66,7 +66,7 @@ func (h *health) condition() Condition {
 	return Condition{Leased: true} // it has just joined
 }
 
-// set records how far the node is.
+// set records the state of the node.
 func (p *Presence) set(h health) {
 	p.mu.Lock()
 	before := p.health
@@ -77,7 +77,7 @@ func (p *Presence) set(h health) {
 	}
 }
 
-// joined records the member that the node is now, and its workers.
+// joined records the present member of the node, and its workers.
 func (p *Presence) joined(member string, pool *worker.Pool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +93,7 @@ func (p *Presence) get() health {
 // Session returns the present session, nil while the node is not connected.
 func (p *Presence) Session() coord.Session { return p.get().session }
 
-// Ready returns why the node is not at work, nothing if it is.
+// Ready returns why the node is not at work; none if it is.
 func (p *Presence) Ready() (reasons []string) {
 	h := p.get()
 	if h.obstacle != "" {
@@ -143,7 +143,7 @@ func (p *Presence) Workers() map[cluster.Slot]cluster.Report {
 	return pool.Reports()
 }
 
-// Condition returns how the node was a moment ago, and its own member when nothing of it runs for sure.
+// Condition returns the node's condition a moment ago, and the ID of its member if certainly nothing of that member runs.
 func (p *Presence) Condition() (c Condition, without string) {
 	p.mu.Lock()
 	h, member := p.health, p.member
@@ -155,14 +155,14 @@ func (p *Presence) Condition() (c Condition, without string) {
 	return c, without
 }
 
-// LeaderLoop is how the loop of a node that leads is doing.
+// LeaderLoop is the condition of the loop of a node that leads.
 type LeaderLoop struct {
-	Blocked bool          // it is the one to lead, and cannot begin a term
-	Lasts   time.Duration // how long a step of leading has been going on
-	Since   time.Duration // how long ago a round of leading ended
+	Blocked bool          // the member should lead, and cannot begin a term
+	Lasts   time.Duration // for how long the present step has been running
+	Since   time.Duration // since the end of the last round
 }
 
-// LeaderLoop returns how the node's loop of leading is doing; the zero value while the node does not lead, or is not a member.
+// LeaderLoop returns the condition of the node's leader loop; the zero value while the node does not lead, or is not a member.
 func (p *Presence) LeaderLoop() LeaderLoop {
 	l := p.get().leader
 	if l == nil {

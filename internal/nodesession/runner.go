@@ -28,23 +28,22 @@ import (
 // ErrStuck is returned when a worker did not stop although the node was leaving or its lease was over.
 var ErrStuck = follower.ErrStuck
 
-// Config is what a node brings to each of its sessions.
+// Config is the configuration of a node, which all its sessions share.
 type Config struct {
 	Store   coord.Store
 	Cluster string
 	Keys    schema.Keys
-	// Member is what all members of this node have in common. Each session fills in the rest.
+	// Member has the fields that all members of this node have in common. Each session fills in the rest.
 	Member cluster.Member
 	Works  map[string]worker.Func
 	Stops  map[string]worker.StopFunc
-	// Tasks and Settings are declared once in the life of the process, nil settings not at all. Source says where they
-	// come from.
+	// Tasks and Settings are declared once in the life of the process; nil settings are not declared. Source names their file.
 	Tasks    []cluster.TaskSpec
 	Settings *schema.SettingsSpec
 	Source   string
-	// HardStop ends the process, without waiting for anything; nil for no exit timer.
+	// HardStop ends the process without waiting; nil for no exit timer.
 	HardStop func()
-	// Supervisor hears of each member before it can exist; nil for no supervisor.
+	// Supervisor receives a report of each member before that member can exist; nil for no supervisor.
 	Supervisor *outbox.Latest[cluster.SupervisorReport]
 	Presence   *Presence
 	Observer   *view.Observer
@@ -53,32 +52,32 @@ type Config struct {
 	Meter      *meter.Meter
 	Logs       *worker.Logs
 	Log        *slog.Logger // must not block
-	// Flush waits until what was logged and traced is written, for the given time at most.
+	// Flush waits until the logs and traces are written, for at most the given time.
 	Flush func(limit time.Duration)
 }
 
-// Runner runs a node, one session after the other.
+// Runner runs a node, one session after another.
 type Runner struct {
 	cfg      Config
 	declared bool // the tasks and settings of the file are in the store
-	// detached are workers that run on without the session that they began in, as their tasks say; nil for none.
+	// detached are workers that continue without the session that they began in, as their tasks declare; nil for none.
 	detached *worker.Pool
-	// formerMembers are earlier members of this node that are not known to be closed; nothing of them runs once the
-	// node has joined again.
+	// formerMembers are earlier members of this node that are not confirmed as closed. Nothing of them runs once the node has
+	// joined again.
 	formerMembers []membership.FormerMember
 }
 
 // New returns the runner of a node. Works and Stops may be filled until Run is called.
 func New(cfg Config) *Runner { return &Runner{cfg: cfg} }
 
-// flushLimit is how long a node that has left waits until its log and its traces are written.
+// flushLimit is how long a node that has left waits until its logs and traces are written.
 const flushLimit = time.Second
 
-// Run makes the node a member, and again whenever it has lost its session, until ctx ends; then the node leaves. It
-// returns when everything that it started has left, except with ErrStuck. It may be called once.
+// Run makes the node a member, and again whenever it has lost its session, until ctx ends; then the node leaves. It returns when
+// everything that it started has ended, except with ErrStuck. It may be called once.
 func (r *Runner) Run(ctx context.Context) (err error) {
 	defer func() {
-		if !errors.Is(err, ErrStuck) { // else nothing may delay the end of the process
+		if !errors.Is(err, ErrStuck) { // otherwise nothing may delay the end of the process
 			r.cfg.Flush(flushLimit)
 		}
 	}()
@@ -115,11 +114,11 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	}
 }
 
-// joinAgain are the pauses of a node that is not a member: between 0.2 and 0.4 seconds at first, between 5 and 10 in the
-// end. A fleet that lost its service must not come back in step.
+// joinAgain are the pauses of a node that is not a member: at first between 0.2 and 0.4 seconds, finally between 5 and 10. The
+// nodes of a fleet that lost its service must not come back in step.
 var joinAgain = backoff.Policy{First: 300 * time.Millisecond, Max: 7500 * time.Millisecond, Jitter: 1. / 3}
 
-// fatal reports whether trying again cannot help.
+// fatal reports whether another attempt cannot help.
 func fatal(err error) bool {
 	for _, target := range []error{ErrStuck, membership.ErrLeaseParams, membership.ErrProtocol, coord.ErrUnauthorized, coord.ErrUnsupported} {
 		if errors.Is(err, target) {
@@ -129,8 +128,7 @@ func fatal(err error) bool {
 	return false
 }
 
-// How long attempts to open a session may take: the first ones are short, so that the reason why there is none is soon
-// known.
+// How long attempts to open a session may take. The first ones are short, so that the reason of a failure is known soon.
 const (
 	openTimeoutMin = 2 * time.Second
 	openTimeoutMax = 30 * time.Second
@@ -138,7 +136,7 @@ const (
 	formerTimeout  = 3 * time.Second // the lease is running
 )
 
-// session is the node's life with one session: open, join, work, leave. It reports whether the node was a member.
+// session runs the node for one session: open, join, work, leave. It reports whether the node was a member.
 func (r *Runner) session(ctx context.Context, openTimeout time.Duration) (joined bool, err error) {
 	opening, cancel := context.WithTimeout(ctx, openTimeout)
 	session, err := r.cfg.Store.Open(opening)
@@ -150,7 +148,7 @@ func (r *Runner) session(ctx context.Context, openTimeout time.Duration) (joined
 	session = meter.Session(session, r.cfg.Meter, meter.Kind(r.cfg.Keys.Root()))
 	var report *supervisorReport
 	var s *nodeSession
-	var former *membership.FormerMember // what it will have been
+	var former *membership.FormerMember // the record of this member once the session is over
 	defer func() {
 		if errors.Is(err, ErrStuck) {
 			return // the session must not end before the process does
@@ -203,7 +201,7 @@ func (r *Runner) session(ctx context.Context, openTimeout time.Duration) (joined
 	return true, s.run(ctx)
 }
 
-// newMember returns the member that the node is to be with a session, under a fresh id.
+// newMember returns the member that the node becomes in a session, with a fresh ID.
 func (r *Runner) newMember(session coord.Session) cluster.Member {
 	m := r.cfg.Member
 	m.MemberID = membership.NewMemberID()
@@ -214,8 +212,8 @@ func (r *Runner) newMember(session coord.Session) cluster.Member {
 	return m
 }
 
-// stopDetached stops the workers that have run on without contact, now that there is contact again: others may have
-// their slots.
+// stopDetached stops the workers that have continued without contact. It is called when there is contact again, because other
+// members may have their slots.
 func (r *Runner) stopDetached(within time.Duration, cause error) error {
 	if r.detached == nil {
 		return nil
@@ -234,8 +232,8 @@ func (r *Runner) stopDetached(within time.Duration, cause error) error {
 	}
 }
 
-// closeFormer frees what is still granted to the former members of this node. Those that it cannot close now it tries to
-// close while it lives; until then the leader waits for their sessions.
+// closeFormer frees the slots that are still granted to former members of this node. Members that it cannot close now it tries to
+// close again while the node lives; until then the leader waits for their sessions.
 func (r *Runner) closeFormer(ctx context.Context, session coord.Session) {
 	closing, cancel := context.WithTimeout(ctx, formerTimeout)
 	defer cancel()

@@ -18,7 +18,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// nodeSession is a node with one session: the parts that live as long as it does.
+// nodeSession is a node with one session. It has the parts that live as long as the session.
 type nodeSession struct {
 	cfg     *Config
 	runner  *Runner
@@ -36,8 +36,7 @@ type nodeSession struct {
 	leftUnconfirmed bool // the member left and could not close itself; its supervisor may still
 }
 
-// run wires the parts together and takes them apart in order. It returns when all workers have
-// stopped, or with ErrStuck.
+// run starts the parts and ends them in order. It returns when all workers have stopped, or with ErrStuck.
 func (s *nodeSession) run(ctx context.Context) (err error) {
 	s.cfg.Log.Info("joined", "cluster", s.cfg.Cluster, "member", s.self.MemberID, "sessionTimeout", s.self.SessionTimeout)
 	s.emit(cluster.Event{Kind: cluster.NodeJoined})
@@ -83,7 +82,7 @@ func (s *nodeSession) run(ctx context.Context) (err error) {
 	case gerr := <-p.guarded:
 		return s.abandon(pool, gerr)
 	case <-time.After(partsLimit):
-		return s.abandon(pool, fmt.Errorf("%w: these parts of the node do not end: %v", ErrStuck, p.Left()))
+		return s.abandon(pool, fmt.Errorf("%w: parts of the node do not end: %v", ErrStuck, p.Left()))
 	}
 	if ferr := <-p.followed; errors.Is(ferr, ErrStuck) {
 		return s.abandon(pool, ferr)
@@ -94,7 +93,7 @@ func (s *nodeSession) run(ctx context.Context) (err error) {
 	} else {
 		s.stopAll(ctx, pool)
 	}
-	endGuard() // from now on it waits for the workers, and fails if they outlast the lease
+	endGuard() // from now on the watchdog waits for the workers, and fails if they outlast the lease
 	if gerr := <-p.guarded; gerr != nil {
 		return s.abandon(pool, gerr)
 	}
@@ -105,13 +104,13 @@ func (s *nodeSession) run(ctx context.Context) (err error) {
 	return err
 }
 
-// show records how far the node is, for the rest of the process.
+// show publishes the state of the node to the rest of the process.
 func (s *nodeSession) show(obstacle string) {
 	s.cfg.Presence.set(health{obstacle: obstacle, session: s.session, lease: s.lease, leader: s.leader, now: &s.now})
 }
 
-// start starts the parts. They run until living ends, and the follower until leave is closed; the guard of the lease runs
-// until guarding ends.
+// start starts the parts. They run until living ends, and the follower until leave is closed. The lease watchdog runs until
+// guarding ends.
 func (s *nodeSession) start(living, guarding context.Context, leave <-chan struct{}, pool *worker.Pool) *parts {
 	damaged := make(chan struct{}, 1)
 	s.follower = &follower.Follower{
@@ -153,11 +152,11 @@ func (s *nodeSession) lost(err error) {
 	s.cfg.Meter.Add(meter.Fences, 1, "session")
 	s.emit(cluster.Event{Kind: cluster.NodeLeft, Detail: reasonOf(err)})
 	if errors.Is(err, membership.ErrGone) || errors.Is(err, election.ErrGone) || errors.Is(err, membership.ErrUnheard) {
-		_ = s.session.Close() // its keys are gone, or are to go: let nothing more be done in its name
+		_ = s.session.Close() // its keys are deleted or must be: nothing more may be done under its ID
 	}
 }
 
-// keepClosing tries again and again to close what the node was before.
+// keepClosing repeats closeFormer until no former member remains.
 func (s *nodeSession) keepClosing(ctx context.Context) {
 	for len(s.runner.formerMembers) > 0 {
 		select {
@@ -169,8 +168,8 @@ func (s *nodeSession) keepClosing(ctx context.Context) {
 	}
 }
 
-// stopAll stops what runs of a membership that is over; the guard sees to the deadline. What may run on
-// without contact does, unless the node is to leave.
+// stopAll stops the workers of a membership that is over; the lease watchdog enforces the deadline. Workers that may continue
+// without contact do so, unless the node is to leave.
 func (s *nodeSession) stopAll(ctx context.Context, pool *worker.Pool) {
 	for slot, r := range pool.Reports() {
 		if r.Continues && !r.Ended && ctx.Err() == nil {
@@ -180,15 +179,15 @@ func (s *nodeSession) stopAll(ctx context.Context, pool *worker.Pool) {
 	}
 }
 
-// leave closes the member, whose workers have all stopped. It reports whether that is committed.
+// leave closes the member, whose workers have all stopped. It reports whether the commit was made.
 func (s *nodeSession) leave(ctx context.Context, d membership.Departure) bool {
-	// Longer than its lease lasts there is nothing to gain.
+	// After the end of its lease there is nothing to gain.
 	limit := min(closeTimeout, max(s.lease.End()-s.session.Now(), 0)+time.Second)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	d.Burst = s.leader.Burst()
 	if err := membership.Close(closing, s.session, s.cfg.Keys, s.self, d, s.self.Node, "node left"); err != nil {
-		s.cfg.Log.Warn("left without a word; others wait for the session to end", "error", reasonOf(err))
+		s.cfg.Log.Warn("could not deregister; the work moves when the session ends", "error", reasonOf(err))
 		return false
 	}
 	s.cfg.Log.Info("left")

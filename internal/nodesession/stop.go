@@ -12,14 +12,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// partsLimit is how long the parts of a session that is over may take to end, while the guard sees to the workers.
+// partsLimit is how long the parts of a session that is over may take to end. Meanwhile the lease watchdog watches the workers.
 const partsLimit = 15 * time.Second
 
-// acts reports whether the member does what it is there for: neither of its loops hangs. It takes no lock.
+// acts reports whether both loops of the member make progress. It takes no lock.
 //
-// A step of the follower does no I/O: one that takes longer than two heartbeats hangs, or its machine is overloaded.
-// It is checked again and again, so that one that ends before the lease does has cost nothing. A leader that hangs loses
-// its term first; the lease only goes where that is not to be had either.
+// A step of the follower does no I/O: if one takes longer than two heartbeats, it hangs or its machine is overloaded. The check
+// repeats, so a step that ends before the lease costs nothing. A leader that hangs first loses its term; it costs the lease only
+// if the term cannot be ended.
 func (s *nodeSession) acts() bool { return !s.followerHangs() && !s.leaderHangs() }
 
 func (s *nodeSession) followerHangs() bool {
@@ -28,11 +28,11 @@ func (s *nodeSession) followerHangs() bool {
 
 func (s *nodeSession) leaderHangs() bool { return s.leader.Hangs() }
 
-// untilHung returns an error when a loop of the member hangs and its lease is over for that. Where the service counts
-// connections, not commits, as ZooKeeper does, its session would never end by itself. A leader that waits for a
-// service that is away does not hang: it goes on with its session when the service comes back.
+// untilHung returns an error when a loop of the member hangs and the lease is over for that reason. Where the service counts
+// connections instead of commits, as ZooKeeper does, the session would never end by itself. A leader that waits for a service
+// that is unreachable does not hang: it continues with its session when the service is back.
 func (s *nodeSession) untilHung(ctx context.Context) error {
-	answered := s.lease.Now() // when the service was away last, or the leader did not hang
+	answered := s.lease.Now() // the last time the service was unreachable or the leader did not hang
 	for {
 		select {
 		case <-ctx.Done():
@@ -55,8 +55,8 @@ func (s *nodeSession) untilHung(ctx context.Context) error {
 	}
 }
 
-// armExit starts the exit timer. What it returns stops it, unless the node ends with workers that do not: then
-// the process has to end, and the timer stays to see to it.
+// armExit starts the exit timer. The function that it returns stops the timer, unless the node ends with workers that do not
+// stop: then the process must end, and the timer keeps running to enforce that.
 func (s *nodeSession) armExit(ctx context.Context, pool *worker.Pool) (disarm func(*error)) {
 	if s.cfg.HardStop == nil {
 		return func(*error) {}
@@ -73,8 +73,8 @@ func (s *nodeSession) armExit(ctx context.Context, pool *worker.Pool) (disarm fu
 	}
 }
 
-// abandon gives up a node whose workers do not stop. The session stays open, so that nothing is granted
-// elsewhere before the process has ended. That must not wait for what there is to report.
+// abandon gives up a node whose workers do not stop. The session stays open, so that nothing is granted elsewhere before the
+// process has ended. The end of the process must not wait for the log.
 func (s *nodeSession) abandon(pool *worker.Pool, err error) error {
 	phase, _ := s.lease.Phase()
 	limit := time.Second
@@ -87,7 +87,7 @@ func (s *nodeSession) abandon(pool *worker.Pool, err error) error {
 		defer close(reported)
 		stacks := worker.Stacks()
 		for slot, r := range pool.Reports() {
-			if r.Ended { // nothing of it runs, and nothing records its end any longer
+			if r.Ended { // it has ended, and nothing will record that
 				pool.Stop(slot, cluster.ErrLeaseLost, 0)
 				continue
 			}

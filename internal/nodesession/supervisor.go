@@ -11,18 +11,18 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/worker"
 )
 
-// How often a report is looked at, and sent although it is the same.
+// How often a report is checked for changes, and how often an unchanged one is sent.
 const (
 	reportPoll   = 100 * time.Millisecond
 	reportRepeat = time.Second
 )
 
-// reportTimeout is how long a supervisor may take to listen before the member joins or starts workers all the same. One
-// that has not listened for so long is not waited for until it does.
+// reportTimeout is how long the member waits for its supervisor before it joins or starts workers without it. A supervisor that
+// has not listened for so long is not waited for again until it listens.
 const reportTimeout = time.Second
 
-// supervisorReport reports one membership to the supervisor: idle is never the last word while a worker runs. The
-// supervisor may listen for as long as it likes: only the newest report is sent, and no lock is taken meanwhile.
+// supervisorReport reports one membership to the supervisor. The last report never says idle while a worker runs. The supervisor
+// may take any time to receive: only the newest report is sent, and no lock is held meanwhile.
 type supervisorReport struct {
 	out   *outbox.Latest[cluster.SupervisorReport] // nil without a supervisor
 	lease *membership.Lease
@@ -43,23 +43,23 @@ func (r *Runner) newSupervisorReport(m cluster.Member, session string, lease *me
 	return v
 }
 
-// wait waits until the supervisor has the last report, for a moment.
+// wait waits up to reportTimeout until the supervisor has the last report.
 func (v *supervisorReport) wait() {
 	if v.out != nil {
 		v.out.Wait(reportTimeout)
 	}
 }
 
-// watch lets the workers of a pool count.
+// watch includes the workers of a pool in the reports.
 func (v *supervisorReport) watch(pool *worker.Pool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.pool = pool
 }
 
-// update reports what has changed.
+// update sends a report if something has changed.
 func (v *supervisorReport) update() {
-	stopBy := v.lease.StopBy() // without the lock: it may take as long as the process is paused
+	stopBy := v.lease.StopBy() // without the lock: it may block while the process is paused
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	next := v.last
@@ -68,7 +68,7 @@ func (v *supervisorReport) update() {
 	v.put(next)
 }
 
-// starts reports that the workers of a claim are about to start, before they do, or that they have.
+// starts reports that n more claims are about to start their workers; a negative n, that they have.
 func (v *supervisorReport) starts(n int) {
 	stopBy := v.lease.StopBy()
 	v.mu.Lock()
@@ -79,7 +79,7 @@ func (v *supervisorReport) starts(n int) {
 	v.put(next)
 }
 
-// put sends a report unless it equals the last one, which is repeated once a second. The caller has taken the lock.
+// put sends a report unless it equals the last one, which is repeated once a second. The caller holds the lock.
 func (v *supervisorReport) put(next cluster.SupervisorReport) {
 	if v.out == nil || next == v.last && time.Since(v.at) < reportRepeat {
 		return
@@ -88,8 +88,7 @@ func (v *supervisorReport) put(next cluster.SupervisorReport) {
 	v.out.Put(next)
 }
 
-// over is reported when nothing is left to clean up: the member has closed itself, or its session was
-// closed.
+// over reports that nothing remains to be cleaned up: the member has closed itself, or its session was closed.
 func (v *supervisorReport) over() {
 	v.mu.Lock()
 	next := v.last
@@ -114,8 +113,8 @@ func (v *supervisorReport) run(ctx context.Context) {
 	}
 }
 
-// beforeStarts is called before the workers of a claim start: the supervisor hears of all of them at once, and is waited
-// for. The function that it returns is called when they have started.
+// beforeStarts is called before the workers of a claim start. It reports all of them to the supervisor and waits for it. The
+// function that it returns is called when they have started.
 func (v *supervisorReport) beforeStarts() (started func()) {
 	v.starts(1)
 	v.wait()

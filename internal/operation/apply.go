@@ -14,8 +14,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Plan returns what operations would do to a cluster. It is made from their Effect; with the same snapshot and operations it is the
-// same. Without a session it does not find which tasks were deleted before their records were removed.
+// Plan returns the effect of operations on a cluster, computed by Effect. The same snapshot and operations give the same plan.
+// Without a session, it cannot see which tasks were deleted before their records were removed.
 func (o Operator) Plan(ctx context.Context, s *view.Snapshot, ops cluster.Operations) (cluster.Plan, error) {
 	from := *s
 	for _, op := range ops {
@@ -38,11 +38,12 @@ func (o Operator) Plan(ctx context.Context, s *view.Snapshot, ops cluster.Operat
 	return plan, nil
 }
 
-// Apply writes what operations do in one commit, provided that the snapshot is at a revision, that no leader has written since
-// it was read, nor anybody the tasks and marks that change. What else the plan was made from, such as other tasks, may have
-// been written between the reading of the snapshot and the commit. It returns the revision that the record of each operation has then,
-// "" where there is none; nothing of what was done before with the same key. What ends a membership is refused: it can be
-// planned with others, and is done by itself.
+// Apply writes the effect of operations in one commit. The commit requires that the snapshot is at a revision, that no leader has
+// written since the snapshot was read, and that no other client has written the tasks and marks that change. Other records that
+// the plan was made from, such as other tasks, may have changed between the reading of the snapshot and the commit.
+//
+// Apply returns the new revision of the record of each operation, "" if there is no record; and nothing if the same was done
+// before with the same key. Operations that end a membership are refused: they can be planned with others, but are done alone.
 func (o Operator) Apply(
 	ctx context.Context,
 	s *view.Snapshot,
@@ -98,8 +99,8 @@ func (o Operator) applying(ops cluster.Operations, caller cluster.Caller) Operat
 	return o
 }
 
-// inAudit returns the text of operations in the audit. The audit cuts what is long. So a long list begins with the number of
-// operations of each kind, and none is hidden behind others.
+// inAudit returns the text of operations in the audit. The audit cuts long texts. So the text of a long list begins with the number
+// of operations of each kind, and no operation is hidden behind others.
 func inAudit(ops cluster.Operations) string {
 	what := ops.String()
 	if len(what) <= schema.MaxAuditWhat {

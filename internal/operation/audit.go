@@ -18,8 +18,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// asking returns an operator whose writes go with a line of the audit. Operations are distinguished by their JSON, and keys by who
-// gave them.
+// asking returns an operator whose writes go with a line of the audit. Operations are distinguished by their JSON, and keys by their
+// callers.
 func (o Operator) asking(caller cluster.Caller, what string, body any) Operator {
 	line := &cluster.AuditLine{ID: strings.ToLower(rand.Text()[:10]), At: time.Now().UTC().Truncate(time.Millisecond), What: what}
 	if caller.Key != "" {
@@ -30,18 +30,18 @@ func (o Operator) asking(caller cluster.Caller, what string, body any) Operator 
 	return o
 }
 
-// somebody is the name of a caller whose name the node does not know.
-const somebody = "somebody"
+// unnamed is the name of a caller that the node cannot name.
+const unnamed = "somebody"
 
-// whose returns who asked for an operation, for records that have one field for it, and the two fields of a line of the audit: who
-// asked, and from where, over which node. A call without a name and an address is the node's own.
+// whose returns the caller of an operation, for records that have one field for it, and the two fields of a line of the audit: the
+// caller, and the address with the node. A call without a name and an address comes from the node itself.
 func whose(node, by, from string) (asker, who, where string) {
 	switch {
 	case from == "":
 		who = cmp.Or(by, node)
 		return who, who, ""
 	case by == "":
-		return somebody + " at " + from, somebody, from + ", over " + node
+		return unnamed + " at " + from, unnamed, from + ", over " + node
 	}
 	return by, by, from + ", over " + node
 }
@@ -63,7 +63,7 @@ type audit struct {
 }
 
 // readAudit reads the audit, and returns its line of this operation, nil if it was not done: the operator's own line, or an
-// earlier one under its key. An audit that cannot be read is replaced by an empty one.
+// earlier one under its key. An unreadable audit is replaced by an empty one.
 func (o Operator) readAudit(ctx context.Context) (a audit, done *cluster.AuditLine, err error) {
 	a.rec = &schema.Audit{Lines: []cluster.AuditLine{}}
 	if o.line == nil {

@@ -12,9 +12,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// commit makes records what an effect makes of them, as they are read for it. It is the one way in which an operator changes
-// records of tasks, marks, requests and settings. It returns the revisions that they have then, in the order of the targets, ""
-// where there is none. Revision is what write returns: the last one of them, "" of a plan.
+// commit reads the records that an effect changes, applies the effect, and writes them. It is the only way in which an operator
+// changes records of tasks, marks, requests and settings. It returns their new revisions in the order of the targets, "" where
+// there is none. Revision is the one that write returns: the last of them, "" for a plan.
 func (o Operator) commit(
 	ctx context.Context,
 	s *view.Snapshot,
@@ -27,7 +27,7 @@ func (o Operator) commit(
 			return nil, "", err
 		}
 		if o.planned && f.moved(s) {
-			return nil, "", fmt.Errorf("%w: a record that is to change was written since", cluster.ErrMovedOn)
+			return nil, "", fmt.Errorf("%w: a record that is to change was written meanwhile", cluster.ErrMovedOn)
 		}
 		next, err := effect(ctx, f.snapshot)
 		if err != nil {
@@ -46,7 +46,7 @@ func (o Operator) commit(
 	return revision, revisions, err
 }
 
-// fresh is a snapshot in which the records that are to change are as they were just read.
+// fresh is a snapshot in which the records that are to change are up to date.
 type fresh struct {
 	Operator
 	snapshot  *view.Snapshot
@@ -65,9 +65,9 @@ func (o Operator) fresh(ctx context.Context, s *view.Snapshot, targets []target)
 			continue
 		}
 		if t.record == markRecord && known(s, t.name) != nil {
-			continue // which is refused
+			continue // the operation is refused
 		}
-		if f.unremoved == nil && (t.record == taskRecord || t.record == markRecord) { // leaders remove no others
+		if f.unremoved == nil && (t.record == taskRecord || t.record == markRecord) { // leaders remove only these
 			f.snapshot.Removed.Rec, f.unremoved, err = o.removed(ctx)
 			if err != nil {
 				return f, err
@@ -81,8 +81,8 @@ func (o Operator) fresh(ctx context.Context, s *view.Snapshot, targets []target)
 	return f, nil
 }
 
-// unlessRemoved returns writes with a check that fails if a leader has removed anything since the records were read. It is of the
-// record of what was removed; of a plan it is of the epoch, which every removal sets as well.
+// unlessRemoved returns writes with a check that fails if a leader has removed anything since the records were read. It checks the
+// record of removals; for a plan, the epoch, which every removal sets as well.
 func (f *fresh) unlessRemoved(s *view.Snapshot, writes []coord.Op) []coord.Op {
 	switch {
 	case len(writes) == 0:
@@ -93,8 +93,8 @@ func (f *fresh) unlessRemoved(s *view.Snapshot, writes []coord.Op) []coord.Op {
 	return append(slices.Clip(f.unremoved), writes...)
 }
 
-// moved reports whether a task or a mark that is to change is not as it was in an earlier snapshot. Requests are added to
-// those that are there.
+// moved reports whether a task or a mark that is to change differs from an earlier snapshot. Requests do not count: new ones are
+// added to the existing ones.
 func (f *fresh) moved(since *view.Snapshot) bool {
 	for _, t := range f.targets {
 		at, read := f.places[f.key(t)]
@@ -120,7 +120,7 @@ func (f *fresh) moved(since *view.Snapshot) bool {
 	return false
 }
 
-// key returns the key of a record, "" if it is none.
+// key returns the key of a record, "" for no record.
 func (f *fresh) key(t target) string {
 	switch t.record {
 	case taskRecord:
@@ -135,7 +135,7 @@ func (f *fresh) key(t target) string {
 	return ""
 }
 
-// load reads a record. Of a task's that cannot be used, or was deleted by hand, what was in it is known from the snapshot.
+// load reads a record. If a task's record cannot be used or was deleted manually, its last known content comes from the snapshot.
 func (f *fresh) load(ctx context.Context, key string, t target) (at place, err error) {
 	switch t.record {
 	case taskRecord:
@@ -156,8 +156,7 @@ func (f *fresh) load(ctx context.Context, key string, t target) (at place, err e
 	return at, err
 }
 
-// writes returns the writes that make the records those of another snapshot, and the revisions that they have then, by
-// target.
+// writes returns the writes that give the records the content of another snapshot, and their new revisions, by target.
 func (f *fresh) writes(next *view.Snapshot) (writes []coord.Op, revisions []string, err error) {
 	written := map[string]string{}
 	for _, t := range f.targets {
@@ -180,7 +179,7 @@ func (f *fresh) writes(next *view.Snapshot) (writes []coord.Op, revisions []stri
 	return writes, revisions, nil
 }
 
-// writeOf returns the write of a record. A record that does not exist before and after is not made.
+// writeOf returns the write of a record. A record that is absent before and after is not created.
 func (f *fresh) writeOf(next *view.Snapshot, key string, t target) (write coord.Op, revision string, err error) {
 	at := f.places[key]
 	version := int64(none)
@@ -205,7 +204,7 @@ func (f *fresh) writeOf(next *view.Snapshot, key string, t target) (write coord.
 	return write, revisionOf(version), err
 }
 
-// replaced adds to the audit that a record is written which could not be used.
+// replaced adds to the audit that a write replaces an unusable record.
 func (f *fresh) replaced(key string) {
 	if f.places[key].damaged && f.line != nil && !strings.HasSuffix(f.line.What, inPlace) {
 		f.line.What += inPlace

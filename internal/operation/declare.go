@@ -13,14 +13,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Declare publishes what a node's file declares. A task that does not exist is created. A
-// declaration that was never seen before replaces the one in force; one that was seen before
-// changes nothing, so that a node which restarts with an old file reverts nothing. What an
-// operator overrode stays. Of declarations that were replaced more than a thousand times since, and of those of tasks
-// that were deleted, it is not certain that they were seen: what seems so changes nothing either.
+// Declare publishes the declarations of a node's file. A task that does not exist is created. A declaration that is new to the
+// cluster replaces the one in force. A declaration that was in force before changes nothing, so a node that restarts with an
+// old file reverts nothing. Overrides of operators stay. Only the last thousand declarations of an existing task are remembered
+// exactly. For older ones, and those of deleted tasks, a new declaration may be taken for a known one, and then changes nothing.
 //
-// It returns what was not applied, in words, and fails only if the session or ctx ended or the
-// service refused.
+// Declare returns the changes that were not applied, in words. It fails only if the session or ctx ended, or if the service
+// refused the write.
 func (o Operator) Declare(
 	ctx context.Context,
 	file string,
@@ -50,8 +49,8 @@ func (o Operator) Declare(
 	return unapplied, nil
 }
 
-// declare makes a record what a file declares, and returns why it is not applied, "" if it is. A record that a person has to fix
-// is such a reason.
+// declare gives a record the content that a file declares, and returns why that is not applied, "" if it is. One reason is a record
+// that an operator must repair.
 func (o Operator) declare(ctx context.Context, t target, change func(editor) (unapplied string, err error)) (unapplied string, err error) {
 	_, _, err = o.commit(ctx, &view.Snapshot{}, []target{t}, func(_ context.Context, s *view.Snapshot) (*view.Snapshot, error) {
 		e := newEditor(s, o.stamp)
@@ -84,7 +83,7 @@ func hash(spec any) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// news reports whether a declaration that is not in force was never seen, and why it is not applied if it was.
+// news reports whether a declaration that is not in force is new to the cluster, and otherwise why it is not applied.
 func news(o schema.Origin, hash string) (bool, string) {
 	switch seen, certain := o.Saw(hash); {
 	case !seen:
@@ -95,8 +94,8 @@ func news(o schema.Origin, hash string) (bool, string) {
 	return false, seenBefore
 }
 
-// remember records the declaration that a person has put in force, and the one before it, as those of files are recorded: a
-// node that starts with a file of an earlier state reverts nothing.
+// remember records the declaration that an operator has put in force, and the one before it, in the same way as those of files: a
+// node that starts with an older file reverts nothing.
 func remember(rec *schema.Task, before cluster.TaskSpec) {
 	for _, spec := range []cluster.TaskSpec{before, rec.Spec} {
 		h := hash(spec)
@@ -106,8 +105,8 @@ func remember(rec *schema.Task, before cluster.TaskSpec) {
 	}
 }
 
-// reverts returns which declarations among operations were in force before, or are of tasks that were deleted since. What
-// leaders have removed was read if one of the tasks has no record.
+// reverts returns the declarations among operations that were in force before, or are of tasks that were deleted since. If one of
+// the tasks has no record, the record of removals was read.
 func reverts(s *view.Snapshot, ops cluster.Operations) (list []cluster.PlannedRevert) {
 	for _, op := range ops {
 		if op.Kind != cluster.OpDeclare {
@@ -120,7 +119,7 @@ func reverts(s *view.Snapshot, ops cluster.Operations) (list []cluster.PlannedRe
 	return list
 }
 
-// revertOf returns what a declaration was, "" if nothing is known of it or it is in force.
+// revertOf returns which kind of earlier declaration this is, "" if it is in force or not known.
 func revertOf(rec *schema.Task, removed *schema.Removed, spec cluster.TaskSpec) cluster.Revert {
 	switch {
 	case rec == nil && removed != nil && removed.Seen.MayContain(hash(spec)), rec != nil && rec.Deleted:
@@ -139,13 +138,13 @@ func revertOf(rec *schema.Task, removed *schema.Removed, spec cluster.TaskSpec) 
 }
 
 var revertWords = map[cluster.Revert]string{
-	cluster.RevertReplaced: "this declaration was in force before, and another one has taken its place since",
+	cluster.RevertReplaced: "this declaration was in force before, and was replaced since",
 	cluster.RevertMaybe: "this declaration seems to have been in force before, too long ago to be certain, " +
-		"and another one has taken its place since",
+		"and was replaced since",
 	cluster.RevertDeleted: "the task was deleted, and this declares it again",
 }
 
-// declareTask declares a task as a file does. It returns why the declaration is not in force then, "" if it is.
+// declareTask declares a task from a file. It returns why the declaration is not in force after that, "" if it is.
 func (e editor) declareTask(file string, spec cluster.TaskSpec) (unapplied string, err error) {
 	h, entry, rec := hash(spec), e.Tasks[spec.Name], schema.Task{}
 	switch removed := e.Removed.Rec; {

@@ -14,22 +14,22 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Stamp is what records keep of a request besides what it does.
+// Stamp is the origin of a request, as records keep it.
 type Stamp struct {
-	By  string    // who asked, for people
+	By  string    // the caller, for people
 	At  time.Time // when
 	Run string    // the id of the run that a run-now begins
 }
 
-// Effect returns a cluster as operations leave it, applied in their order. It does not change the snapshot. It is the only
-// definition of what an operation does: a plan is made from its result, and a commit writes the records that it has changed.
+// Effect returns a cluster after operations, applied in their order. It does not change the snapshot. It is the only definition of
+// the effect of an operation: a plan is made from its result, and a commit writes the records that it has changed.
 //
-// Operations change the records of tasks and marks, and the requests. Evict changes an assignment, as its commit does, and the
-// keys of the member are gone. Lose, which nobody can do, leaves what the death of a machine leaves: the keys are gone, and the
-// assignment is as it was. It requests that no delay hold the work of the node.
+// Operations change the records of tasks and marks, and the requests. Evict changes an assignment, in the same way as its commit,
+// and deletes the keys of the member. Lose can only be planned. It has the effect of the death of a machine: the keys are gone, and
+// the assignment is unchanged. It also requests that no delay hold the work of the node.
 //
 // The error matches those of package cluster, and names a field of the operation by its place in the list:
-// "operations[0].workers". It is ctx's cause if that ends first: a long list takes time.
+// "operations[0].workers". If ctx ends first, the error is its cause: a long list takes time.
 func Effect(ctx context.Context, s *view.Snapshot, ops cluster.Operations, stamp Stamp) (*view.Snapshot, error) {
 	if err := valid(ops); err != nil {
 		return nil, err
@@ -46,13 +46,13 @@ func Effect(ctx context.Context, s *view.Snapshot, ops cluster.Operations, stamp
 	return e.Snapshot, nil
 }
 
-// The bounds of a list of operations. Each move costs a plan, and every caller that may read may plan.
+// The bounds of a list of operations. Each move costs a plan, and every caller with read access may plan.
 const (
 	maxOperations = 1000
 	maxMoves      = 20
 )
 
-// valid returns every mistake in a list of operations that can be seen without the cluster, joined.
+// valid returns all mistakes in a list of operations that can be found without the cluster, joined.
 func valid(ops cluster.Operations) error {
 	moves := 0
 	for _, op := range ops {
@@ -69,15 +69,15 @@ func valid(ops cluster.Operations) error {
 	var errs []error
 	for i, op := range ops {
 		err := validate(op)
-		if op.Kind == cluster.OpRunNow { // it answers with the run's id
-			err = wrong("kind", errors.New("a run is begun by itself, and not planned"))
+		if op.Kind == cluster.OpRunNow { // its answer is the run's ID
+			err = wrong("kind", errors.New("run-now cannot be part of a plan"))
 		}
 		errs = append(errs, inList(i, op, err))
 	}
 	return errors.Join(errs...)
 }
 
-// inList adds to the error of an operation's field the operation's place in a list.
+// inList adds the operation's place in a list to the error of a field.
 func inList(i int, op cluster.Operation, err error) error {
 	if _, ok := errors.AsType[*cluster.FieldError](err); !ok {
 		return err
@@ -92,7 +92,7 @@ func inList(i int, op cluster.Operation, err error) error {
 	return wrong(at, err)
 }
 
-// one is Effect for one operation, whose fields are named by themselves.
+// one is Effect for one operation; its fields have no place in a list.
 func one(s *view.Snapshot, op cluster.Operation, stamp Stamp) (*view.Snapshot, error) {
 	if err := validate(op); err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func one(s *view.Snapshot, op cluster.Operation, stamp Stamp) (*view.Snapshot, e
 	return e.Snapshot, e.do(op)
 }
 
-// validate returns every mistake in an operation that can be seen without the cluster, joined.
+// validate returns all mistakes in an operation that can be found without the cluster, joined.
 func validate(op cluster.Operation) error {
 	refused := func(why string) error { return fmt.Errorf("%w: %s", cluster.ErrChange, why) }
 	changes := touched(op).record
@@ -109,9 +109,9 @@ func validate(op cluster.Operation) error {
 	case !slices.Contains(cluster.OperationKinds(), op.Kind):
 		return wrong("kind", fmt.Errorf("there is no operation %q", op.Kind))
 	case changes == taskRecord && op.Task == "":
-		return wrong("task", errors.New("no task is named"))
+		return wrong("task", errors.New("no task given"))
 	case changes == markRecord && op.Node == "":
-		return wrong("node", errors.New("no node is named"))
+		return wrong("node", errors.New("no node given"))
 	}
 	switch op.Kind {
 	case cluster.OpDeclare:
@@ -128,7 +128,7 @@ func validate(op cluster.Operation) error {
 	case cluster.OpScale:
 		switch n := op.Workers; {
 		case n == nil:
-			return wrong("workers", errors.New("no number is given"))
+			return wrong("workers", errors.New("no number given"))
 		case *n < 0 || *n > cluster.MaxWorkers:
 			return wrong("workers", fmt.Errorf("%d is not between 0 and %d", *n, cluster.MaxWorkers))
 		}
@@ -151,7 +151,7 @@ func validate(op cluster.Operation) error {
 		case op.Task == "" || op.Index == nil:
 			return refused("name a worker")
 		case op.Node == "":
-			return wrong("node", errors.New("no node is named"))
+			return wrong("node", errors.New("no node given"))
 		}
 	}
 	return nil
@@ -187,7 +187,7 @@ func touched(op cluster.Operation) target {
 	return target{}
 }
 
-// editor changes a snapshot of its own. The records in it are not changed, but replaced.
+// editor changes a snapshot of its own. It replaces records and does not change them.
 type editor struct {
 	*view.Snapshot
 	stamp Stamp
@@ -199,14 +199,14 @@ func newEditor(s *view.Snapshot, stamp Stamp) editor {
 	return editor{&next, stamp}
 }
 
-// clone is maps.Clone; of no map it makes one.
+// clone is maps.Clone, except that it returns an empty map for nil.
 func clone[K comparable, V any](m map[K]V) map[K]V {
 	next := make(map[K]V, len(m)+1)
 	maps.Copy(next, m)
 	return next
 }
 
-// do does one operation, which is valid.
+// do applies one operation, which is valid.
 func (e editor) do(op cluster.Operation) error {
 	switch touched(op).record {
 	case taskRecord:
@@ -233,7 +233,7 @@ func (e editor) do(op cluster.Operation) error {
 	return fmt.Errorf("%w: there is no operation %q", cluster.ErrChange, op.Kind)
 }
 
-// unusable refuses to change a record that cannot be used. The error names what replaces it.
+// unusable refuses to change a record that cannot be used. The error names the operation that replaces the record.
 func unusable(err error, remedy string) error {
 	return fmt.Errorf("%w: %w; %s", cluster.ErrConflict, err, remedy)
 }

@@ -13,8 +13,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// commitEvict ends the membership of a node in one commit: its assignment is written as Effect has it, and all its keys that
-// are bound to its session are deleted. Its next heartbeat fails, and that fences it.
+// commitEvict ends the membership of a node in one commit: it writes the assignment as Effect returns it, and deletes all keys that
+// are bound to the member's session. The member's next heartbeat fails, and that fences it.
 func (o Operator) commitEvict(ctx context.Context, s *view.Snapshot, node string) (revision string, err error) {
 	memberID, err := liveMember(s, node)
 	if err != nil {
@@ -26,7 +26,7 @@ func (o Operator) commitEvict(ctx context.Context, s *view.Snapshot, node string
 	})
 }
 
-// evictOps is the commit that evicts a member. Its keys are read after its assignment.
+// evictOps returns the commit that evicts a member. It reads the member's keys after its assignment.
 func (o Operator) evictOps(ctx context.Context, memberID string, p view.Peer) (ops []coord.Op, version int64, err error) {
 	p.Assignment, _, err = load[schema.Assignment](ctx, o, o.Keys.Assignment(memberID))
 	if err != nil {
@@ -64,7 +64,7 @@ func (e editor) evict(op cluster.Operation) error {
 	return nil
 }
 
-// lose takes the keys of a member away, as the end of its session does, and requests that no delay hold its work.
+// lose deletes the keys of a member, as the end of its session does, and requests that no delay hold its work.
 func (e editor) lose(op cluster.Operation) error {
 	memberID, err := liveMember(e.Snapshot, op.Node)
 	if err != nil {
@@ -74,15 +74,15 @@ func (e editor) lose(op cluster.Operation) error {
 	return e.moveNow(memberID)
 }
 
-// removeKeys replaces a member by one whose keys have gone, as read after its assignment.
+// removeKeys replaces a member by one without keys, as if they were read after its assignment.
 func (e editor) removeKeys(memberID string, p view.Peer) {
 	p.Member.Absent, p.Member.Read = true, max(p.Member.Read, p.Assignment.Read)
 	p.Status.Absent, p.Status.Read = true, max(p.Status.Read, p.Assignment.Read)
 	e.Peers[memberID] = &p
 }
 
-// evictionOf returns what evicts a member, for the plan and for the commit. It refuses a member that has been evicted or closed,
-// and one whose assignment cannot be used, since it is unknown what it grants.
+// evictionOf returns the eviction of a member, for the plan and for the commit. It refuses a member that has been evicted or closed,
+// and one whose assignment cannot be used, since its grants are unknown.
 func evictionOf(node string, p *view.Peer) (membership.Eviction, error) {
 	switch a := p.Assignment; {
 	case a.Err != nil:
@@ -97,8 +97,8 @@ func noLongerAMember(node string) error {
 	return fmt.Errorf("%w: %q is no longer a member", cluster.ErrNoNode, node)
 }
 
-// liveMember returns the live member of a node. The store refuses a second one of the same name, unless it was made by hand. Then
-// the first by its id is returned.
+// liveMember returns the live member of a node. The store refuses a second one of the same name. If one was created manually, the
+// first by ID is returned.
 func liveMember(s *view.Snapshot, node string) (memberID string, err error) {
 	for _, memberID := range slices.Sorted(maps.Keys(s.Peers)) {
 		if p := s.Peers[memberID]; p.Live() && p.Member.Rec != nil && p.Member.Rec.Node == node {

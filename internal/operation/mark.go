@@ -11,8 +11,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// changeMark changes what is asked of a node. A mark that asks for nothing any longer stays, for a leader to remove; one that
-// cannot be used is replaced by uncordon.
+// changeMark changes the mark of a node. A mark without content stays, for a leader to remove. Uncordon replaces one that cannot be
+// used.
 func (e editor) changeMark(op cluster.Operation) error {
 	if err := known(e.Snapshot, op.Node); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (e editor) changeMark(op cluster.Operation) error {
 	return nil
 }
 
-// labeled returns labels with changes made to them.
+// labeled returns labels with changes applied.
 func labeled(labels cluster.Labels, changes map[string]*string) cluster.Labels {
 	next := cluster.Labels{}
 	maps.Copy(next, labels)
@@ -60,7 +60,7 @@ func labeled(labels cluster.Labels, changes map[string]*string) cluster.Labels {
 	return next
 }
 
-// validateLabels refuses changes of labels that nodes cannot have.
+// validateLabels refuses labels that nodes cannot have.
 func validateLabels(changes map[string]*string) error {
 	next := cluster.Labels{}
 	for key, value := range changes {
@@ -71,17 +71,17 @@ func validateLabels(changes map[string]*string) error {
 	}
 	switch err := next.Validate(); {
 	case len(next) == 0:
-		return wrong("labels", errors.New("none is named"))
+		return wrong("labels", errors.New("no label given"))
 	case err != nil:
 		return wrong("labels", err)
 	}
 	return nil
 }
 
-// damaged reports whether there is a mark that cannot be used. An operation may replace it.
+// damaged reports whether a node's mark cannot be used. An operation may replace it.
 func damaged(s *view.Snapshot, node string) bool { return s.Marks[node].Err != nil }
 
-// known refuses a node of which there is neither a member nor a mark.
+// known refuses a node that has neither a member nor a mark.
 func known(s *view.Snapshot, node string) error {
 	mark := s.Mark(node)
 	if mark.Wanted() || damaged(s, node) {

@@ -1,39 +1,38 @@
-// Package operation writes what people ask of a cluster: other numbers of workers, nodes that take no work, slots that start
-// again. It decides nothing. Leaders read what it has written, and act.
+// Package operation writes the operations that people ask for: scale, drain, restart and so on. It decides nothing. Leaders read
+// the records that it has written, and act.
 //
 // # The model
 //
-// [Effect] defines what operations do: a snapshot goes in, and the snapshot after them comes out. A plan compares the two. A
-// commit reads the records afresh, applies the same function, and writes the records that differ. What a node's file declares
-// ([Operator.Declare]) is a change of a snapshot as well, and is committed in the same way; it is never planned. An eviction has a
-// commit of its own, which also deletes keys; its record is that of Effect.
+// [Effect] defines the effect of operations: it takes a snapshot, and returns the snapshot after them. A plan compares the two. A
+// commit reads the records again, applies the same function, and writes the records that differ. The declarations of a node's
+// file ([Operator.Declare]) are a change of a snapshot as well, and are committed in the same way; they are never planned. An
+// eviction has a commit of its own, which also deletes keys; its record is that of Effect.
 //
 // There are three kinds of record. The override of a task and the mark of a node stay until they are taken back. A request is
-// served once. It names what it is about, so that it is void when that is gone: a term, members, grants by their tokens. Every write
-// names the version that was read. If it is refused, or if its outcome is unknown, the records are read again and the write is
+// served once. It names its object, so that it is void when that is gone: a term, members, grants by their tokens. Every write
+// names the version that was read. If it is refused or its outcome is unknown, the records are read again and the write is
 // decided again.
 //
 // # Versions that begin again
 //
-// A version proves nothing about a key that was deleted and made again in between: it begins at 0 as before. So an operator
-// never deletes a record that others write by its version. Requests, settings and the audit stay for ever. A request that is taken
-// back is written so, and so is a task that is deleted. Only a leader removes what is of no use any longer: the record of a
-// deleted task of which nothing is left, or the mark of a node that is gone and of which nothing is asked. It does so in a commit
-// that also sets the record of what was removed ([schema.Removed]). An operator that writes a task or a mark reads that record first,
-// and checks its version in the commit. Then no pair of writers goes wrong:
+// A version proves nothing about a key that was deleted and created in between: it begins at 0 again. So an operator never deletes a
+// record that others write by its version. Requests, settings and the audit are never deleted. Taking back a request and deleting
+// a task are writes. Only a leader removes obsolete records: the record of a deleted task without remains, or an empty mark of a
+// node that is gone. It does so in a commit that also sets the record of removals ([schema.Removed]). An operator that writes a task
+// or a mark reads that record first, and checks its version in the commit. Then every pair of writers is safe:
 //
 //   - Operator and operator: if the record was removed between the read and the write, the check fails. Any other change in between
-//     has made the record's version rise, and the write fails by that.
-//   - Operator and leader: a removal in between fails the check of the operator's write; a write in between has made the
-//     version rise, and the removal fails. The leader's other writes, a quarantine, are made at versions that it read under
-//     its epoch, within which it alone has removed anything.
-//   - Leader and leader: both set the epoch at the version that they read, so that of two that read the same one writes.
+//     has raised the record's version, so the write fails.
+//   - Operator and leader: a removal in between fails the check of the operator's write; a write in between has raised the version,
+//     so the removal fails. The leader's other writes, of a quarantine, name versions that it read under its epoch, within which
+//     it alone has removed anything.
+//   - Leader and leader: both set the epoch at the version that they read, so of two that read the same one writes.
 //
 // A plan that is applied in one commit checks the epoch instead, which every removal sets. An operation that is bound to a revision
-// is bound to the task's generation as well, which is never used again. A record that is deleted by hand, or by an earlier version
+// is also bound to the task's generation, which is never used again. A record that is deleted manually, or by an earlier version
 // of this program, which deletes marks and requests, is not protected by this.
 //
-// Guaranteed when a function returns nil: what was asked for is in the store. Not guaranteed: when it is done.
+// Guaranteed when a function returns nil: the operation is in the store. Not guaranteed: when it is carried out.
 package operation
 
 import (
@@ -52,20 +51,20 @@ import (
 type Operator struct {
 	Session coord.Session
 	Keys    schema.Keys
-	By      string // who asks, for people
-	// line is the line of the audit that goes with every write, nil for none.
+	By      string // the caller, for people
+	// line is written to the audit with every write; nil for none.
 	line *cluster.AuditLine
-	// differs names what two operations can differ in that read the same in the audit.
+	// differs names the differences between two operations that have the same text in the audit.
 	differs string
-	// earlier caches what was removed, for several writes. Nil: it is read for every write. It need not be the latest; it must
+	// earlier caches the record of removals for several writes. If nil, it is read for every write. It need not be the latest, but must
 	// have been read before the records that are written.
 	earlier *removals
-	// planned: a plan is applied. The write is refused if what the plan was made from has changed since.
+	// planned: a plan is applied. The write is refused if the records that the plan was made from have changed.
 	planned bool
-	stamp   Stamp // of what is asked for
+	stamp   Stamp // of the operation
 }
 
-// removals is what was removed, with the operation that fails if anything was removed since it was read.
+// removals is the record of removals, with the operation that fails if anything was removed since it was read.
 type removals struct {
 	rec       *schema.Removed
 	unremoved []coord.Op
@@ -90,12 +89,12 @@ func refused(err error) bool {
 	return false
 }
 
-// wrong refuses a field of an operation.
+// wrong returns the error of a field of an operation.
 func wrong(field string, err error) error {
 	return fmt.Errorf("%w: %w", cluster.ErrChange, &cluster.FieldError{Field: field, Err: err})
 }
 
-// removed reads what was removed, and returns the operations that fail if a leader removes anything after that.
+// removed reads the record of removals, and returns the operations that fail if a leader removes anything after that.
 func (o Operator) removed(ctx context.Context) (rec *schema.Removed, unremoved []coord.Op, err error) {
 	if o.earlier != nil {
 		if o.earlier.rec == nil {
@@ -112,7 +111,7 @@ func (o Operator) removed(ctx context.Context) (rec *schema.Removed, unremoved [
 	rec = new(schema.Removed)
 	stored, err := o.Session.Get(ctx, o.Keys.Removed())
 	switch {
-	case errors.Is(err, coord.ErrNotFound): // no check proves that: it is made
+	case errors.Is(err, coord.ErrNotFound): // no check proves its absence: it is created
 		return rec, []coord.Op{coord.Create(o.Keys.Removed(), schema.Encode(rec, 0))}, nil
 	case err != nil:
 		return nil, nil, err
@@ -127,7 +126,7 @@ func (o Operator) removed(ctx context.Context) (rec *schema.Removed, unremoved [
 type place struct {
 	key     string
 	exists  bool
-	damaged bool // it cannot be used
+	damaged bool // the record cannot be used
 	version int64
 	before  []byte // the record, if it can be used
 }
@@ -152,8 +151,8 @@ func load[R any, P record[R]](ctx context.Context, o Operator, key string) (view
 	return entry, at, nil
 }
 
-// write returns the operation that makes a record what it should be, the zero value if it is, and the version that it has
-// then: none if there is no record, and none is to be kept.
+// write returns the operation that gives a record its new content, the zero value if nothing changes, and the record's new version:
+// none if there is no record and none is to be kept.
 func (p place) write(rec schema.Record, keep bool) (op coord.Op, version int64, err error) {
 	switch {
 	case keep && schema.Size(rec) > schema.Bound(rec) && schema.Size(rec) > len(p.before):
@@ -174,10 +173,10 @@ func (p place) write(rec schema.Record, keep bool) (op coord.Op, version int64, 
 	return coord.Set(p.key, schema.Encode(rec, p.version+1), p.version), p.version + 1, nil
 }
 
-// inPlace is what the audit adds to a write that has replaced what could not be read.
+// inPlace is what the audit adds to a write that replaces an unreadable record.
 const inPlace = ", in place of a record that could not be used"
 
-// decode reads a record, of a task only one that declares this task.
+// decode reads a record; of a task, only one that declares this task.
 func decode(key string, from coord.Record, rec schema.Record) error {
 	err := schema.Decode(key, from, rec)
 	if task, ok := rec.(*schema.Task); ok && err == nil {
@@ -186,14 +185,14 @@ func decode(key string, from coord.Record, rec schema.Record) error {
 	return err
 }
 
-// What replaces a record that cannot be used.
+// The remedies for a record that cannot be used.
 const (
 	taskRemedy  = "`xconsumer apply` of its file, or `xconsumer delete`, replaces it"
 	markRemedy  = "`xconsumer uncordon` replaces it"
 	otherRemedy = "correct the record in the store, or delete its key there"
 )
 
-// Do records an operation, and returns the new revision of the record that it changed: of a run-now the run's id, and "" if nothing
+// Do records an operation, and returns the new revision of the record that it changed; of a run-now the run's ID, and "" if nothing
 // had to change. The snapshot is the cluster that the caller saw.
 //
 // If the audit remembers the operation by its key, nothing is written, and Do returns what it returned then. If the key was given
@@ -206,7 +205,7 @@ func (o Operator) Do(ctx context.Context, s *view.Snapshot, op cluster.Operation
 	o = o.operating(op)
 	switch op.Kind {
 	case cluster.OpLose:
-		return "", wrong("kind", errors.New("lose can be planned, and not be done"))
+		return "", wrong("kind", errors.New("lose can only be planned"))
 	case cluster.OpEvict:
 		return o.commitEvict(ctx, s, op.Node)
 	}
@@ -262,7 +261,7 @@ func (o Operator) operating(op cluster.Operation) Operator {
 	return o
 }
 
-// none is the version of a record that is not there and was not to be.
+// none is the version of a record that is absent and stays so.
 const none = -1
 
 func revisionOf(version int64) string {

@@ -57,10 +57,10 @@ func stored(t *testing.T, o operation.Operator) *schema.Task {
 	return rec
 }
 
-// Where nobody leads, nobody steps down: it is right to ask for it, and the cluster is not so.
+// Without a leader, step-down is refused: the operation is valid, and conflicts with the state of the cluster.
 func TestStepDownOfNobody(t *testing.T) {
 	_, err := open(t, mem.New(mem.Config{}), pass).Do(t.Context(), &view.Snapshot{}, cluster.StepDown())
-	if !errors.Is(err, cluster.ErrConflict) || !errors.Is(err, cluster.ErrChange) || err.Error() != "change refused in the current state: nobody leads" {
+	if !errors.Is(err, cluster.ErrConflict) || !errors.Is(err, cluster.ErrChange) || err.Error() != "change refused in the current state: there is no leader" {
 		t.Errorf("%v", err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 // stepDown requests that the present leader step down.
 func (e editor) stepDown() error {
 	if e.Epoch.Rec == nil || e.Epoch.Rec.Leader == "" {
-		return fmt.Errorf("%w: nobody leads", cluster.ErrConflict)
+		return fmt.Errorf("%w: there is no leader", cluster.ErrConflict)
 	}
 	return e.request(func(r *schema.Requests) { r.StepDown = max(r.StepDown, e.Epoch.Rec.Term) })
 }
@@ -50,7 +50,7 @@ func (e editor) runNow(op cluster.Operation) error {
 	})
 }
 
-// newRun returns the id of a run that begins now.
+// newRun returns the ID of a run that begins now.
 func newRun(now time.Time) string {
 	return now.UTC().Format("20060102T150405.000Z") + "-" + strings.ToLower(rand.Text()[:4])
 }
@@ -77,7 +77,7 @@ func (e editor) restart(op cluster.Operation) error {
 		}
 	}
 	slots := grants(s, pick)
-	if op.Node == "" { // slots that no node has since they took nodes down are tried again
+	if op.Node == "" { // suspected slots, which no node has, are tried again
 		slots = append(slots, suspected(s, slots, pick)...)
 	}
 	switch {
@@ -113,7 +113,7 @@ func (e editor) move(op cluster.Operation) error {
 	})
 }
 
-// request changes the requests. The function that makes the change copies the lists that it changes.
+// request changes the requests. The function that changes them copies the lists that it changes.
 func (e editor) request(change func(*schema.Requests)) error {
 	entry, rec := e.Requests, schema.Requests{}
 	switch {
@@ -127,8 +127,8 @@ func (e editor) request(change func(*schema.Requests)) error {
 	return nil
 }
 
-// suspected returns the slots that are withheld or have failed since they took down nodes, that a filter picks and that are not among
-// what is granted, under token 0.
+// suspected returns the slots that a filter selects among those that are withheld or have failed because they took down nodes, without
+// those that are granted, under token 0.
 func suspected(s *view.Snapshot, granted []schema.SlotRange, pick func(node string, slot cluster.Slot) bool) (list []schema.SlotRange) {
 	against := s.Suspicions()
 	for _, slot := range slices.SortedFunc(maps.Keys(against), cluster.Slot.Compare) {
@@ -144,7 +144,7 @@ func suspected(s *view.Snapshot, granted []schema.SlotRange, pick func(node stri
 	return list
 }
 
-// grants returns the grants of live members that a filter picks slots of.
+// grants returns the grants of live members with the slots that a filter selects.
 func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []schema.SlotRange {
 	var list []schema.SlotRange
 	for _, p := range s.Peers {
@@ -160,7 +160,7 @@ func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []
 	return list
 }
 
-// vanished returns the members that are gone and have assignments still.
+// vanished returns the members that are gone and still have assignments.
 func vanished(s *view.Snapshot) []string {
 	var list []string
 	for memberID, p := range s.Peers {

@@ -11,20 +11,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// outcomeWait is how long the outcome of a commit is searched for in the audit after the caller's time is up.
+// outcomeWait is how long the audit is searched for the outcome of a commit after the caller's time is over.
 const outcomeWait = 2 * time.Second
 
-// draft makes a commit from what it reads, nil if there is nothing to write, and returns the revision that it leads to.
+// draft makes a commit from what it reads, nil if there is nothing to write, and returns the resulting revision.
 type draft func(ctx context.Context) (ops []coord.Op, revision string, err error)
 
-// write commits a draft together with the operator's line of the audit, and returns its revision. It is drafted again when
+// write commits a draft together with the operator's line of the audit, and returns its revision. It makes another draft when
 // something has changed meanwhile.
 //
-// A commit with an unknown outcome is neither repeated blindly nor reported as failed: the audit is read. If it has the line, which
-// was written in the same commit, the commit was made. If it does not, the next draft is bound to the audit as it was read, so that
-// at most one of the two commits applies. If the service does not answer, the error matches cluster.ErrOutcomeUnknown.
+// A commit with an unknown outcome is neither repeated blindly nor reported as failed. Instead the audit is read. The line is
+// written in the same commit, so if it is there, the commit was made. If not, the next draft is bound to the audit as it was read,
+// so that at most one of the two commits applies. If the service does not answer, the error matches cluster.ErrOutcomeUnknown.
 //
-// Without a line drafts have to lead to the same whether they were committed before or not.
+// Without a line, drafts must have the same result whether they were committed before or not.
 func (o Operator) write(ctx context.Context, d draft) (revision string, err error) {
 	w := writing{Operator: o, draft: d}
 	if o.line != nil {
@@ -45,14 +45,14 @@ func (o Operator) write(ctx context.Context, d draft) (revision string, err erro
 type writing struct {
 	Operator
 	draft      draft
-	what       string // of the line, to which a draft may add
-	revision   string // that the draft leads to
-	committing bool   // the last step was a commit, and not the reading before it
+	what       string // the text of the line, to which a draft may add
+	revision   string // the result of the draft
+	committing bool   // the last step was a commit, not the reading before it
 	sent       bool   // a commit whose outcome is unknown
 	done       bool   // the audit has its line
 }
 
-// decide returns the next commit, nil if there is none to make. Last is why the one before was not made.
+// decide returns the next commit, nil if there is none. Last is the error of the commit before.
 func (w *writing) decide(ctx context.Context, last error) ([]coord.Op, error) {
 	failed, checked := coord.FailedCheck(last)
 	if checked && w.outdated(failed) {
@@ -61,9 +61,9 @@ func (w *writing) decide(ctx context.Context, last error) ([]coord.Op, error) {
 	w.committing = false
 	w.sent = w.sent || errors.Is(last, coord.ErrUnknown)
 	if checked && w.earlier != nil {
-		*w.earlier = removals{} // it may be that which has failed
+		*w.earlier = removals{} // its check may be the one that failed
 	}
-	if w.line != nil { // an earlier draft may have added to it
+	if w.line != nil { // an earlier draft may have added text
 		w.line.What = w.what
 	}
 	audit, done, err := w.readAudit(ctx)
@@ -86,12 +86,12 @@ func (w *writing) decide(ctx context.Context, last error) ([]coord.Op, error) {
 	return w.withLine(audit, w.revision, ops), nil
 }
 
-// outdated reports whether a failed check shows that a plan is not one for the cluster as it is.
+// outdated reports whether a failed check shows that the cluster has changed since a plan was made.
 func (w *writing) outdated(failed *coord.CheckError) bool {
 	return w.planned && failed.Op.Key != w.Keys.Audit() && !errors.Is(failed, coord.ErrUnauthorized)
 }
 
-// commitError returns why the last commit failed, as an error of package cluster where there is one.
+// commitError returns the error of the last commit, as one of package cluster if there is one.
 func (w *writing) commitError(err error) error {
 	failed, checked := coord.FailedCheck(err)
 	switch {
@@ -103,8 +103,8 @@ func (w *writing) commitError(err error) error {
 	return err
 }
 
-// outcome returns what became of an operation when there is nothing more to try: the result, or, after a commit with an unknown
-// outcome, what the audit has of it.
+// outcome returns the result of an operation when no further attempt is made. After a commit with an unknown outcome, the result
+// comes from the audit.
 func (o Operator) outcome(ctx context.Context, sent bool, revision string, err error) (string, error) {
 	if !sent || err == nil && o.line == nil {
 		return revision, Unanswered(err)
@@ -116,7 +116,7 @@ func (o Operator) outcome(ctx context.Context, sent bool, revision string, err e
 	case done != nil:
 		return done.Revision, nil
 	case lost == nil && (err == nil || answered(err)):
-		return revision, err // it was drafted again from records that a commit which comes late would not find as they were
+		return revision, err // the new draft was made from records that have changed: a late commit would fail
 	}
 	return "", fmt.Errorf("%w: %w", cluster.ErrOutcomeUnknown, errors.Join(err, lost))
 }
@@ -129,7 +129,7 @@ func Unanswered(err error) error {
 	return fmt.Errorf("%w: %w", cluster.ErrUnanswered, err)
 }
 
-// answered reports whether an error is an answer of the service, and not the lack of one.
+// answered reports whether an error is an answer of the service, and not the absence of one.
 func answered(err error) bool {
 	for _, unanswered := range []error{coord.ErrUnknown, coord.ErrSessionEnded, context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, unanswered) {

@@ -15,8 +15,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// changeTask changes the record of a task, if it is at the revision that the operation is bound to. One that cannot be used, or
-// was deleted by hand, is replaced by operations that say all of it.
+// changeTask changes the record of a task, if it is at the revision that the operation is bound to. A record that cannot be used or
+// was deleted manually is replaced only by operations that give all of its content.
 func (e editor) changeTask(op cluster.Operation) error {
 	entry, wrong := e.Tasks[op.Task], e.Unusable(op.Task)
 	rec, replaces := schema.Task{}, op.Kind == cluster.OpDeclare || op.Kind == cluster.OpDelete
@@ -28,7 +28,7 @@ func (e editor) changeTask(op cluster.Operation) error {
 	case replaces:
 		rec = e.lastKnown(op.Task)
 		if op.Kind == cluster.OpDelete {
-			rec.Deleted = false // also where that could be read: it is written again
+			rec.Deleted = false // also if that was readable: the task is declared again
 		}
 	}
 	stored := entry.Good() || entry.Err != nil
@@ -42,8 +42,8 @@ func (e editor) changeTask(op cluster.Operation) error {
 		return fmt.Errorf("%w: %s", err, wrong)
 	case errors.Is(err, cluster.ErrNoTask) && e.Undeclared(op.Task):
 		return fmt.Errorf(
-			"%w: nobody has declared it. An assignment grants it all the same, written by hand; "+
-				"its workers are asked back, and there is nothing to delete",
+			"%w: it is not declared. An assignment that was edited manually grants it; "+
+				"its workers are being released, and there is nothing to delete",
 			err,
 		)
 	case err != nil:
@@ -53,8 +53,8 @@ func (e editor) changeTask(op cluster.Operation) error {
 	return nil
 }
 
-// lastKnown returns what is known of a task whose record is not there, or cannot be used. It is of another task than all those
-// of its name that were removed.
+// lastKnown returns the last known content of a task whose record is absent or cannot be used. It is a different task
+// from all removed ones of that name.
 func (e editor) lastKnown(task string) schema.Task {
 	rec := schema.Task{Spec: cluster.TaskSpec{Name: task, WorkName: task}}
 	if last := e.Tasks[task].Rec; last != nil {
@@ -63,7 +63,7 @@ func (e editor) lastKnown(task string) schema.Task {
 		if spec, granted := e.Specs()[task]; granted {
 			rec.Spec = spec
 		}
-		if agenda := e.TaskRuns[task].Rec; agenda != nil { // its runs go on
+		if agenda := e.TaskRuns[task].Rec; agenda != nil { // its runs continue
 			rec.Generation = agenda.Generation
 		}
 	}
@@ -118,7 +118,7 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 		}
 		remember(rec, before)
 	}
-	if err := rec.Effective().ValidateStored(); err != nil { // what was declared by an earlier version goes on as it is
+	if err := rec.Effective().ValidateStored(); err != nil { // a declaration of an earlier version stays as it is
 		field, of := errors.AsType[*cluster.FieldError](err)
 		switch {
 		case op.Kind == cluster.OpDeclare || op.Kind == cluster.OpPatch:
@@ -126,13 +126,13 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 		case op.Kind == cluster.OpScale && of && field.Field == "workerNum":
 			return wrong("workers", field.Err)
 		}
-		return fmt.Errorf("%w: %s", cluster.ErrConflict, err.Error()) // its fields are the declaration's, and not of what is asked for
+		return fmt.Errorf("%w: %s", cluster.ErrConflict, err.Error()) // the error is about fields of the declaration, not of the operation
 	}
 	return nil
 }
 
-// patch changes parts of a declaration: the fields of an object, one level deep in objects of its own.
-// Null takes a field back to what it is by default (RFC 7396).
+// patch changes parts of a declaration: fields of an object, and fields of the objects in it, one level deep. Null resets a field to
+// its default (RFC 7396).
 func patch(spec *cluster.TaskSpec, text json.RawMessage) error {
 	refused := func(err error) error { return fmt.Errorf("%w: patch: %w", cluster.ErrChange, err) }
 	var changes map[string]any
@@ -162,7 +162,7 @@ func patch(spec *cluster.TaskSpec, text json.RawMessage) error {
 	return nil
 }
 
-// readSpec reads a declaration of its fields.
+// readSpec reads a declaration from its fields.
 func readSpec(fields map[string]any) (spec cluster.TaskSpec, err error) {
 	text, err := json.Marshal(fields)
 	if err != nil {
@@ -173,7 +173,7 @@ func readSpec(fields map[string]any) (spec cluster.TaskSpec, err error) {
 	return spec, d.Decode(&spec)
 }
 
-// unreadable returns what is wrong with those fields of a patch that a declaration cannot have, each read by itself.
+// unreadable returns the mistakes in those fields of a patch that a declaration cannot have, each read by itself.
 func unreadable(changes map[string]any) (errs []error) {
 	check := func(field string, alone map[string]any) {
 		_, err := readSpec(alone)

@@ -10,20 +10,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// A grant gives its worker the number of workers of the task, and workers divide keys by that. Two counts at a time
-// would give keys two owners, or none. So a changed count is a barrier: all slots of the old count are asked back
-// together, whatever the budget of moves, and none is granted with the new one while an assignment lists one of the
-// old. Nothing is remembered: every leader reads from the assignments how far it is.
+// A grant gives its worker the number of workers of the task, and workers divide keys by that. Two counts at a time would give keys
+// two owners, or none. So a changed count is a barrier: all slots of the old count are asked back together, without regard to the
+// budget of moves, and none is granted with the new count while an assignment lists a slot of the old one. No state is kept: every
+// leader derives the progress from the assignments.
 //
-// What was asked back for it stays in its assignment until all have stopped, so that the plan knows where each slot
-// was, and it starts again there.
+// A slot that was asked back for a barrier stays in its assignment until all have stopped, so that the plan has the node of each
+// slot, and it starts again there.
 
-// barrier is what keeps a task from its new count.
+// barrier is the reason that a task has not reached its new count.
 type barrier struct {
-	remaining   []string       // the slots of another count that may run still, and where
-	unreachable bool           // one of them is a member's that cannot be asked
-	lost        bool           // one of them is of a member that is lost, as people read it (WorkerLost)
-	delay       cluster.Reason // why what a lost member has is not given away, though nothing of it runs; zero if it will be
+	remaining   []string       // the slots of another count that may still run, and where
+	unreachable bool           // one of them belongs to a member that cannot be asked
+	lost        bool           // one of them belongs to a lost member, as people see it (WorkerLost)
+	delay       cluster.Reason // why the slots of a lost member are not moved although nothing of it runs; zero if they will be
 }
 
 // Over reports whether no worker of another count runs any longer.
@@ -32,8 +32,7 @@ func (b *barrier) Over() bool { return len(b.remaining) == 0 }
 // barriers are the tasks of which assignments list slots of another count.
 type barriers map[string]*barrier
 
-// findBarriers finds the tasks of which an assignment lists slots of another count, once it is decided which
-// assignments are deleted.
+// findBarriers finds the tasks of which an assignment lists slots of another count, after the assignments to delete are decided.
 func findBarriers(f *round.Facts, m members.States, delayed map[string]cluster.Reason, draft *round.Draft) barriers {
 	found := barriers{}
 	for _, memberID := range f.MemberIDs {
@@ -87,8 +86,8 @@ func (b barriers) add(
 	}
 }
 
-// toResize reports whether the slots of an entry are to be asked back for another count. While a member that has
-// some of the old count cannot be asked, or nothing may be granted, the others run on: they would stop for nothing.
+// toResize reports whether the slots of an entry are to be asked back for another count. While a member with slots of the old count
+// cannot be asked, or nothing may be granted, the others continue: to stop them would be of no use.
 func (b barriers) toResize(f *round.Facts, h *schema.Granted, draft *round.Draft) bool {
 	return f.OtherCount(h) && !b[h.Task].unreachable && draft.Out.Blocked == ""
 }
@@ -108,8 +107,8 @@ func resized(f *round.Facts, h *schema.Granted) cluster.Reason {
 
 // keeps reports whether an entry that its member gave back stays listed until the last slot of the old count was given back too.
 // The entries of a member that leaves or is drained do not stay: nothing starts there again. No entry stays while a delay or a
-// freeze, which may last long, defers what becomes of a lost member's slots. Those go on with the old count, and restart when
-// it is over.
+// freeze, which may last long, defers the move of a lost member's slots. The other slots continue with the old count, and restart
+// when the delay is over.
 func (b barriers) keeps(f *round.Facts, m members.States, memberID string, h *schema.Releasing) bool {
 	of := b[h.Task]
 	stays := m[memberID] == members.Active && f.Snapshot.Mark(f.NodeName(memberID)).Drain == nil
@@ -152,7 +151,7 @@ func (b barriers) barred(f *round.Facts, draft *round.Draft) map[string]int {
 	return barred
 }
 
-// explain adds what the tasks wait for that are to have another count.
+// explain adds the reasons of tasks that wait for a barrier.
 func (b barriers) explain(f *round.Facts, unplaced map[string]cluster.Reason) {
 	for task, of := range b {
 		if !of.Over() && !f.Specs[task].Paused && f.Specs[task].WorkerNum > 0 {
@@ -161,10 +160,10 @@ func (b barriers) explain(f *round.Facts, unplaced map[string]cluster.Reason) {
 	}
 }
 
-// maxNamed bounds how many slots a reason names.
+// maxNamed is the most slots that a reason names.
 const maxNamed = 3
 
-// String describes what the task waits for.
+// String describes the workers that the task waits for.
 func (b *barrier) String() string {
 	workers := "workers"
 	if len(b.remaining) == 1 {

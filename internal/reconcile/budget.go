@@ -5,14 +5,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 )
 
-// budget is what may still be set in motion.
+// budget is the number of slots that may still be set in motion.
 type budget struct {
 	inFlight, maxInFlight int            // slots in flight, and how many may be; maxInFlight is 0 without limit
 	out                   map[string]int // by task with a limit: how many more of its workers may be out of work
 }
 
-// budget counts what is in motion: what was asked back and is not confirmed stopped, what was
-// granted and is not claimed yet, and what runs nowhere although it has a place.
+// budget counts the slots in motion: those that were asked back and are not confirmed stopped, those that were granted and are not
+// claimed yet, and those that run nowhere although they have a place.
 func (d *releaseSelector) budget() *budget {
 	b := &budget{maxInFlight: d.Snapshot.Rebalance().MaxInFlight, out: map[string]int{}}
 	limited := b.maxInFlight > 0
@@ -31,7 +31,7 @@ func (d *releaseSelector) budget() *budget {
 			}
 		}
 		idle := max(placed-running[name], 0)
-		if d.barriers[name] == nil { // all of them stop together, and take no turn of another task
+		if d.barriers[name] == nil { // all of them stop together, outside the budget
 			b.inFlight += idle
 		}
 		if most := d.Specs[name].MaxUnavailable; most > 0 {
@@ -64,7 +64,7 @@ func (d *releaseSelector) running() map[string]int {
 // allows reports whether a slot may be set in motion, and counts it.
 func (b *budget) allows(w releaseCandidate) bool {
 	if !w.running {
-		return true // it is in motion already
+		return true // the slot is in motion already
 	}
 	out, limited := b.out[w.slot.Task]
 	if b.maxInFlight > 0 && b.inFlight >= b.maxInFlight || limited && out <= 0 {

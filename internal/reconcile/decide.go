@@ -17,7 +17,7 @@ import (
 //
 // It guarantees:
 //
-//   - A slot is granted only when no assignment lists it, this decision's own changes counted, and no live member's status holds it.
+//   - A slot is granted only when no assignment lists it, including this decision's changes, and no live member's status holds it.
 //   - A slot leaves an assignment's releasing list only when its member has confirmed, after the release, that it does not hold it.
 //   - An assignment is deleted only when nothing of its member can run any longer.
 //   - A slot of a task is granted only while no assignment lists a slot of that task with another count of workers.
@@ -32,12 +32,12 @@ func Decide(w round.World) round.Decision {
 	return d
 }
 
-// decide lists the stages of a decision, and Inspect those before the plan. A stage takes values and returns what it finds
-// out. What is to be written, and when to decide again, it puts into the draft, which is all that changes on the way.
+// decide lists the stages of a decision, and Inspect those before the plan. A stage takes values and returns its findings. It puts
+// the records to write, and when to decide again, into the draft, which is the only value that changes.
 func decide(w round.World) round.Decision {
 	draft := round.NewDraft(&w)
 	s := Inspect(w, draft)
-	if draft.Out.Evict != "" { // first things first: the rest is decided again after it
+	if draft.Out.Evict != "" { // the rest is decided again after the eviction
 		return draft.EvictOnly()
 	}
 	p := Place(s, draft)
@@ -51,8 +51,8 @@ func decide(w round.World) round.Decision {
 	return draft.Out
 }
 
-// Inspect lists the stages before the plan: what becomes of runs and members, and what stands in the way. What they write
-// goes into the draft, which has to be a new one.
+// Inspect lists the stages before the plan: the states of runs and members, and obstacles. They write to the draft, which must be
+// new.
 func Inspect(w round.World, draft *round.Draft) *Survey {
 	f, pending, begun := runs.Advance(w, draft)
 	firstToken := f.FirstToken()
@@ -75,14 +75,14 @@ func Inspect(w round.World, draft *round.Draft) *Survey {
 	return &Survey{f, states, delayed, pending, begun, invalid, barriers, loops, avoids, moves}
 }
 
-// Survey is what a leader finds out before it plans. Nothing changes it afterwards but package explain, which adds to DelayReasons.
+// Survey is the findings of a leader before it plans. Afterwards only package explain changes it, which adds to DelayReasons.
 type Survey struct {
 	Facts   *round.Facts
-	Members members.States // what becomes of each
-	// DelayReasons is why slots of members wait although they might be given away, by member.
+	Members members.States // the state of each member
+	// DelayReasons is why slots of members are delayed although they could be moved, by member.
 	DelayReasons map[string]cluster.Reason
 	pending      round.PendingRuns
-	begun        map[string]bool // runs asked for by operators that there are now
+	begun        map[string]bool // runs that operators requested and that exist now
 	invalid      invalidGrants
 	Barriers     barriers
 	Loops        *failures.CrashLoops
@@ -90,7 +90,13 @@ type Survey struct {
 	moves        moveRequests
 }
 
-// Place makes the plan. Where slots of a task have no place, it puts the reason into the draft.
+// MovesTo reports whether an operator asked for the slot to be moved to the node, and it is not there yet.
+func (s *Survey) MovesTo(slot cluster.Slot, node string) bool {
+	request, going := s.moves.going[slot]
+	return going && request.To == node
+}
+
+// Place makes the plan. If slots of a task have no place, it puts the reason into the draft.
 func Place(s *Survey, draft *round.Draft) *placement.Placement {
 	p := placement.Make(s.Facts, s.Members, placement.Constraints{
 		Invalid: s.invalid, Going: s.moves.going, Arrived: s.moves.arrived, Withheld: s.Loops.Withheld, Avoids: s.avoids,

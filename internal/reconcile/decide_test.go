@@ -157,7 +157,7 @@ M: a[1-2]@101 |
 		b.snap.Epoch.Rec.NextToken = schema.MaxToken/2 + 5
 		b.live("L", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
 	}, `
-blocked: the tokens are used up: nextToken of the epoch is near 2^61 or above it; it was set by hand
+blocked: the tokens are used up: nextToken of the epoch is near 2^61 or above it; it was edited manually
 `},
 	{"a slot that should be elsewhere is asked back, not granted", func(b *board) {
 		b.live("L", 4, schematest.Granted("a 0-2 @5"), schematest.Releasing(), 4, schematest.Claimed("a 0-2 @5"))

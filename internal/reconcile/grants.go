@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// granter gives free slots to nodes.
+// granter grants free slots to nodes.
 type granter struct {
 	*placement.Placement
 	barriers barriers
@@ -21,13 +21,13 @@ type granter struct {
 	draft    *round.Draft
 }
 
-// grant gives free slots to their targets, as far as one commit goes. It returns what the leader remembers of nodes that come
-// and go.
+// grant grants free slots to their targets, as far as they fit into one commit. It returns the leader's memory of nodes that come and
+// go.
 func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, draft *round.Draft) round.NodeChanges {
 	d := &granter{p, s.Barriers, s.Loops, draft}
 	const spare = 1 << 20                                // tokens, more than one commit takes
 	if !schema.PlausibleToken(draft.Out.Token + spare) { // followers and later leaders would not rise above it
-		draft.Block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; it was set by hand")
+		draft.Block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; it was edited manually")
 	}
 	if draft.Out.Blocked != "" {
 		return changes
@@ -48,7 +48,7 @@ func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, draft *
 	return changes
 }
 
-// freeSlots returns the slots that may be granted, by the nodes that are to have them, in entries without tokens.
+// freeSlots returns the slots that may be granted, by their target nodes, in entries without tokens.
 func (d *granter) freeSlots() [][]schema.Granted {
 	taken := d.taken()
 	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, d.draft)
@@ -80,19 +80,19 @@ func (d *granter) freeSlots() [][]schema.Granted {
 	return free
 }
 
-// patience is how long a node that has been granted slots is left alone to claim them: its assignment must not change
+// claimTime is how long a node that has been granted slots gets to claim them: its assignment must not change
 // meanwhile, or the claim is refused.
-const patience = 100 * time.Millisecond
+const claimTime = 100 * time.Millisecond
 
-// claims reports whether a member is likely to be claiming what it was granted last. The next decision then comes when the member
-// has had its time.
+// claims reports whether a member is probably claiming its latest grants. The next decision then comes when the member has had its
+// time.
 func (d *granter) claims(memberID string) bool {
 	p := d.Snapshot.Peers[memberID]
 	newest := int64(0)
 	for i := range p.Assignment.Rec.Granted {
 		newest = max(newest, p.Assignment.Rec.Granted[i].Token)
 	}
-	until := p.Assignment.Read + patience
+	until := p.Assignment.Read + claimTime
 	if newest == 0 || d.Now >= until || p.Status.Rec == nil {
 		return false
 	}
@@ -105,8 +105,8 @@ func (d *granter) claims(memberID string) bool {
 	return true
 }
 
-// taken reports of each slot, by row, whether an assignment lists it, or a live member holds it by its status: leaders free no slot
-// that its member holds, but it may have been taken out of the assignment by hand.
+// taken reports for each slot, by row, whether an assignment lists it or a live member's status holds it. Leaders free no slot that
+// its member holds, but it may have been removed from the assignment manually.
 func (d *granter) taken() [][]bool {
 	taken := make([][]bool, len(d.Tasks))
 	for t, target := range d.Target.Target {
@@ -146,7 +146,7 @@ func (d *granter) grantTo(memberID string, fresh []schema.Granted) {
 		grows += d.draft.SizeOf(&fresh[i])
 	}
 	room := len(fresh)
-	if d.Snapshot.Peers[memberID].Assignment.Size+grows > schema.MaxGrants/2 { // what was estimated has to be looked at
+	if d.Snapshot.Peers[memberID].Assignment.Size+grows > schema.MaxGrants/2 { // the estimate is not good enough here
 		room = fits(assignment, fresh)
 	}
 	if room < len(fresh) {
@@ -186,8 +186,8 @@ func (d *granter) addGrantSteps(node string, h *schema.Granted) {
 	}
 }
 
-// whyGranted returns why a slot is granted that left its node for a reason, the zero one if it had no node. A slot that left
-// because its task was paused is granted because that is over.
+// whyGranted returns why a slot is granted that left its node for a reason, the zero reason if it had no node. A slot that left
+// because its task was paused is granted because the task was resumed.
 func whyGranted(left cluster.Reason) cluster.Reason {
 	switch left.Code {
 	case cluster.WhyPaused:

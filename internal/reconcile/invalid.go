@@ -10,15 +10,15 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// invalidGrants are the grants that must not be, by member, and why.
+// invalidGrants are the grants that must not exist, by member, with the reasons.
 type invalidGrants map[string]map[cluster.Slot]cluster.Reason
 
-// findInvalidGrants finds the grants that must not be, and that are asked back at once, whatever the plan and the budgets say:
+// findInvalidGrants finds the grants that must not exist. They are asked back at once, without regard to the plan and the budgets:
 //
-//   - A slot that several assignments list was not granted so by any leader: it stays with the highest token alone. Where the highest
-//     two are the same, with none.
+//   - A slot that several assignments list was not granted like that by a leader: it stays only with the highest token. If the
+//     highest two are equal, it stays with none.
 //   - A grant that its member refuses would run nowhere.
-//   - A token that no leader can have given yet must not stay, since later tokens would not rise above it.
+//   - A token that no leader can have given yet must not stay, since later tokens would not be above it.
 func findInvalidGrants(f *round.Facts, next int64, doubles map[cluster.Slot][]view.Listing) invalidGrants {
 	found := invalidGrants{}
 	unknown := func(token int64) bool { return token >= next }
@@ -34,7 +34,7 @@ func findInvalidGrants(f *round.Facts, next int64, doubles map[cluster.Slot][]vi
 	return found
 }
 
-// addDoubled adds the grants of a slot that several assignments list, but for the one with the highest known token.
+// addDoubled adds the grants of a slot that several assignments list, except for the one with the highest known token.
 func (r invalidGrants) addDoubled(slot cluster.Slot, listings []view.Listing, unknown func(token int64) bool) {
 	known := slices.DeleteFunc(slices.Clone(listings), func(h view.Listing) bool { return unknown(h.Token) })
 	highest := int64(0)

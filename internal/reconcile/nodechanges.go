@@ -10,14 +10,14 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// A cluster in which nothing runs waits for a moment without a node that comes before it begins, as the first would be
-// given everything; for a longer one (GatherMany) where there are several; and this long at most.
+// A cluster in which nothing runs waits for a moment without a new node before it begins, since the first node would get everything;
+// for a longer moment (GatherMany) if there are several nodes; and this long at most.
 const (
 	gatherOne = round.Quiet
 	maxGather = 5 * time.Second
 )
 
-// nextChanges takes in which nodes there are, and reports whether they come and go so fast that moves for comfort are deferred.
+// nextChanges updates the memory of nodes, and reports whether they come and go so fast that moves for comfort are deferred.
 func nextChanges(b round.NodeChanges, p *placement.Placement, draft *round.Draft) (next round.NodeChanges, deferred bool) {
 	var live []string
 	for n, memberID := range p.Nodes {

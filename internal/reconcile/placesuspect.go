@@ -7,9 +7,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// placeSuspect returns the node that gets a slot: its target, or for a suspect of several crashes another
-// one where no other such suspect has just been started. It returns planner.Nobody if it has to
-// wait for that.
+// placeSuspect returns the node that gets a slot: its target, or, for a suspect of several crashes, another node on which no other such
+// suspect has just been started. It returns planner.Nobody if the suspect must wait for such a node.
 func (d *granter) placeSuspect(slot cluster.Slot, target int32, suspects [][]cluster.Slot) int32 {
 	if d.loops.Crashes(slot) < failures.CrashesToPart {
 		return target
@@ -48,7 +47,7 @@ func (d *granter) suspectsByNode() [][]cluster.Slot {
 	return list
 }
 
-// mayStartBeside reports whether a suspect may be started beside others.
+// mayStartBeside reports whether a suspect may be started on a node with other suspects.
 func (d *granter) mayStartBeside(slot cluster.Slot, others []cluster.Slot) bool {
 	for _, other := range others {
 		t := d.loops.Probations[other]

@@ -9,13 +9,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// releaseEntry are slots that are asked back for the same reason, and the node that is to have them.
+// releaseEntry is slots that are asked back for the same reason, with their next node.
 type releaseEntry struct {
 	schema.Releasing
 	to string
 }
 
-// releaseWriter takes slots out of assignments.
+// releaseWriter removes slots from assignments.
 type releaseWriter struct {
 	*placement.Placement
 	barriers barriers
@@ -24,9 +24,9 @@ type releaseWriter struct {
 	draft    *round.Draft
 }
 
-// release takes slots out of assignments: it asks them back from members that should not have them,
-// frees those that were given back, and lists those that were taken out by hand while they ran. Freeing needs the confirmation
-// of the member; asking back needs nothing.
+// release removes slots from assignments: it asks them back from members that should not have them, frees those that were given back,
+// and lists those that were removed manually while they ran. Freeing requires the confirmation of the member; asking back requires
+// nothing.
 func release(s *Survey, plan *placement.Placement, selected releases, draft *round.Draft) {
 	d := &releaseWriter{plan, s.Barriers, s.pending, selected, draft}
 	for _, memberID := range d.MemberIDs {
@@ -42,7 +42,7 @@ func release(s *Survey, plan *placement.Placement, selected releases, draft *rou
 	}
 }
 
-// releaseFrom takes slots out of one member's assignment.
+// releaseFrom removes slots from one member's assignment.
 func (d *releaseWriter) releaseFrom(memberID string) {
 	peer := d.Snapshot.Peers[memberID]
 	assignment, version := *peer.Assignment.Rec, peer.Assignment.Version+1
@@ -67,7 +67,7 @@ func (d *releaseWriter) releaseFrom(memberID string) {
 		add(cluster.StepRelease, &e.SlotRange, e.to, *e.Why)
 	}
 	for _, h := range freed {
-		why := cluster.Reason{Code: cluster.WhyUnlisted, Node: assignment.Node} // unless its entry says more
+		why := cluster.Reason{Code: cluster.WhyUnlisted, Node: assignment.Node} // unless its entry has a reason
 		if h.Why != nil {
 			why = *h.Why
 		}
@@ -76,11 +76,11 @@ func (d *releaseWriter) releaseFrom(memberID string) {
 	}
 }
 
-// askFor asks slots of an assignment back: it moves them from granted to releasing. It gives the other slots their tasks' present
-// specs. It returns what it asks back, and whether specs have changed.
+// askFor asks slots of an assignment back: it moves them from granted to releasing. It gives the other slots their tasks' present specs.
+// It returns the slots that it asks back, and whether specs have changed.
 //
-// If the assignment would become too large, it keeps the specs that it had. If it still would, fewer entries are asked back, and
-// the rest when there is room. Entries that are asked back as a whole go first, since they take less.
+// If the assignment would become too large, it keeps its present specs. If it still would, fewer entries are asked back, and the
+// rest when there is room. Entries that are asked back as a whole go first, since they take less.
 func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, version int64) (asked []releaseEntry, changed bool) {
 	granted, kept, asks := assignment.Granted, assignment.Releasing, d.releases[memberID]
 	whole, part := toAskFor(granted, asks)
@@ -142,7 +142,7 @@ func toAskFor(granted []schema.Granted, asks map[cluster.Slot]handover) (whole, 
 	return whole, part
 }
 
-// fitsAssignment reports whether an assignment is within its bound. What is far from it is not measured.
+// fitsAssignment reports whether an assignment is within its bound. An assignment far below the bound is not measured.
 func (d *releaseWriter) fitsAssignment(memberID string, assignment *schema.Assignment, changed bool) bool {
 	rough := schema.Rough(assignment.Granted) + schema.Rough(assignment.Releasing)
 	if changed {
@@ -156,8 +156,7 @@ func (d *releaseWriter) fitsAssignment(memberID string, assignment *schema.Assig
 	return schema.Size(assignment) <= schema.MaxAssignment
 }
 
-// releaseEntries makes the entries of slots that are asked back, those that are asked back for the same
-// reason together.
+// releaseEntries makes the entries of slots that are asked back, one for each reason.
 func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []schema.Granted, version int64) (list []releaseEntry) {
 	var made []handover
 	for _, h := range back {
@@ -185,8 +184,7 @@ func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []sc
 	return list
 }
 
-// refresh gives grants their task's present spec. The count that their workers know stays. The list is copied if an entry
-// changes.
+// refresh gives grants their task's present spec, but not a new count of workers. It copies the list if an entry changes.
 func (d *releaseWriter) refresh(list []schema.Granted) (fresh []schema.Granted, changed bool) {
 	for i := range list {
 		t, known := d.Rank[list[i].Task]

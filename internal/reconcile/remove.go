@@ -9,9 +9,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// remove decides what is removed when there is nothing else to do. Of a deleted task that is when its agenda has been
-// dropped, with the records of its runs, and no assignment lists a slot of it: nothing of it can run or write a checkpoint.
-// Package operation says why these records may be removed at all.
+// remove removes obsolete records when there is nothing else to do. A deleted task is obsolete when its agenda has been dropped, with
+// the records of its runs, and no assignment lists a slot of it: nothing of it can run or write a checkpoint. Package operation
+// explains why these records may be removed at all.
 func remove(f *round.Facts, draft *round.Draft) {
 	e := f.Snapshot.Removed
 	if f.DryRun || draft.Out.Blocked != "" || draft.Out.StepDown || draft.Out.Evict != "" || draft.Out.Writes() {
@@ -50,8 +50,8 @@ func remove(f *round.Facts, draft *round.Draft) {
 	}
 }
 
-// inUse returns the tasks of which an assignment lists slots, and the nodes that have a member; whole is false if that is not
-// known of every member.
+// inUse returns the tasks of which an assignment lists slots, and the nodes that have a member; whole is false if that is unknown for
+// some member.
 func inUse(f *round.Facts) (tasks, nodes map[string]bool, whole bool) {
 	tasks, nodes = map[string]bool{}, map[string]bool{}
 	for _, p := range f.Snapshot.Peers {

@@ -11,8 +11,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// moveRequests are the slots that operators asked to be moved: those that are still to go to another node, and those that are
-// there, and for which others may have to leave.
+// moveRequests are the slots that operators asked to move: those that are not yet on their new node, and those that are there and for
+// which others may have to leave.
 type moveRequests struct {
 	going, arrived map[cluster.Slot]schema.MoveRequest
 }
@@ -49,14 +49,14 @@ func moveState(f *round.Facts, o schema.MoveRequest, m members.States) (there, g
 	return false, going
 }
 
-// requests is what operators asked for once, and how much of that is done.
+// requests is the operators' requests, and which of them are served.
 type requests struct {
 	*placement.Placement
 	moves moveRequests
 	draft *round.Draft
 }
 
-// applyRequests takes the requests of operators that are done with this decision out of the record of requests.
+// applyRequests removes the requests that this decision serves from the record of requests.
 func applyRequests(s *Survey, p *placement.Placement, draft *round.Draft) {
 	d := &requests{p, s.moves, draft}
 	e := d.Snapshot.Requests
@@ -65,7 +65,7 @@ func applyRequests(s *Survey, p *placement.Placement, draft *round.Draft) {
 	}
 	term := d.Snapshot.Epoch.Rec.Term
 	draft.Out.StepDown = e.Rec.StepDown == term
-	rest := *e.Rec // with what later versions know
+	rest := *e.Rec // with the fields of later versions
 	next := &rest
 	next.Restart, next.RunNow, next.Move = nil, nil, nil
 	next.MoveNow = slices.DeleteFunc(slices.Clone(e.Rec.MoveNow), func(memberID string) bool { return d.Snapshot.Peers[memberID] == nil })
@@ -110,14 +110,14 @@ func (d *requests) arrives(o schema.MoveRequest) bool {
 	return false
 }
 
-// comes reports whether a slot is where a request moves it, or is with this decision.
+// comes reports whether a slot is where a request moves it, or will be after this decision.
 func (d *requests) comes(o schema.MoveRequest) bool {
 	return d.moves.arrived[o.Slot] == o || d.moves.going[o.Slot] == o && d.arrives(o)
 }
 
-// displaces reports whether workers of the task still have to leave the node that a slot was moved to, since it came. Until they
-// are asked back, the request stands: otherwise the slot, which came last, would be the first to leave. A worker that the stage
-// before selected counts only if it is asked back in this commit, which may be full.
+// displaces reports whether workers of the task still have to leave the node that a slot was moved to. Until they are asked back, the
+// request stands: otherwise the slot, which came last, would be the first to leave. A worker that the stage before selected counts
+// only if it is asked back in this commit, which may be full.
 func (d *requests) displaces(o schema.MoveRequest) bool {
 	t, known := d.Rank[o.Slot.Task]
 	return known && slices.ContainsFunc(d.Target.Moves, func(m planner.Move) bool {

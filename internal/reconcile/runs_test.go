@@ -178,7 +178,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 			if assignment == nil || len(assignment.Granted) != 1 || assignment.Granted[0].Task != "a@r" || assignment.Closed == nil || assignment.Evicted != (c.name == "evicted") {
 				t.Fatalf("%s %+v", draw(d), assignment)
 			}
-			if why := d.Unplaced["a"]; why.Code != cluster.WhyWaiting || !strings.Contains(why.String(), "node-n2 is gone: what it says of the end of a@r is kept until the agenda of a can be read") {
+			if why := d.Unplaced["a"]; why.Code != cluster.WhyRunsUnusable || !strings.Contains(why.String(), "node-n2 is gone, and the record of the task's runs cannot be read or written: its report of the end of a@r is kept until then") {
 				t.Errorf("the reason that is shown: %q", why)
 			}
 			if c.name == "crashed" && (d.Suspects == nil || len(d.Suspects.Slots) != 1 || len(d.Suspects.Slots[0].TookDown) != 1) {

@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// handover is why a slot is asked back, and which node is to have it.
+// handover is why a slot is asked back, and its next node.
 type handover struct {
 	why cluster.Reason
 	to  string // "" for no node
@@ -22,7 +22,7 @@ type handover struct {
 // releases are the slots that are asked back, by member.
 type releases map[string]map[cluster.Slot]handover
 
-// add asks a slot back from a member.
+// add adds a slot of a member.
 func (r releases) add(memberID string, slot cluster.Slot, a handover) {
 	if r[memberID] == nil {
 		r[memberID] = map[cluster.Slot]handover{}
@@ -50,8 +50,8 @@ type releaseSelector struct {
 	candidates []releaseCandidate
 }
 
-// selectReleases decides which slots are asked back now: all that may not run on, and of the others as many as
-// the budget allows. It returns what the leader remembers of nodes that come and go, too.
+// selectReleases decides which slots are asked back now: all that must not run on, and of the others as many as the budget allows. It
+// also returns the leader's memory of nodes that come and go.
 func selectReleases(s *Survey, p *placement.Placement, draft *round.Draft) (releases, round.NodeChanges) {
 	d := &releaseSelector{Placement: p, moves: s.moves, barriers: s.Barriers, loops: s.Loops, draft: draft, releases: releases{}}
 	plan := map[string]map[int]*planner.Move{} // by task and slot
@@ -87,7 +87,7 @@ func selectReleases(s *Survey, p *placement.Placement, draft *round.Draft) (rele
 	return d.releases, changes
 }
 
-// addInvalid asks the grants back that must not be.
+// addInvalid adds the invalid grants.
 func (d *releaseSelector) addInvalid(invalid invalidGrants) {
 	for memberID, slots := range invalid {
 		if d.Members.Live(memberID) {
@@ -98,25 +98,25 @@ func (d *releaseSelector) addInvalid(invalid invalidGrants) {
 	}
 }
 
-// granted is one grant whose member is asked whether its slots stay.
+// granted is one grant under consideration.
 type granted struct {
 	*schema.Granted
 	memberID string
 	spec     cluster.TaskSpec
 	run      *schema.Run           // nil for a task that runs for ever
-	whole    cluster.Reason        // why all of it has to leave, if it has to
-	changed  bool                  // it is of another work than its task has now
-	restart  cluster.Indexes       // what operators asked to be started again
-	moves    map[int]*planner.Move // what the plan moves
+	whole    cluster.Reason        // why all of its slots must leave, if they must
+	changed  bool                  // its work is not the task's present one
+	restart  cluster.Indexes       // the slots that operators asked to restart
+	moves    map[int]*planner.Move // the slots that the plan moves
 }
 
-// allStay reports whether there is nothing to decide on: all of it stays.
+// allStay reports whether all slots of the grant stay, so that there is nothing to decide.
 func (g *granted) allStay() bool {
 	return g.whole.Code == "" && g.run == nil && !g.changed && g.restart == nil && len(g.moves) == 0 &&
 		(len(g.Slots) == 0 || slices.Max(g.Slots) < g.spec.WorkerNum)
 }
 
-// consider decides on one grant: its slots are asked back, or are candidates, or stay.
+// consider decides on the slots of one grant: each is asked back, becomes a candidate, or stays.
 func (d *releaseSelector) consider(memberID string, h *schema.Granted, moves map[int]*planner.Move) {
 	spec, known := d.Specs[h.Task]
 	g := granted{Granted: h, memberID: memberID, spec: spec, run: d.Snapshot.Run(h.Task), moves: moves, restart: d.ToRestart(h)}
@@ -141,7 +141,7 @@ func (d *releaseSelector) consider(memberID string, h *schema.Granted, moves map
 		case placed && d.loops.Crashes(slot) >= failures.CrashesToPart:
 			continue // a suspect stays where it is until it is cleared
 		case moves[index] != nil && !placed:
-			d.releases.add(memberID, slot, handover{why, ""}) // it may not run here, and nowhere else
+			d.releases.add(memberID, slot, handover{why, ""}) // it may run neither here nor elsewhere
 			continue
 		case (d.draft.Out.Blocked != "" || d.barriers[h.Task] != nil) && !g.changed:
 			continue // it could not be granted again
@@ -153,7 +153,7 @@ func (d *releaseSelector) consider(memberID string, h *schema.Granted, moves map
 	}
 }
 
-// mustLeaveWhole returns why all slots of a grant have to leave at once, the zero value if they do not.
+// mustLeaveWhole returns why all slots of a grant must leave at once, the zero value if they need not.
 func (d *releaseSelector) mustLeaveWhole(memberID string, h *schema.Granted) cluster.Reason {
 	spec, known := d.Specs[h.Task]
 	switch {
@@ -175,7 +175,7 @@ func (d *releaseSelector) mustLeaveWhole(memberID string, h *schema.Granted) clu
 	return cluster.Reason{}
 }
 
-// mustLeave returns why a slot of a grant has to leave at once, the zero value if it does not have to.
+// mustLeave returns why a slot of a grant must leave at once, the zero value if it need not.
 func (d *releaseSelector) mustLeave(g *granted, index int) cluster.Reason {
 	why := g.whole
 	if g.run != nil && g.run.Finished(index) {

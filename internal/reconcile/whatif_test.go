@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"slices"
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -15,4 +16,17 @@ func (b *board) plan(t *testing.T, ops ...cluster.Operation) cluster.Plan {
 		t.Fatal(err)
 	}
 	return plan
+}
+
+// A plan gives the same reason for a move as the decision that carries it out: an operator asked for it.
+func TestPlanGivesTheReasonOfAMove(t *testing.T) {
+	b := threeNodes(t, spec("a", 3))
+	slot := cluster.Slot{Task: "a"}
+	from := b.places()[slot]
+	to := "node-" + map[string]string{"L": "M", "M": "N", "N": "L"}[from]
+	plan := b.plan(t, cluster.Move(slot, to))
+	want := cluster.PlannedMove{Slot: slot, From: "node-" + from, To: to, Code: cluster.WhyMoved, Reason: "an operator wants it on another node"}
+	if i := slices.IndexFunc(plan.Moves, func(m cluster.PlannedMove) bool { return m.Slot == slot }); i < 0 || plan.Moves[i] != want {
+		t.Errorf("planned %+v, want %+v", plan.Moves, want)
+	}
 }

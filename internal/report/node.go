@@ -90,7 +90,7 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 			case claim == nil || claim.Token != h.Token || status.Fenced:
 				w.State = cluster.WorkerPending
 				if r := schema.Find(status.Refused, slot); r != nil && r.Token == h.Token {
-					w.Error = fmt.Sprintf("refused: token %d is not above %d; an earlier assignment was restored", h.Token, status.Above)
+					w.Error = fmt.Sprintf("refused: token %d is not above %d; an old assignment was restored", h.Token, status.Above)
 				}
 			default:
 				w.State, w.Since = cluster.WorkerRunning, claim.Since

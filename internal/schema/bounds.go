@@ -7,25 +7,25 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// The bounds of records, in bytes. A commit of a leader that has one assignment or one agenda, with whatever
-// else may be in it, stays below [coord.MaxCommit].
+// The bounds of records, in bytes. A commit of a leader that has at most one assignment or one record of runs stays below
+// [coord.MaxCommit], whatever else it contains.
 //
-//	record         bound     what its writer gives up to keep it
+//	record         bound     what its writer leaves out to keep it
 //	meta, epoch    1 KiB     nothing: names, numbers and times
 //	names          4 KiB     nothing: the same, and addresses
 //	heartbeats     1 KiB     nothing
 //	members       64 KiB     a node with more works and labels does not join
 //	assignments  248 KiB     grants (192 KiB: what does not fit stays unplaced), changed specs (they come later), releases
-//	                         (the rest is asked back later), what reasons say beyond 80 bytes
+//	                         (the rest is asked back later), the text of reasons beyond 80 bytes
 //	  closed     256 KiB     startedLast60s: the earliest starts
 //	status       248 KiB     states of workers beyond those that fit, then when slots were claimed; never what is held
 //	done          96 KiB     which error was whose beyond 32 KiB of them, then ends, which are recorded when earlier ones have
 //	                         been taken in
 //	agendas      254 KiB     which of a run's errors was whose, then which firings were skipped, then the oldest runs that
 //	                         are over
-//	runs          64 KiB     which of its errors was whose
+//	runs          64 KiB     which slot each error belongs to
 //	suspects      48 KiB     the slots with the fewest crashes
-//	decisions     16 KiB     steps, and slots of steps beyond 1 KiB; the number that is left out is said
+//	decisions     16 KiB     steps, and slots of steps beyond 1 KiB; the number of omitted ones is recorded
 //	audit         64 KiB     the oldest lines, the end of long ones
 //	tasks         64 KiB     an operation that makes it larger is refused
 //	settings      16 KiB     the same
@@ -37,7 +37,7 @@ import (
 // Lists of slots that are scattered are written as bits: see [cluster.Indexes].
 const (
 	MaxAssignment  = coord.MaxValue - 8<<10
-	MaxGrants      = coord.MaxValue * 3 / 4 // that an assignment is let grow to by grants
+	MaxGrants      = coord.MaxValue * 3 / 4 // the most that an assignment may have after new grants
 	MaxStatus      = coord.MaxValue - 8<<10
 	MaxCompletions = 96 << 10
 	MaxTaskRuns    = coord.MaxValue - 2<<10
@@ -52,7 +52,7 @@ const (
 	MaxRequests    = 64 << 10
 )
 
-// Bound returns how many bytes a record of a kind may have.
+// Bound returns the most bytes that a record of a kind may have.
 func Bound(r Record) int {
 	switch r := r.(type) {
 	case *Member:
@@ -94,13 +94,13 @@ func Bound(r Record) int {
 	return 1 << 10 // meta, epoch, heartbeat
 }
 
-// KeyBound returns how many bytes the record of a key may have.
+// KeyBound returns the most bytes that the record of a key may have.
 func KeyBound(keys Keys, key string) int {
 	switch Dir(key) {
 	case keys.Members():
 		return MaxMember
 	case keys.Assignments():
-		return coord.MaxValue // that of a closed one
+		return coord.MaxValue // the bound of a closed assignment
 	case Dir(keys.Status("")):
 		return MaxStatus
 	case keys.Completions():
@@ -129,15 +129,15 @@ func KeyBound(keys Keys, key string) int {
 	return 144 << 10
 }
 
-// Size returns how many bytes a record takes.
+// Size returns the number of bytes of a record.
 func Size(r Record) int { return len(Encode(r, 1<<31)) }
 
-// SizeOf returns how many bytes an element of a list takes, with what parts it from the next.
+// SizeOf returns the number of bytes of an element in a list, with its separator.
 func SizeOf[T any](element *T) int {
 	return len(encodeField(reflect.ValueOf([]T{*element}), "")) - len("[]") + 1
 }
 
-// Rough returns about how many bytes a list takes, rather more.
+// Rough returns approximately the number of bytes of a list, rather more.
 func Rough[T any, P ranged[T]](list []T) int {
 	n := 0
 	for i := range list {
@@ -147,7 +147,7 @@ func Rough[T any, P ranged[T]](list []T) int {
 	return n
 }
 
-// Fit returns how many of the first elements of a list fit into so many bytes of JSON.
+// Fit returns how many of the first elements of a list fit into a number of bytes of JSON.
 func Fit[T any](list []T, room int) int {
 	for n := range list {
 		room -= SizeOf(&list[n])
@@ -158,10 +158,10 @@ func Fit[T any](list []T, room int) int {
 	return len(list)
 }
 
-// ShortError is how many bytes are kept of an error where there is little room.
+// ShortError is the number of bytes that are kept of an error where there is little room.
 const ShortError = 80
 
-// Cut shortens a text to about so many bytes, between characters.
+// Cut shortens a text to about a number of bytes, between characters.
 func Cut(text string, most int) string {
 	for i := range text {
 		if i > most {

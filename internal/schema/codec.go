@@ -16,10 +16,10 @@ import (
 
 // Errors of decoding.
 var (
-	// ErrCorrupt: the record is not what this program writes.
+	// ErrCorrupt: the record cannot be read by this program, or is not valid.
 	ErrCorrupt = errors.New("record is not usable")
-	// ErrForeign: the record's own version is not its key's, so it was written by hand.
-	ErrForeign = errors.New("record was written by hand")
+	// ErrForeign: the record's own version differs from its key's, so it was edited manually.
+	ErrForeign = errors.New("record was edited manually")
 )
 
 // header is the start of every record.
@@ -80,7 +80,7 @@ func Decode(key string, from coord.Record, r Record) error {
 	}
 	r.base().raw = bytes.Clone(from.Value)
 	if v, ok := r.(versionedRecord); ok && v.ownVersion() != from.Version {
-		return fmt.Errorf("%s: %w: it says version %d, its key has %d", key, ErrForeign, v.ownVersion(), from.Version)
+		return fmt.Errorf("%s: %w: its version is %d, that of its key %d", key, ErrForeign, v.ownVersion(), from.Version)
 	}
 	if v, ok := r.(interface{ validate() error }); ok {
 		if err := v.validate(); err != nil {
@@ -90,8 +90,8 @@ func Decode(key string, from coord.Record, r Record) error {
 	return nil
 }
 
-// Reason is what an error of Decode says beyond the key and that the record there is not usable, for where both are
-// shown next to it.
+// Reason returns the part of an error of Decode after the key and the statement that its record is not usable, for output that
+// shows both next to it.
 func Reason(key string, err error) string {
 	text := strings.TrimPrefix(err.Error(), key+": ")
 	return strings.TrimPrefix(text, ErrCorrupt.Error()+": ")

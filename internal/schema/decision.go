@@ -2,22 +2,22 @@ package schema
 
 import "gitee.com/ken.yang/xconsumer/cluster"
 
-// DecisionRing is how many decisions are kept.
+// DecisionRing is the number of decisions that are kept.
 const DecisionRing = 128
 
-// MaxDecisions bounds their numbers: beyond this one was not counted but written by hand.
+// MaxDecisions bounds the numbers of decisions: a number above it was not counted but edited manually.
 const MaxDecisions = 1 << 53
 
 // maxMoveSlots bounds the slots that one step names, in bytes.
 const maxMoveSlots = 1 << 10
 
-// Decision is what one commit of a leader did, and why. It is written once, and never again.
+// Decision is what one commit of a leader did, and why. It is written once and never changed.
 type Decision struct {
 	header
 	cluster.Decision
 }
 
-// Encode writes the decision, leaving out moves, and slots of moves, until it is small enough.
+// Encode returns the record of the decision. It leaves out steps, and slots of steps, until the record is small enough.
 func (d Decision) Encode() []byte {
 	d.Moves = append([]cluster.Decided{}, d.Moves...) // never null in JSON
 	for i := range d.Moves {

@@ -22,10 +22,10 @@ func (k Keys) Meta() string { return k.root + "/meta" }
 // Epoch is the leader's term and the token counter.
 func (k Keys) Epoch() string { return k.root + "/epoch" }
 
-// PeerSecret is what nodes prove to each other with that they are of the cluster. It is shown nowhere.
+// PeerSecret is the secret by which nodes prove to each other that they belong to the cluster. No output shows it.
 func (k Keys) PeerSecret() string { return k.root + "/secret" }
 
-// Settings is what the operator set for the whole cluster.
+// Settings is the operator's settings for the whole cluster.
 func (k Keys) Settings() string { return k.root + "/settings" }
 
 // Suspects are slots that may have taken down the processes that ran them.
@@ -43,16 +43,16 @@ func (k Keys) Member(memberID string) string { return k.Members() + "/" + member
 // Name exists while a member of that node name does.
 func (k Keys) Name(node string) string { return k.root + "/names/" + node }
 
-// Heartbeat is what a member writes to prove that it is alive.
+// Heartbeat is the key that a member writes to prove that it is alive.
 func (k Keys) Heartbeat(memberID string) string { return k.root + "/heartbeats/" + memberID }
 
 // Assignments is the parent of the assignments.
 func (k Keys) Assignments() string { return k.root + "/assignments" }
 
-// Assignment is what the leader wants of a member.
+// Assignment is the leader's record of what a member is to run.
 func (k Keys) Assignment(memberID string) string { return k.Assignments() + "/" + memberID }
 
-// Status is what a member says it holds.
+// Status is the member's record of what it holds.
 func (k Keys) Status(memberID string) string { return k.root + "/status/" + memberID }
 
 // Tasks is the parent of the tasks.
@@ -61,48 +61,48 @@ func (k Keys) Tasks() string { return k.root + "/tasks" }
 // Task is a task's declaration.
 func (k Keys) Task(name string) string { return k.Tasks() + "/" + name }
 
-// Marks is the parent of what operators want of nodes.
+// Marks is the parent of the operators' marks of nodes.
 func (k Keys) Marks() string { return k.root + "/marks" }
 
-// Mark is what an operator wants of the node with a name.
+// Mark is the operators' mark of the node with a name.
 func (k Keys) Mark(node string) string { return k.Marks() + "/" + node }
 
-// Requests is what operators want done once.
+// Requests is the operators' requests that are served once.
 func (k Keys) Requests() string { return k.root + "/requests" }
 
-// Removed is what is remembered of records that were removed.
+// Removed is the record of removals.
 func (k Keys) Removed() string { return k.root + "/removed" }
 
-// Audit is what people asked for lately.
+// Audit is the record of the latest operations.
 func (k Keys) Audit() string { return k.root + "/audit" }
 
-// Checkpoints is the parent of the tasks and runs whose workers have stored how far they are.
+// Checkpoints is the parent of the tasks and runs whose workers have stored their progress.
 func (k Keys) Checkpoints() string { return k.root + "/checkpoints" }
 
-// Checkpoint is how far a slot's worker was.
+// Checkpoint is the stored progress of a slot's worker.
 func (k Keys) Checkpoint(slot cluster.Slot) string {
 	return k.Checkpoints() + "/" + slot.Task + "/" + strconv.Itoa(slot.Index)
 }
 
-// TaskRuns is the parent of what goes on of tasks that run to their end.
+// TaskRuns is the parent of the records of runs that are under way.
 func (k Keys) TaskRuns() string { return k.root + "/agendas" }
 
-// TaskRunsOf is what goes on of a task that runs to its end.
+// TaskRunsOf is the record of the runs of a task that runs to its end.
 func (k Keys) TaskRunsOf(task string) string { return k.TaskRuns() + "/" + task }
 
-// FinishedRun is a run that is over.
+// FinishedRun is the record of a run that is over.
 func (k Keys) FinishedRun(task, run string) string { return k.root + "/runs/" + task + "/" + run }
 
-// Completions is the parent of what members say of slots that have ended.
+// Completions is the parent of the members' records of slots that have ended.
 func (k Keys) Completions() string { return k.root + "/done" }
 
-// CompletionsOf is what a member says of slots of runs that have ended on it.
+// CompletionsOf is a member's record of slots of runs that have ended on it.
 func (k Keys) CompletionsOf(memberID string) string { return k.Completions() + "/" + memberID }
 
 // PlanFault is the last input on which the planner failed, kept for its developers.
 func (k Keys) PlanFault() string { return k.root + "/planfault" }
 
-// Decision is one of the last things that leaders decided.
+// Decision is one of the leaders' latest decisions.
 func (k Keys) Decision(n int64) string {
 	return k.root + "/decisions/" + strconv.FormatInt(n, 10)
 }

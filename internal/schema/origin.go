@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Origin is which file a declaration came from and which ones were seen since, so that a
-// node that starts with an old file changes nothing.
+// Origin is the file that a declaration came from, and the declarations that were seen since, so that a node that starts with an old
+// file changes nothing.
 type Origin struct {
 	File string   `json:"file,omitempty"`
 	Seen []string `json:"seen,omitempty"` // hashes of the last declarations, oldest first
@@ -16,14 +16,14 @@ type Origin struct {
 	Oldest Filter `json:"oldest,omitempty"`
 }
 
-// Bounds of what is remembered one by one. An earlier version of this program knows Seen alone.
+// Bounds of the hashes that are kept one by one. An earlier version of this program has Seen alone.
 const (
 	maxSeen  = 32
 	maxOlder = 1000
 	hashSize = 8
 )
 
-// Remember adds a declaration. Nothing is forgotten: what no longer has room goes into a filter.
+// Remember adds a declaration. No declaration is dropped: those that no longer have room go into a filter.
 func (o Origin) Remember(file, hash string) Origin {
 	o.File = file
 	o.Seen = append(slices.Clone(o.Seen), hash)
@@ -39,7 +39,7 @@ func (o Origin) Remember(file, hash string) Origin {
 	return o
 }
 
-// Saw reports whether a declaration was seen before. Of very old ones it is not certain.
+// Saw reports whether a declaration was seen before. For very old ones, true is not certain.
 func (o Origin) Saw(hash string) (seen, certain bool) {
 	if slices.Contains(o.Seen, hash) {
 		return true, true
@@ -56,8 +56,8 @@ func (o Origin) Saw(hash string) (seen, certain bool) {
 	return o.Oldest.MayContain(hash), false
 }
 
-// Filter is a set of hashes in little room: it contains all that were added, and seems to contain a few others. With 1,000 hashes
-// in it, one in 80,000 others seems to be there; with 10,000, one in 20. The zero value is empty.
+// Filter is a small set of hashes: it contains all that were added, and seems to contain a few others. With 1,000 hashes in it, one
+// in 80,000 others seems to be there; with 10,000, one in 20. The zero value is empty.
 type Filter []byte
 
 const filterSize = 1 << 16 / 8 // two bytes of a hash name one bit
@@ -72,7 +72,7 @@ func (f Filter) With(hash []byte) Filter {
 	return next
 }
 
-// WithAll returns the filter with all that is in another one.
+// WithAll returns the filter with all hashes of another one added.
 func (f Filter) WithAll(other Filter) Filter {
 	if len(other) != filterSize {
 		return f
@@ -90,7 +90,7 @@ func (f Filter) grown() Filter {
 	return next
 }
 
-// MayContain reports whether a hash, in hexadecimal, was added, or seems so.
+// MayContain reports whether a hash, in hexadecimal, was added or seems to have been.
 func (f Filter) MayContain(hash string) bool {
 	h, err := hex.DecodeString(hash)
 	if err != nil || len(h) != hashSize || len(f) != filterSize {
@@ -104,18 +104,18 @@ func (f Filter) MayContain(hash string) bool {
 	return true
 }
 
-// Removed is what is remembered of records that leaders have removed: of tasks that were deleted, and of marks that
-// want nothing. It is written in every commit that removes any, and a writer of such a record checks that it is as it
-// was before the record was read: else a version that was read, and has begun again, might be taken for another one.
+// Removed is the record of removals by leaders: of deleted tasks, and of empty marks. Every commit that removes any writes it. A
+// writer of such a record checks that Removed has not changed since before the record was read; otherwise a version that was
+// read, and has begun again, might be taken for another one.
 type Removed struct {
 	versioned
-	// Generation is above those of all tasks that were removed: one that has no record begins with it.
+	// Generation is above those of all removed tasks: a task without a record begins with it.
 	Generation int64 `json:"generation"`
-	// Seen are the declarations that files had made of these tasks.
+	// Seen are the declarations that files have made of these tasks.
 	Seen Filter `json:"seen,omitempty"`
 }
 
-// Add remembers a task that is removed.
+// Add records the removal of a task.
 func (r *Removed) Add(t *Task) {
 	r.Generation = max(r.Generation, t.Generation+1)
 	r.Seen = r.Seen.WithAll(t.Origin.Oldest)

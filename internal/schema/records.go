@@ -13,12 +13,12 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord"
 )
 
-// MaxToken bounds every token, and the counter that they come from. A cluster that gives a million of them in a second
-// reaches it after 146,000 years: what is above it was written by hand, and nothing could be granted after it.
+// MaxToken bounds every token, and the counter that they come from. A cluster that gives a million tokens per second reaches it after
+// 146,000 years. A token above it was edited manually, and nothing could be granted after it.
 const MaxToken = 1 << 62
 
-// PlausibleToken reports whether other tokens have to rise above one that a record lists. What is far above all that a cluster
-// can have given was written by hand; to rise above it would use the tokens up.
+// PlausibleToken reports whether new tokens must be above one that a record lists. A token far above all that a cluster can have
+// given was edited manually; new tokens above it would use up the range.
 func PlausibleToken(token int64) bool { return token <= MaxToken/2 }
 
 // Protocol is the version of the protocol that this program speaks.
@@ -28,8 +28,8 @@ const Protocol = 1
 type Meta struct {
 	header
 	UUID       string    `json:"uuid"`
-	Protocol   int       `json:"protocol"`   // the active one: no member writes records of another
-	TokenFloor int64     `json:"tokenFloor"` // tokens are above it
+	Protocol   int       `json:"protocol"`   // the active one: no member writes records of another protocol
+	TokenFloor int64     `json:"tokenFloor"` // all tokens are above it
 	Created    time.Time `json:"created"`
 }
 
@@ -125,8 +125,8 @@ type Heartbeat struct {
 	At time.Time `json:"at,omitzero"`
 }
 
-// Assignment is the leader's record of what a member is to run. The join creates it. Only leaders write it then, except that
-// the member (or its parent process) closes it and an operator evicts the member.
+// Assignment is the leader's record of what a member is to run. The join creates it. After that only leaders write it, except that
+// the member, or its parent process, closes it, and an operator evicts the member.
 type Assignment struct {
 	versioned
 	Node           string           `json:"node"`
@@ -142,17 +142,17 @@ type Assignment struct {
 type Closed struct {
 	By    string `json:"by"`
 	Cause string `json:"cause"`
-	// Left is set if the member left on purpose: leaders do not wait for its node to come back, and what it leaves behind waits
+	// Left is set if the member left on purpose: leaders do not wait for its node to come back, and defer the grants of its slots
 	// for a moment while other nodes leave, too.
 	Left bool `json:"left,omitempty"`
-	// Settled is set once a leader has given away what it could of the member's slots, after all delays, so that later leaders do
-	// not begin them again. It says nothing about how the member ended: By and Cause do.
+	// Settled is set once a leader has granted the member's slots elsewhere, as far as it could and after all delays, so that
+	// later leaders do not begin the delays again. It does not show how the member ended: By and Cause do.
 	Settled bool `json:"settled,omitempty"`
-	// StartedLast60s are, after a crash, the slots that may have caused it. When each was claimed
-	// and At, when the process died, are by the clock of one machine.
+	// StartedLast60s are, after a crash, the slots that may have caused it. The times of their claims, and At, when the process
+	// died, are by the clock of one machine.
 	StartedLast60s []Claimed `json:"startedLast60s,omitempty"`
 	At             time.Time `json:"at,omitzero"`
-	// Burst is what the member knew as the leader of nodes that leave one soon after the other.
+	// Burst is what the member knew, as leader, about nodes that leave one soon after the other.
 	Burst *Burst `json:"burst,omitempty"`
 }
 
@@ -161,14 +161,14 @@ const CauseLost = "lost"
 
 // Burst is what a leader that leaves passes on to the next one about nodes that leave one soon after the other.
 type Burst struct {
-	Term  int64 `json:"term"`  // in which it led
-	Count int   `json:"count"` // how many have left or are about to, itself not counted; 0: it has decided nothing
+	Term  int64 `json:"term"`  // in which the member led
+	Count int   `json:"count"` // the nodes that have left or are about to, without the leader; 0: it has decided nothing
 	// Deferred is for how long leaders have deferred the grants of what such a node left behind, at most.
 	Deferred cluster.Duration `json:"deferred,omitempty"`
 }
 
-// Close marks the assignment as one of a member of which nothing runs any longer. Of what it had started lately it names the
-// last ones, as far as there is room: they are suspected first.
+// Close marks the assignment as that of a member of which nothing runs any longer. It lists the last slots that the member had
+// started lately, as far as there is room: they are suspected first.
 func (d *Assignment) Close(closed *Closed) {
 	c := *closed
 	c.Cause = Cut(c.Cause, maxCause)
@@ -180,9 +180,9 @@ func (d *Assignment) Close(closed *Closed) {
 	slices.SortStableFunc(c.StartedLast60s, func(a, b Claimed) int { return strings.Compare(a.Task, b.Task) })
 }
 
-// Evict marks the assignment as that of an evicted member. It is written at that version. It is not closed: the member's workers
-// run until its lease has lapsed, and leaders wait for that. What the status holds and the assignment does not list is listed as
-// asked back, so that it waits as well. Status is nil if it is unknown what the member holds.
+// Evict marks the assignment, which is written at the given version, as that of an evicted member. It does not close the assignment:
+// the member's workers run until its lease has lapsed, and leaders wait for that. Slots that the status holds and the assignment
+// does not list are listed as releasing, so that leaders wait for them, too. Status is nil if it is unknown what the member holds.
 func (d *Assignment) Evict(status *Status, version int64) {
 	if status != nil {
 		d.Adopt(status.Holding, version)
@@ -193,8 +193,8 @@ func (d *Assignment) Evict(status *Status, version int64) {
 // maxCause bounds the cause of a death, in bytes.
 const maxCause = 500
 
-// validate checks what the protocol rests on. A spec is not checked again: the leader that granted it has, by
-// the rules of its own version, and an assignment that cannot be used stops all grants.
+// validate checks the conditions that the protocol depends on. Specs are not checked again: the leader that granted the slots has
+// checked them by the rules of its own version, and an unusable assignment stops all grants.
 func (d *Assignment) validate() error {
 	if err := validateNode(d.Node); err != nil {
 		return err
@@ -226,7 +226,7 @@ type Status struct {
 	Applied int64         `json:"applied"`
 	Holding []Claimed     `json:"holding"`
 	Workers []WorkerState `json:"workers,omitempty"` // those that are not simply running
-	Leaving bool          `json:"leaving,omitempty"` // takes no more work
+	Leaving bool          `json:"leaving,omitempty"` // the member takes no more work
 	// Fenced: its lease is not valid. What needs one is stopping or has stopped, and nothing starts before it is claimed again.
 	Fenced bool `json:"fenced,omitempty"`
 	// Refused are grants of its assignment that it does not claim, since they came later than the grant of token Above and
@@ -265,8 +265,8 @@ func (t *Task) Declare(spec cluster.TaskSpec) {
 	t.Spec, t.Deleted = spec, false
 }
 
-// Revision identifies what a task's record says at a version. Versions alone do not: they begin again at 0 with the
-// record of another task of the same name.
+// Revision identifies the content of a task's record at a version. Versions alone do not: they begin again at 0 with the record of
+// another task of the same name.
 func (t *Task) Revision(version int64) string {
 	if t.Generation == 0 {
 		return strconv.FormatInt(version, 10)
@@ -274,7 +274,7 @@ func (t *Task) Revision(version int64) string {
 	return fmt.Sprintf("%d.%d", t.Generation, version)
 }
 
-// Effective returns what is in force.
+// Effective returns the declaration in force.
 func (t *Task) Effective() cluster.TaskSpec {
 	spec := t.Spec
 	if t.Override.WorkerNum != nil {
@@ -318,16 +318,15 @@ func (s *Settings) validate() error {
 	return nil
 }
 
-// Checkpoint is how far a worker is, as it stored it. Only the member that holds the slot writes it.
+// Checkpoint is the progress of a worker, as it stored it. Only the member that holds the slot writes it.
 type Checkpoint struct {
 	versioned
 	Token      int64  `json:"token"`                // of the worker's grant
-	Generation int64  `json:"generation,omitempty"` // of the task: it says nothing to another one of that name
+	Generation int64  `json:"generation,omitempty"` // of the task: another one of that name ignores it
 	Data       []byte `json:"data"`
 }
 
-// PlanFault is the last input on which the planner failed. Only people read it; delete it when the fault is
-// fixed.
+// PlanFault is the last input on which the planner failed. Only people read it; delete it when the fault is fixed.
 type PlanFault struct {
 	header
 	At     time.Time       `json:"at"`
@@ -337,8 +336,8 @@ type PlanFault struct {
 	Input  json.RawMessage `json:"input,omitempty"` // of the planner, as JSON; left out if it is too large
 }
 
-// Suspects are the slots that were started shortly before the crashes of their members. Only
-// leaders write it. Deleting it by hand clears all suspects.
+// Suspects are the slots that were started shortly before the crashes of their members. Only leaders write it. Deleting it manually
+// clears all suspects.
 type Suspects struct {
 	versioned
 	Slots []Suspect `json:"slots"`
@@ -350,14 +349,13 @@ type Suspect struct {
 	Slots cluster.Indexes `json:"slots"`
 	// TookDown are the nodes of the members that crashed, in order, one for each crash.
 	TookDown []string `json:"tookDown"`
-	// Declared is the version of the task's record at the last crash: a changed task is tried
-	// again.
+	// Declared is the version of the task's record at the last crash: a changed task is tried again.
 	Declared int64           `json:"declared"`
 	Unknown  cluster.Unknown `json:"-"`
 }
 
-// Limit leaves out those with the fewest crashes, as far as the record would be too large. It expects slots in the order
-// in which they are to stand, and keeps it.
+// Limit leaves out the suspects with the fewest crashes, if the record would be too large. It keeps the order of the slots, which
+// is that of the record.
 func (s *Suspects) Limit() {
 	if Size(s) <= MaxSuspects {
 		return
@@ -385,8 +383,8 @@ func (s *Suspects) validate() error {
 	return nil
 }
 
-// The history of a suspect: with so many crashes it is withheld for a while, and with so many
-// it is granted no longer.
+// The history of a suspect: the number of crashes after which it is withheld for a while, and the number after which it is no longer
+// granted.
 const (
 	CrashesToWithhold = 3
 	CrashesToFail     = 4

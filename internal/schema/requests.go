@@ -10,16 +10,16 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// What people ask for: marks of nodes, which stay, requests, which are applied once, and the audit of both.
+// The operations that people ask for: marks of nodes, which stay, requests, which are served once, and the audit of both.
 
-// Mark is what an operator wants of the node with a name, whichever member has it. It stays until the
-// operator takes it back. A hand edit is legal input.
+// Mark is an operator's mark of the node with a name, whichever member has the name. It stays until the operator takes it back. A
+// manual edit is allowed.
 type Mark struct {
 	header
-	Cordoned bool   `json:"cordoned,omitempty"` // gets nothing new
-	Drain    *Drain `json:"drain,omitempty"`    // gives everything away
-	// Quarantine is set if everything fails on the node; a leader writes it. It is void for another
-	// member of that name: the node was restarted.
+	Cordoned bool   `json:"cordoned,omitempty"` // the node gets no new slots
+	Drain    *Drain `json:"drain,omitempty"`    // all slots leave the node
+	// Quarantine is set if everything fails on the node; a leader writes it. It is void for another member of that name: the node
+	// was restarted.
 	Quarantine *Quarantine `json:"quarantine,omitempty"`
 	// Labels are in force over those of the node itself; "" hides one.
 	Labels cluster.Labels `json:"labels,omitempty"`
@@ -27,18 +27,18 @@ type Mark struct {
 	Since  time.Time      `json:"since,omitzero"`
 }
 
-// Quarantine is why a node is given nothing.
+// Quarantine is why a node gets no slots.
 type Quarantine struct {
 	Member string `json:"member"` // MemberID
-	Error  string `json:"error"`  // one of those that its workers failed with
+	Error  string `json:"error"`  // one of the errors of its workers
 }
 
 // Drain is how a node is to be drained.
 type Drain struct {
-	// Deadline is how long slots that no other node can take may stay; 0 is for ever. It is counted
-	// by each leader from when it first saw the mark.
+	// Deadline is how long slots that no other node can take may stay; 0 is for ever. Each leader counts it from when it first saw
+	// the mark.
 	Deadline cluster.Duration `json:"deadline,omitempty"`
-	Slots    int              `json:"slots"` // that the node had when it was asked for
+	Slots    int              `json:"slots"` // of the node when the drain was requested
 }
 
 func (m *Mark) validate() error {
@@ -53,13 +53,12 @@ func (m *Mark) validate() error {
 	return nil
 }
 
-// Wanted reports whether anything is wanted of the node.
+// Wanted reports whether the mark has any content.
 func (m *Mark) Wanted() bool {
 	return m.Cordoned || m.Drain != nil || m.Quarantine != nil || len(m.Labels) > 0
 }
 
-// Audit are the last things that people asked for, oldest first. A line is written in the commit that
-// records the request.
+// Audit is the latest operations, oldest first. A line is written in the commit that records the operation.
 type Audit struct {
 	versioned
 	Lines []cluster.AuditLine `json:"lines"`
@@ -68,11 +67,11 @@ type Audit struct {
 // Bounds of the audit.
 const (
 	maxAuditLines = 200
-	// MaxAuditWhat is how many bytes are kept of what was asked for.
+	// MaxAuditWhat is the number of bytes that are kept of the text of an operation.
 	MaxAuditWhat = 500
 )
 
-// Add adds a line, and drops the oldest ones that no longer have room.
+// Add adds a line, and drops the oldest ones that no longer fit.
 func (a *Audit) Add(line cluster.AuditLine) {
 	if len(line.What) > MaxAuditWhat {
 		line.What = strings.ToValidUTF8(line.What[:MaxAuditWhat], "") + " …"
@@ -97,12 +96,12 @@ func cutNames(names []string) []string {
 	return names
 }
 
-// Requests are what an operator wants done once. Each names what it is about in a way that makes it void
-// when it is done: a term, members, tokens. Leaders take out what is done.
+// Requests are operations that are served once. Each names its object in a way that makes it void when it is served: a term,
+// members, tokens. Leaders remove served requests.
 type Requests struct {
 	versioned
 	StepDown int64       `json:"stepDown,omitempty"` // the term whose leader is to step down
-	MoveNow  []string    `json:"moveNow,omitempty"`  // members that are gone and not to be waited for
+	MoveNow  []string    `json:"moveNow,omitempty"`  // lost members whose slots move without delay
 	Restart  []SlotRange `json:"restart,omitempty"`  // grants that are to be replaced
 
 	RunNow []RunRequest  `json:"runNow,omitempty"` // runs to begin
@@ -117,7 +116,7 @@ type MoveRequest struct {
 	Unknown cluster.Unknown `json:"-"`
 }
 
-// Empty reports whether nothing is left to do.
+// Empty reports whether no request is left.
 func (o *Requests) Empty() bool {
 	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0 && len(o.RunNow) == 0 && len(o.Move) == 0
 }

@@ -9,24 +9,22 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// TaskRuns is what goes on of a task that runs to its end: how far its schedule was decided, and the runs that are
-// under way. Only leaders write it. Deleting it by hand makes the task start from the beginning.
+// TaskRuns is the state of a task that runs to its end: the instant up to which its schedule was decided, and the runs that are
+// under way. Only leaders write it. Deleting it manually makes the task start from the beginning.
 type TaskRuns struct {
 	versioned
-	// Generation is that of the task whose runs these are: one that was declared again after a deletion has
-	// another.
+	// Generation is that of the task whose runs these are: a task that was declared again after a deletion has another one.
 	Generation int64 `json:"generation,omitempty"`
-	// Timing is the schedule that Last is of: another one starts from the beginning.
+	// Timing is the schedule that Last refers to: another schedule starts from the beginning.
 	Timing string `json:"timing,omitempty"`
 	// Last is the instant up to which the schedule was decided: no firing up to it happens again.
 	Last time.Time `json:"last,omitzero"`
-	// Passed are the last stretches of time up to Last in which nothing was fired. Should a clock prove to
-	// have been ahead, it is these firings that are still to come.
+	// Passed are the last stretches of time up to Last in which nothing was fired. If it turns out that a clock was ahead, the
+	// firings in them are still to come.
 	Passed []Span `json:"passed,omitempty"`
-	// Decided are the stretches after Last about which was decided while a clock was ahead: no firing in
-	// them happens again either.
+	// Decided are stretches after Last that were decided while a clock was ahead: no firing in them happens again either.
 	Decided []Span `json:"decided,omitempty"`
-	// Begun is set if a task without a schedule has had the run that it is declared for.
+	// Begun is set if a task without a schedule has had its run.
 	Begun bool `json:"begun,omitempty"`
 	// Missed counts the firings that were skipped because they came too late, Skipped those that came while
 	// another run was going on.
@@ -40,22 +38,22 @@ type TaskRuns struct {
 	Kept []string `json:"kept,omitempty"`
 }
 
-// MaxSkips bounds what is kept of firings that were skipped.
+// MaxSkips bounds the list of skipped firings.
 const MaxSkips = 10
 
-// Skip is a firing that began no run, or several in a row for one reason.
+// Skip is a firing that began no run, or several in a row with the same reason.
 type Skip struct {
 	From   time.Time `json:"from,omitzero"` // the instant of the first, if there are several
 	Due    time.Time `json:"due"`           // the instant of the last
 	Number int       `json:"number"`        // how many; MaxCounted of package schedule if there may be more
 	// Late is by how much the last one came too late, by the clock of the leader that decided so; 0 if it was in time.
 	Late cluster.Duration `json:"late,omitempty"`
-	// Run is the run that went on, or waited, or was due instead.
+	// Run is the run that was under way, or queued, or due instead.
 	Run     string          `json:"run,omitempty"`
 	Unknown cluster.Unknown `json:"-"`
 }
 
-// Why returns why it began no run.
+// Why returns why the firing began no run.
 func (s *Skip) Why() string {
 	switch {
 	case s.Late > 0:
@@ -66,7 +64,7 @@ func (s *Skip) Why() string {
 	return "another run went before it"
 }
 
-// String describes what was skipped and why.
+// String describes the skipped firings and the reason.
 func (s *Skip) String() string {
 	due := s.Due.UTC().Format(time.RFC3339)
 	if s.Number > 1 && !s.From.IsZero() {
@@ -75,17 +73,17 @@ func (s *Skip) String() string {
 	return due + " skipped: " + s.Why()
 }
 
-// Run is one execution of a task. What runs, how often and with what parameters is as it was declared when
-// the run began; all else is as the task says.
+// Run is one execution of a task. Its work, its number of workers and its parameters are as declared when the run began; everything
+// else follows the task's present declaration.
 type Run struct {
 	ID        string          `json:"id"`
 	Due       time.Time       `json:"due"`          // the instant of its firing
-	By        string          `json:"by,omitempty"` // who asked for it; "" for the schedule or the declaration
+	By        string          `json:"by,omitempty"` // the caller that asked for it; "" for the schedule or the declaration
 	WorkName  string          `json:"workName"`
 	WorkerNum int             `json:"workerNum"`
 	Params    cluster.Params  `json:"params,omitempty"`
-	Queued    bool            `json:"queued,omitempty"` // it waits for another run
-	Late      bool            `json:"late,omitempty"`   // it makes up for a firing that came too late: others go first
+	Queued    bool            `json:"queued,omitempty"` // waits for another run
+	Late      bool            `json:"late,omitempty"`   // makes up for a firing that came too late: other runs go first
 	Began     time.Time       `json:"began,omitzero"`   // by the clock of the leader that began it
 	Done      cluster.Indexes `json:"done,omitempty"`
 	Failed    []Failure       `json:"failed,omitempty"`
@@ -106,7 +104,7 @@ type Failure struct {
 // SeveralReasons begins an error that stands for others, too.
 const SeveralReasons = "for several reasons, among them: "
 
-// Blur keeps one error for all slots that have failed, the first, cut short.
+// Blur replaces the errors of all failed slots by one, the first, cut short.
 func (r *Run) Blur(most int) {
 	if len(r.Failed) == 0 {
 		return
@@ -179,14 +177,14 @@ type FinishedRun struct {
 	Run
 }
 
-// Completions are the slots of runs that have ended on a member, until its assignment no longer lists them.
-// Only the member writes it, in commits that also prove that it holds the slots.
+// Completions are the slots of runs that have ended on a member, until its assignment no longer lists them. Only the member writes
+// it, in commits that also prove that it holds the slots.
 type Completions struct {
 	versioned
 	Slots []Completion `json:"slots"`
 }
 
-// Completion is how slots of one run have ended.
+// Completion is the result of slots of one run.
 type Completion struct {
 	Task  string          `json:"task"` // as cluster.RunTask gives it
 	Slots cluster.Indexes `json:"slots"`

@@ -72,7 +72,7 @@ func TestReason(t *testing.T) {
 		t.Errorf("%q of %v", got, err)
 	}
 	err = schema.Decode(key, coord.Record{Value: []byte(`{"v":1,"version":3}`), Version: 4}, &schema.Assignment{})
-	if got, want := schema.Reason(key, err), "record was written by hand: it says version 3, its key has 4"; got != want {
+	if got, want := schema.Reason(key, err), "record was edited manually: its version is 3, that of its key 4"; got != want {
 		t.Errorf("%q; want %q", got, want)
 	}
 }

@@ -9,21 +9,21 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// SlotRange is slots of one task that have one token. The lists of records have it as it is, or with what is known of
-// the slots there.
+// SlotRange is slots of one task that have one token. Lists of records have it alone, or embedded in a struct with more about these
+// slots.
 type SlotRange struct {
 	Task  string          `json:"task"`
 	Slots cluster.Indexes `json:"slots"`
-	// Token is of the entry, not of a slot: the slots of a task that a member gets by one commit have one. It rises over the whole
-	// cluster, so a later grant of a slot has a higher one than an earlier one.
+	// Token belongs to the entry: all slots of a task that a member gets by one commit have the same token. Tokens rise over the
+	// whole cluster, so a later grant of a slot has a higher one than an earlier one.
 	Token   int64           `json:"token"`
 	Unknown cluster.Unknown `json:"-"`
 }
 
-// Range returns r itself: whatever embeds a SlotRange can be in the lists that this package walks.
+// Range returns r itself. A type that embeds a SlotRange can therefore be an element of the lists that this package walks.
 func (r *SlotRange) Range() *SlotRange { return r }
 
-// Granted is what an assignment grants: its member may claim the slots and run them.
+// Granted is an entry of the grants of an assignment: its member may claim the slots and run them.
 type Granted struct {
 	SlotRange
 	// Count is what the workers are given as the number of workers of their task, 0 for none.
@@ -33,8 +33,8 @@ type Granted struct {
 	Generation int64 `json:"generation,omitempty"`
 }
 
-// WorkerCount returns the number of workers that the workers of the grant are given, and whether the record has it. An
-// entry without a count has it by its spec.
+// WorkerCount returns the number of workers that the workers of the grant are given, and whether the record has it. If an entry has
+// no count, the number comes from its spec.
 func (g *Granted) WorkerCount() (count int, known bool) {
 	switch {
 	case g.Count != nil:
@@ -45,16 +45,16 @@ func (g *Granted) WorkerCount() (count int, known bool) {
 	return 0, false
 }
 
-// Releasing is what an assignment asks back. The slots stay listed until their member has confirmed that it does not
-// hold them.
+// Releasing is an entry of the slots that an assignment asks back. They stay listed until their member has confirmed that it does
+// not hold them.
 type Releasing struct {
 	SlotRange
-	// Count is that of the grant. It is nil where it is unknown, since the member's status is the only source.
+	// Count is that of the grant. It is nil if unknown, because the member's status is the only source.
 	Count *int `json:"count,omitempty"`
-	// Version is the assignment's version that asked for the release: a status that applied it and does not hold the
-	// slots ends it.
+	// Version is the version of the assignment that asked for the release. The release ends with a status that has applied this
+	// version and does not hold the slots.
 	Version int64 `json:"version,omitempty"`
-	// Why is why the slots are asked back.
+	// Why is the reason of the release.
 	Why *cluster.Reason `json:"why,omitempty"`
 }
 
@@ -66,7 +66,7 @@ func (r *Releasing) WorkerCount() (count int, known bool) {
 	return *r.Count, true
 }
 
-// Claimed is what a member holds, or held when it died.
+// Claimed is slots that a member holds, or held when it died.
 type Claimed struct {
 	SlotRange
 	Since time.Time `json:"since,omitzero"` // when it was claimed, by the member's clock
@@ -78,7 +78,7 @@ type Entry interface {
 	WorkerCount() (count int, known bool)
 }
 
-// Entries yields the entries of an assignment: what it grants, then what it asks back.
+// Entries yields the entries of an assignment: first grants, then releases.
 func (d *Assignment) Entries() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		for i := range d.Granted {
@@ -94,7 +94,7 @@ func (d *Assignment) Entries() iter.Seq[Entry] {
 	}
 }
 
-// Ranges yields the ranges that an assignment lists: what it grants, then what it asks back.
+// Ranges yields the ranges that an assignment lists: first grants, then releases.
 func (d *Assignment) Ranges() iter.Seq[*SlotRange] {
 	return func(yield func(*SlotRange) bool) {
 		for e := range d.Entries() {
@@ -105,7 +105,7 @@ func (d *Assignment) Ranges() iter.Seq[*SlotRange] {
 	}
 }
 
-// Each yields every slot that an assignment lists, granted or asked back, with the range that it stands in.
+// Each yields every slot that an assignment lists, granted or releasing, with its range.
 func (d *Assignment) Each() iter.Seq2[cluster.Slot, *SlotRange] {
 	return func(yield func(cluster.Slot, *SlotRange) bool) {
 		for r := range d.Ranges() {
@@ -118,7 +118,7 @@ func (d *Assignment) Each() iter.Seq2[cluster.Slot, *SlotRange] {
 	}
 }
 
-// ListsTask reports whether an assignment lists slots of a task, or of a run, whose name is one of those.
+// ListsTask reports whether an assignment lists slots of a task, or of a run, with one of the names.
 func (d *Assignment) ListsTask(is func(name string) bool) bool {
 	for r := range d.Ranges() {
 		if is(r.Task) {
@@ -134,7 +134,7 @@ type ranged[T any] interface {
 	Range() *SlotRange
 }
 
-// Each yields every slot of a list with the entry that it stands in.
+// Each yields every slot of a list with its entry.
 func Each[T any, P ranged[T]](list []T) iter.Seq2[cluster.Slot, *T] {
 	return func(yield func(cluster.Slot, *T) bool) {
 		for i := range list {
@@ -158,10 +158,10 @@ func Find[T any, P ranged[T]](list []T, slot cluster.Slot) *T {
 	return nil
 }
 
-// Unlisted returns what is held and an assignment does not list. Leaders free no slot that its member holds: it was taken
-// out of the assignment by hand. It is unknown which number of workers its worker was given. No version has asked for the entries.
+// Unlisted returns the held slots that an assignment does not list. Leaders free no slot that its member holds: it was removed from
+// the assignment manually. The number of workers that its worker was given is unknown. The entries have no version.
 func (d *Assignment) Unlisted(holding []Claimed) (list []Releasing) {
-	next := 0 // both lists have the same order as a rule
+	next := 0 // both lists usually have the same order
 	for i := range holding {
 		h := &holding[i]
 		for next < len(d.Granted) && d.Granted[next].Task < h.Task {
@@ -183,8 +183,8 @@ func (d *Assignment) Unlisted(holding []Claimed) (list []Releasing) {
 	return list
 }
 
-// Adopt lists what is held and was not listed as asked back, by the version that the assignment will have, and returns it. So
-// it is granted to no member before it has stopped, whatever becomes of the member.
+// Adopt adds held slots that are not listed to the releases, under the version that the assignment will have, and returns them. So
+// no other member is granted such a slot before its worker has stopped, whatever happens to the member.
 func (d *Assignment) Adopt(holding []Claimed, version int64) []Releasing {
 	list := d.Unlisted(holding)
 	if len(list) == 0 {
@@ -197,7 +197,7 @@ func (d *Assignment) Adopt(holding []Claimed, version int64) []Releasing {
 	return list
 }
 
-// Split divides a list by slot; entries are copied, their specs shared.
+// Split divides a list by slot. It copies the entries, which share their specs.
 func Split[T any, P ranged[T]](list []T, pick func(cluster.Slot, *T) bool) (picked, rest []T) {
 	for i := range list {
 		r := P(&list[i]).Range()
@@ -232,7 +232,7 @@ func Count[T any, P ranged[T]](list []T) int {
 	return n
 }
 
-// AskedBack lists what a member holds as asked back by an assignment of that version.
+// AskedBack returns the held slots of a member as releases of an assignment of that version.
 func AskedBack(holding []Claimed, version int64) []Releasing {
 	list := make([]Releasing, len(holding))
 	for i, h := range holding {
@@ -241,7 +241,7 @@ func AskedBack(holding []Claimed, version int64) []Releasing {
 	return list
 }
 
-// Gather makes the shortest list of slots that have a token and the time of their claim.
+// Gather returns the shortest list of slots with their tokens and the times of their claims.
 func Gather(slots map[cluster.Slot]Claim) []Claimed {
 	type group struct {
 		task  string
@@ -263,7 +263,7 @@ func Gather(slots map[cluster.Slot]Claim) []Claimed {
 	return list
 }
 
-// GatherTokens makes the shortest list of slots that have a token.
+// GatherTokens returns the shortest list of slots with their tokens.
 func GatherTokens(slots map[cluster.Slot]int64) []SlotRange {
 	claims := make(map[cluster.Slot]Claim, len(slots))
 	for slot, token := range slots {
@@ -276,7 +276,7 @@ func GatherTokens(slots map[cluster.Slot]int64) []SlotRange {
 	return list
 }
 
-// Claim is what a member records of a slot that it holds.
+// Claim is a member's record of a slot that it holds.
 type Claim struct {
 	Token int64
 	Since time.Time // comparable by ==: in UTC, without a monotonic reading

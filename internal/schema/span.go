@@ -16,7 +16,7 @@ func Within(spans []Span, at time.Time) bool {
 	return slices.ContainsFunc(spans, func(s Span) bool { return at.After(s.From) && !at.After(s.To) })
 }
 
-// Without returns what is left of spans when others are taken out of them.
+// Without returns the spans without the parts that lie in others.
 func Without(spans, others []Span) []Span {
 	for _, o := range others {
 		var left []Span

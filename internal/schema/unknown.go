@@ -11,17 +11,17 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Builds of several versions write the same records: what a later one has added, at any depth, must outlive a rewrite by
-// an earlier one. A record keeps what its type does not know, and so does each value of its own that moves between
-// lists and records: an element of a list, a task's declaration. An object in between has its unknown fields kept by the
-// next one around it that has a place for them.
+// Builds of several versions write the same records. A rewrite by an earlier version must keep what a later one has added, at any
+// depth. A record keeps the fields that its type does not have, and so does each value that moves between lists and records: an
+// element of a list, a task's declaration. The unknown fields of an object in between are kept by the next enclosing value that
+// has a place for them.
 
-// unmarshal fills a record, and what it and its parts keep of fields that their types do not know.
+// unmarshal fills a record, and the unknown fields of the record and its parts.
 func unmarshal(text []byte, r Record) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if d.Decode(r) == nil && len(bytes.TrimSpace(text[d.InputOffset():])) == 0 {
-		return nil // as nearly always: there is nothing to keep
+		return nil // the usual case: there is nothing to keep
 	}
 	if err := json.Unmarshal(text, r); err != nil {
 		return err
@@ -30,7 +30,7 @@ func unmarshal(text []byte, r Record) error {
 	return nil
 }
 
-// keep stores what the type of v does not know of an object. What has no place in v or below is returned.
+// keep stores the fields of an object that the type of v does not have. It returns those without a place in v or below.
 func keep(v reflect.Value, text []byte) cluster.Unknown {
 	unknown := cluster.Unknown(text).Fields()
 	var known []string
@@ -42,7 +42,7 @@ func keep(v reflect.Value, text []byte) cluster.Unknown {
 			unknown[name] = json.RawMessage(left)
 		}
 	})
-	for name := range unknown { // what JSON took for a field that is written otherwise
+	for name := range unknown { // names that JSON matched to a field despite another case
 		if !slices.Contains(known, name) && slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
 			delete(unknown, name)
 		}
@@ -70,7 +70,7 @@ func keepField(field reflect.Value, text []byte) cluster.Unknown {
 		return keep(field, text)
 	case t.Kind() == reflect.Slice && isObject(t.Elem()):
 		var list []json.RawMessage
-		_ = json.Unmarshal(text, &list) // as it was decoded already
+		_ = json.Unmarshal(text, &list) // it was decoded before
 		for i := range min(len(list), field.Len()) {
 			keep(field.Index(i), list[i])
 		}
@@ -78,7 +78,7 @@ func keepField(field reflect.Value, text []byte) cluster.Unknown {
 	return ""
 }
 
-// eachUnknown calls f for every place that v has for unknown fields, those of embedded structs included.
+// eachUnknown calls f for every place that v has for unknown fields, including those of embedded structs.
 func eachUnknown(v reflect.Value, f func(reflect.Value)) {
 	t := v.Type()
 	for i := range t.NumField() {
@@ -91,7 +91,7 @@ func eachUnknown(v reflect.Value, f func(reflect.Value)) {
 	}
 }
 
-// isObject reports whether values of a type are objects in JSON whose fields are those of the type.
+// isObject reports whether values of a type are JSON objects whose fields are those of the type.
 func isObject(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && !t.Implements(reflect.TypeFor[json.Marshaler]()) &&
 		!t.Implements(reflect.TypeFor[encoding.TextMarshaler]())

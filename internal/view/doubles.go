@@ -14,11 +14,11 @@ import (
 type Listing struct {
 	MemberID, Node string
 	Token          int64
-	Granted        bool // else it is asked back already
+	Granted        bool // otherwise it is being released
 }
 
-// Doubles returns the slots that more than one assignment lists, with those that list them, the highest token first. Leaders
-// grant no slot that an assignment lists: one of them was written by hand.
+// Doubles returns the slots that more than one assignment lists, with those assignments, the highest token first. Leaders grant no
+// slot that an assignment lists, so one of them was edited manually.
 func (s *Snapshot) Doubles() map[cluster.Slot][]Listing {
 	var twice map[cluster.Slot][]Listing
 	seen := map[string][]bool{} // by task
@@ -29,7 +29,7 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Listing {
 		}
 		for slot := range p.Assignment.Rec.Each() {
 			var again bool
-			if slot.Index >= cluster.MaxWorkers { // a list could be as long as a person writes
+			if slot.Index >= cluster.MaxWorkers { // the list could have any length if it was edited manually
 				again = far[slot]
 				far[slot] = true
 			} else {
@@ -61,7 +61,7 @@ func (s *Snapshot) Doubles() map[cluster.Slot][]Listing {
 	return twice
 }
 
-// addListings adds to each of the slots the members whose assignments list it.
+// addListings adds to each slot the members whose assignments list it.
 func (s *Snapshot) addListings(twice map[cluster.Slot][]Listing) {
 	for memberID, p := range s.Peers {
 		if p.Assignment.Rec == nil {
@@ -80,7 +80,7 @@ func (s *Snapshot) addListings(twice map[cluster.Slot][]Listing) {
 	}
 }
 
-// DescribeListings describes which assignments list a slot.
+// DescribeListings names the assignments that list a slot.
 func DescribeListings(list []Listing) string {
 	var parts []string
 	for _, h := range list {

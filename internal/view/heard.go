@@ -11,19 +11,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// A member that keeps its session alive and proves nothing has no lease, and none of its workers run: its node is heard and
-// hears nothing. Only its heartbeat shows that: a member with a lease has written it less than a session timeout ago. Heartbeats
-// are not watched. While readers ask for the cluster, they are read now and then. A member whose heartbeat has been the same
-// for its whole session timeout, by this node's clock, is silent. So it takes a session timeout of asking to see that.
+// A member whose session lives but whose heartbeats do not arrive has no lease, and none of its workers run: the service hears the
+// node, and the node hears nothing. Only the heartbeat shows that: a member with a lease has written it less than a session
+// timeout ago. Heartbeats are not watched. They are read now and then, while readers ask for the cluster. A member is silent if
+// its heartbeat has not changed for its whole session timeout by this node's clock. So it takes a session timeout of asking to
+// detect that.
 const (
 	beatsPerTimeout = 4                     // how often heartbeats are read
-	beatsEach       = 20 * time.Millisecond // but no more of them than one in so long
+	beatsEach       = 20 * time.Millisecond // the least time between two reads
 )
 
 // beat is a heartbeat as read.
 type beat struct {
 	version     int64
-	since, read time.Duration // when it was first read at this version, and last; by the lease clock
+	since, read time.Duration // when this version was read first and last, by the lease clock
 }
 
 // listen reads heartbeats while readers ask.
@@ -58,7 +59,7 @@ func (o *Observer) readBeats(ctx context.Context, s coord.Session, keys schema.K
 		if !snap.Peers[memberID].Live() {
 			continue
 		}
-		at := s.Now() // before the send: it was so later
+		at := s.Now() // before the send: the reading is at least as late
 		r, err := s.Get(ctx, keys.Heartbeat(memberID))
 		now := s.Now()
 		b, known := old[memberID]
@@ -66,7 +67,7 @@ func (o *Observer) readBeats(ctx context.Context, s coord.Session, keys schema.K
 		case errors.Is(err, coord.ErrNotFound):
 			continue
 		case err != nil:
-			return // nothing is known of any
+			return // nothing is known of any member
 		case !known || b.version != r.Version:
 			b = beat{version: r.Version, since: now}
 		}
@@ -86,7 +87,7 @@ func (o *Observer) readBeats(ctx context.Context, s coord.Session, keys schema.K
 	})
 }
 
-// silent returns the members whose heartbeats say that they have no lease.
+// silent returns the members whose heartbeats show that they have no lease.
 func (snap *Snapshot) silent(beats map[string]beat) map[string]bool {
 	silent := map[string]bool{}
 	for memberID, b := range beats {
@@ -101,8 +102,8 @@ func (snap *Snapshot) silent(beats map[string]beat) map[string]bool {
 	return silent
 }
 
-// Heard returns a snapshot in which those are silent whose heartbeats say that they have no lease, and a member of which
-// it is known otherwise, "" for none.
+// Heard returns a snapshot in which those members are silent whose heartbeats show that they have no lease. Without is a member that
+// is known by other means to have none, "" for no member.
 func (o *Observer) Heard(snap *Snapshot, without string) *Snapshot {
 	o.mu.Lock()
 	silent, beats := snap.silent(o.beats), o.beats

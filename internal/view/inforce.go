@@ -18,7 +18,7 @@ func CheckName(key string, rec *schema.Task) error {
 	return fmt.Errorf("%s: %w: it declares task %q", key, schema.ErrCorrupt, rec.Spec.Name)
 }
 
-// Unusable returns what is wrong with the record of a task that is in force all the same, and what to do; "" if nothing is.
+// Unusable returns what is wrong with the record of a task that is in force nevertheless, and what to do; "" if nothing is wrong.
 func (s *Snapshot) Unusable(task string) string {
 	switch e, known := s.Tasks[task]; {
 	case !known:
@@ -31,7 +31,7 @@ func (s *Snapshot) Unusable(task string) string {
 	return ""
 }
 
-// Recall takes over from an earlier snapshot the last good records of tasks whose records are gone or cannot be used.
+// Recall copies the last good records of tasks from an earlier snapshot, where the present records are absent or unusable.
 func (s *Snapshot) Recall(earlier *Snapshot) {
 	for name, old := range earlier.Tasks {
 		e, known := s.Tasks[name]
@@ -45,10 +45,9 @@ func (s *Snapshot) Recall(earlier *Snapshot) {
 	}
 }
 
-// Specs returns the declarations in force, by task. Where a declaration cannot be used or was
-// deleted by hand, the last good one stays. Where there is one that cannot be used, and none that could
-// be, it is what the latest grant carries: a new leader stops nothing for it. What assignments grant of a task
-// without any record is not declared.
+// Specs returns the declarations in force, by task. Where a declaration cannot be used or was deleted manually, the last good one
+// stays. If a record is unusable and no good one was ever read, the declaration is the one in the latest grant: a new leader stops
+// nothing for it. A task without any record is not declared, even if assignments grant slots of it.
 func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 	specs := make(map[string]cluster.TaskSpec, len(s.Tasks))
 	for name, e := range s.Tasks {
@@ -73,7 +72,7 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 	return specs
 }
 
-// addRuns puts the runs that are under way in place of the tasks that run to their end.
+// addRuns replaces the tasks that run to their end by their runs that are under way.
 func (s *Snapshot) addRuns(specs map[string]cluster.TaskSpec) {
 	var tasks []string
 	for name, spec := range specs {
@@ -96,13 +95,13 @@ func (s *Snapshot) addRuns(specs map[string]cluster.TaskSpec) {
 	}
 }
 
-// OfRun returns what is in force for a run of a task.
+// OfRun returns the declaration in force for a run of a task.
 func OfRun(spec cluster.TaskSpec, r *schema.Run) cluster.TaskSpec {
 	spec.WorkName, spec.WorkerNum, spec.Params = r.WorkName, r.WorkerNum, r.Params
 	return spec
 }
 
-// Run returns the run that slots are of, nil if it is not under way or they are of none.
+// Run returns the run that slots belong to, nil if it is not under way or they belong to none.
 func (s *Snapshot) Run(name string) *schema.Run {
 	task, run := cluster.SplitRun(name)
 	if rec := s.TaskRuns[task].Rec; rec != nil && run != "" {
@@ -111,14 +110,14 @@ func (s *Snapshot) Run(name string) *schema.Run {
 	return nil
 }
 
-// Declared returns the declaration that slots are of.
+// Declared returns the declaration that slots belong to.
 func (s *Snapshot) Declared(name string) Entry[schema.Task] {
 	task, _ := cluster.SplitRun(name)
 	return s.Tasks[task]
 }
 
-// Suspicions returns the suspects by slot. It leaves out those of a task that was declared again since, and of slots that
-// the task no longer has.
+// Suspicions returns the suspects by slot, without those of a task that was declared again since, and without slots that the task
+// no longer has.
 func (s *Snapshot) Suspicions() map[cluster.Slot]schema.Suspect {
 	if s.Suspects.Rec == nil || s.Suspects.Absent {
 		return nil
@@ -139,7 +138,7 @@ func (s *Snapshot) Suspicions() map[cluster.Slot]schema.Suspect {
 	return against
 }
 
-// Rebalance returns the policy in force by which slots move between nodes.
+// Rebalance returns the policy in force for moving slots between nodes.
 func (s *Snapshot) Rebalance() cluster.Rebalance {
 	if s.Settings.Rec == nil {
 		return cluster.Rebalance{}
@@ -147,7 +146,7 @@ func (s *Snapshot) Rebalance() cluster.Rebalance {
 	return s.Settings.Rec.Spec.Rebalance
 }
 
-// Mark returns what an operator wants of a node.
+// Mark returns an operator's mark of a node.
 func (s *Snapshot) Mark(node string) schema.Mark {
 	if rec := s.Marks[node].Rec; rec != nil {
 		return *rec
@@ -155,7 +154,7 @@ func (s *Snapshot) Mark(node string) schema.Mark {
 	return schema.Mark{}
 }
 
-// Labels returns the labels in force of a member, those that it sets itself left out.
+// Labels returns the labels in force of a member, without those that it sets itself.
 func (s *Snapshot) Labels(m *schema.Member) cluster.Labels {
 	over := s.Mark(m.Node).Labels
 	if len(over) == 0 {

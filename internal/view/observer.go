@@ -9,36 +9,34 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// linger is how long the cluster is watched after the last question. It is the only such time: a reader that shows the
-// cluster to others asks as long as they do.
-const linger = 60 * time.Second
+// watchFor is how long the cluster is watched after the last request of a reader. There is no other such time: a reader that
+// serves others asks as long as they do.
+const watchFor = 60 * time.Second
 
-// rest follows each reading of an observer's own view.
-const rest = 10 * time.Millisecond
+// readPause is the pause after each reading of an observer's own view.
+const readPause = 10 * time.Millisecond
 
-// stale is how long a question waits for the service before it is answered from what was known
-// before.
-const stale = 2 * time.Second
+// serviceWait is how long a request waits for the service before it is answered from the last known snapshot.
+const serviceWait = 2 * time.Second
 
-// Observer is the one cache of the cluster in a node: numbered snapshots, from the leader's view while this node leads,
-// else from a view of its own that is open while readers ask. The zero value is ready. Its
-// methods may be called from any goroutine.
+// Observer is the only cache of the cluster in a node: numbered snapshots, from the leader's view while this node leads, otherwise
+// from a view of its own that is open while readers ask. The zero value is ready. Its methods may be called from any goroutine.
 type Observer struct {
 	mu      sync.Mutex
 	session coord.Session   // to read with, nil without
-	leading *Snapshot       // the leader's, nil while this node does not lead
-	own     *Snapshot       // the observer's
-	last    *Snapshot       // what was known last, of whatever origin
+	leading *Snapshot       // of the leader, nil while this node does not lead
+	own     *Snapshot       // of the observer's own view
+	last    *Snapshot       // the last of either
 	beats   map[string]beat // heartbeats as read, by member
 	asked   time.Time       // when a reader asked last
-	number  int64           // of what is known; rises with every snapshot, and when readers are to look at the same one again
-	since   int64           // the number from which on a snapshot is an answer; above number until there is one
+	number  int64           // of the present snapshot; rises with every snapshot, and with every WakeReaders
+	since   int64           // the first number that answers the readers; above number until there is such a snapshot
 	begun   int64           // the number of the first snapshot that was read in this watch
 	paused  bool            // nothing was read since the last watch ended: the next snapshot begins another one
 	changed chan struct{}   // closed and replaced when any of it changes
 }
 
-// update changes the observer and wakes those who wait.
+// update changes the observer and wakes waiting readers.
 func (o *Observer) update(f func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -54,7 +52,7 @@ func (o *Observer) update(f func()) {
 	o.wake()
 }
 
-// wake wakes those who wait. The caller has taken the lock.
+// wake wakes waiting readers. The caller holds the lock.
 func (o *Observer) wake() {
 	if o.changed != nil {
 		close(o.changed)
@@ -62,19 +60,19 @@ func (o *Observer) wake() {
 	o.changed = make(chan struct{})
 }
 
-// WakeReaders has readers look at the same cluster again: what this node knows besides it has changed.
+// WakeReaders publishes the present snapshot under a new number, because what this node knows in addition to it has changed.
 func (o *Observer) WakeReaders() {
 	o.update(o.renumber)
 }
 
-// renumber gives what is known another number, unless something new is awaited, which will have one. The caller has taken the lock.
+// renumber gives the present snapshot a new number, unless a new snapshot is awaited, which will get one. The caller holds the lock.
 func (o *Observer) renumber() {
 	if o.number >= o.since {
 		o.number++
 	}
 }
 
-// current returns what is known now, nil for nothing.
+// current returns the present snapshot, nil if there is none.
 func (o *Observer) current() *Snapshot {
 	if o.leading != nil {
 		return o.leading
@@ -82,10 +80,10 @@ func (o *Observer) current() *Snapshot {
 	return o.own
 }
 
-// numbered returns what is known, or was known last, with its numbers; nil for nothing. The caller has taken the lock.
+// numbered returns the present or the last snapshot, with its numbers; nil if there is none. The caller holds the lock.
 func (o *Observer) numbered() *Snapshot {
 	known := o.current()
-	if known == nil { // nothing can be read at present
+	if known == nil { // nothing can be read now
 		known = o.last
 	}
 	if known == nil {
@@ -93,17 +91,17 @@ func (o *Observer) numbered() *Snapshot {
 	}
 	snap := *known
 	snap.Number, snap.WatchedSince = o.number, o.begun
-	if o.paused { // it is of an earlier watch
+	if o.paused { // the snapshot is of an earlier watch
 		snap.WatchedSince = o.number + 1
 	}
 	return &snap
 }
 
-// isAsked reports whether a reader has asked lately. The caller has taken the lock.
-func (o *Observer) isAsked() bool { return time.Since(o.asked) < linger }
+// isAsked reports whether a reader has asked within the last minute. The caller holds the lock.
+func (o *Observer) isAsked() bool { return time.Since(o.asked) < watchFor }
 
-// KeepFresh has the cluster watched for a minute from now on. It returns the number of the first snapshot of this watch: who has
-// that one or a later one is up to date. If nothing can be read for a while, what was known before is that snapshot.
+// KeepFresh has the cluster watched for a minute from now on. It returns the number of the first snapshot of this watch: a reader
+// that has received this snapshot or a later one is up to date. If nothing can be read for a while, the last snapshot takes its place.
 func (o *Observer) KeepFresh() int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -119,22 +117,22 @@ func (o *Observer) KeepFresh() int64 {
 		if o.session == nil {
 			o.settleForLast()
 		} else {
-			time.AfterFunc(stale, func() { o.update(o.settleForLast) })
+			time.AfterFunc(serviceWait, func() { o.update(o.settleForLast) })
 		}
 	}
 	o.wake()
 	return o.since
 }
 
-// settleForLast gives up waiting for the first snapshot of a watch where an earlier one is known. The caller has taken the lock.
+// settleForLast ends the wait for the first snapshot of a watch if there is an earlier one. The caller holds the lock.
 func (o *Observer) settleForLast() {
 	if o.last != nil {
 		o.number = max(o.number, o.since)
 	}
 }
 
-// Next returns the cluster once its number is above one that was seen, 0 for none, as long as readers ask. It does not ask
-// itself: while no reader does, it waits.
+// Next returns the cluster once its number is above seen, 0 for none, while readers ask. It does not ask itself: while no reader
+// does, it waits.
 func (o *Observer) Next(ctx context.Context, seen int64) (*Snapshot, error) {
 	for {
 		o.mu.Lock()
@@ -152,7 +150,7 @@ func (o *Observer) Next(ctx context.Context, seen int64) (*Snapshot, error) {
 	}
 }
 
-// changes returns a channel that is closed when anything changes. The caller has taken the lock.
+// changes returns a channel that is closed when anything changes. The caller holds the lock.
 func (o *Observer) changes() <-chan struct{} {
 	if o.changed == nil {
 		o.changed = make(chan struct{})
@@ -160,29 +158,29 @@ func (o *Observer) changes() <-chan struct{} {
 	return o.changed
 }
 
-// Use names the session to read with. What happened between the last snapshot and the first one that is read with it may have
-// been missed: a watch of the cluster does not go on from one session to the next.
+// Use sets the session to read with. Changes between the last snapshot and the first one of the new session may be missed: a watch
+// of the cluster does not continue from one session to the next.
 func (o *Observer) Use(s coord.Session) {
 	o.update(func() { o.session, o.own, o.beats, o.paused = s, nil, nil, true })
 }
 
-// Share makes what the leader of this node has read the answer to readers; nil when it leads no longer.
+// Share sets the snapshot of this node's leader, which readers then receive; nil when this node no longer leads.
 func (o *Observer) Share(s *Snapshot) {
 	o.update(func() { o.leading = s })
 }
 
-// Leading returns what this node's leader has read, nil while it does not lead. Nothing is read for it.
+// Leading returns the snapshot of this node's leader, nil while this node does not lead. It reads nothing.
 func (o *Observer) Leading() *Snapshot {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.leading
 }
 
-// Snapshot asks, and returns the cluster as known, waiting for the first knowledge.
+// Snapshot asks, and returns the present snapshot. It waits for the first one.
 func (o *Observer) Snapshot(ctx context.Context) (*Snapshot, error) {
 	o.KeepFresh()
-	patience := time.NewTimer(stale)
-	defer patience.Stop()
+	timeout := time.NewTimer(serviceWait)
+	defer timeout.Stop()
 	waited := false
 	for {
 		o.mu.Lock()
@@ -196,13 +194,13 @@ func (o *Observer) Snapshot(ctx context.Context) (*Snapshot, error) {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-changed:
-		case <-patience.C:
+		case <-timeout.C:
 			waited = true
 		}
 	}
 }
 
-// wanted returns the session to read with if a reader asked lately, and a channel that is closed when that may have changed.
+// wanted returns the session to read with if a reader has asked lately, and a channel that is closed when that may have changed.
 func (o *Observer) wanted() (s coord.Session, changed <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -212,7 +210,7 @@ func (o *Observer) wanted() (s coord.Session, changed <-chan struct{}) {
 	return s, o.changes()
 }
 
-// Run keeps the observer's own view for as long as it is wanted.
+// Run keeps the observer's own view while readers ask.
 func (o *Observer) Run(ctx context.Context, cluster string, keys schema.Keys) {
 	var listening sync.WaitGroup
 	listening.Go(func() { o.listen(ctx, keys) })
@@ -231,15 +229,15 @@ func (o *Observer) Run(ctx context.Context, cluster string, keys schema.Keys) {
 	}
 }
 
-// watch keeps one view up to date until no reader needs it any longer or it fails.
+// watch keeps one view up to date until no reader needs it or it fails.
 func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, session coord.Session) {
 	v := New(cluster, session, keys)
 	defer v.Close()
-	check := time.NewTicker(linger / 2)
+	check := time.NewTicker(watchFor / 2)
 	defer check.Stop()
 	for {
 		if _, err := v.Refresh(ctx); err != nil {
-			select { // the session is over; do not spin until that is known here
+			select { // the session is over: do not spin until the observer has the next one
 			case <-ctx.Done():
 			case <-time.After(100 * time.Millisecond):
 			}
@@ -250,7 +248,7 @@ func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, 
 		select { // readers that only look need not see every step of a change
 		case <-ctx.Done():
 			return
-		case <-time.After(rest):
+		case <-time.After(readPause):
 		}
 		if !o.idle(ctx, v, session, check.C) {
 			return
@@ -258,8 +256,8 @@ func (o *Observer) watch(ctx context.Context, cluster string, keys schema.Keys, 
 	}
 }
 
-// idle waits until the view has something to read again. It returns false if no reader needs it any longer:
-// a session that has ended gives no hints.
+// idle waits until the view has something to read. It returns false if no reader needs the view: a session that has ended gives no
+// hints.
 func (o *Observer) idle(ctx context.Context, v *View, session coord.Session, check <-chan time.Time) bool {
 	for {
 		still, changed := o.wanted()

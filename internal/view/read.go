@@ -15,9 +15,9 @@ import (
 // parallel bounds how many reads are under way at once; the sessions pipeline them.
 const parallel = 32
 
-// Refresh reads what is marked: lists and assignments first, then the rest. What is marked
-// meanwhile is left for the next call, which C asks for. It reports whether that may have brought anything new, and
-// fails only when ctx or the session has ended.
+// Refresh reads the marked keys: lists and assignments first, then the rest. Keys that are marked meanwhile are left for the next
+// call, which C requests. It reports whether the reads may have brought anything new, and fails only when ctx or the session has
+// ended.
 func (v *View) Refresh(ctx context.Context) (changed bool, err error) {
 	v.changed = false
 	err = v.refresh(ctx, v.selfWritten.deferReads(v.hints.Take(), v.session.Now()))
@@ -26,8 +26,7 @@ func (v *View) Refresh(ctx context.Context) (changed bool, err error) {
 
 func (v *View) refresh(ctx context.Context, keys []string) error {
 	b := v.sort(keys)
-	// A changed assignment is worth acting on before the lists are read, which are longer. They
-	// wait for one Refresh at most.
+	// A changed assignment is needed before the lists, which take longer. The lists wait for one Refresh at most.
 	v.listsWait = len(b.assignments) > 0 && len(b.lists) > 0 && !v.listsWait
 	if v.listsWait {
 		v.remark(b.lists)
@@ -50,7 +49,7 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 		v.remark(v.dones(b))
 		return err
 	}
-	// Of a member that is gone the assignment is read before the keys that show it.
+	// If a member is gone, its assignment is read before the keys that show that.
 	goneAssignments, gone := v.goneSelfWritten(b.rest)
 	if err := v.read(ctx, goneAssignments); err != nil {
 		v.remark(slices.Concat(gone, v.dones(b)))
@@ -60,7 +59,7 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 		v.remark(v.dones(b))
 		return err
 	}
-	// What has ended is read after the statuses, and of members that these show to be gone, too.
+	// Records of ended slots are read after the statuses, also those of members that the statuses show to be gone.
 	ended := slices.DeleteFunc(v.dones(b), func(done string) bool { return !b.taken[done] && !v.mayHaveEnded(schema.Base(done)) })
 	for _, done := range ended {
 		v.hints.Watch(done)
@@ -72,7 +71,7 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 	return nil
 }
 
-// batch is what one Refresh reads, every key once.
+// batch is the keys that one Refresh reads, each once.
 type batch struct {
 	lists, assignments, rest []string
 	taken                    map[string]bool // assignments and rest
@@ -93,7 +92,7 @@ func (b *batch) add(v *View, keys []string) {
 	}
 }
 
-// sort sorts what was marked.
+// sort sorts the marked keys into kinds.
 func (v *View) sort(keys []string) *batch {
 	b := &batch{taken: make(map[string]bool, len(keys))}
 	isList := func(key string) bool {
@@ -119,8 +118,8 @@ func (v *View) remark(keys []string) {
 
 func (es *entries) isDone(key string) bool { return schema.Dir(key) == es.keys.Completions() }
 
-// dones returns the records of ended slots of the members that these keys are of: without them a member's status
-// says nothing about the slots that it no longer holds.
+// dones returns the records of ended slots of the members of these keys: without them, a member's status shows nothing about the
+// slots that it no longer holds.
 func (es *entries) dones(b *batch) (keys []string) {
 	if !es.leader {
 		return nil
@@ -138,14 +137,14 @@ func (es *entries) dones(b *batch) (keys []string) {
 	return keys
 }
 
-// mayHaveEnded reports whether a member may have recorded the end of slots. It may where its assignment lists runs, and where
-// the assignment is missing or was written by hand.
+// mayHaveEnded reports whether a member may have recorded ends of slots: its assignment lists runs, or is missing, or was edited
+// manually.
 func (es *entries) mayHaveEnded(memberID string) bool {
 	p := es.snap.Peers[memberID]
 	return p.Completions.Rec != nil && !p.Completions.Absent || !p.Live() || p.Assignment.Absent || hasRuns(p.Assignment.Rec)
 }
 
-// hasRuns reports whether an assignment lists slots of runs, as far as it is known.
+// hasRuns reports whether an assignment lists slots of runs, as far as the assignment is known.
 func hasRuns(assignment *schema.Assignment) bool {
 	if assignment == nil {
 		return true
@@ -158,8 +157,7 @@ func isRun(task string) bool {
 	return run != ""
 }
 
-// open leaves out the statuses and members of closed assignments: such a member is gone whatever
-// they say.
+// open leaves out the statuses and members of closed assignments: such a member is gone, whatever these keys contain.
 func (es *entries) open(keys []string) []string {
 	return slices.DeleteFunc(keys, func(key string) bool {
 		p := es.snap.Peers[schema.Base(key)]

@@ -57,7 +57,7 @@ func (o *selfWrites) deferReads(keys []string, now time.Duration) []string {
 	})
 }
 
-// Due is when there will be something to refresh that was deferred, 0 if there is nothing.
+// Due returns when deferred keys will have to be read, 0 if there are none.
 func (v *View) Due() time.Duration {
 	if len(v.selfWritten.hinted) == 0 {
 		return 0
@@ -65,8 +65,8 @@ func (v *View) Due() time.Duration {
 	return v.selfWritten.due
 }
 
-// goneSelfWritten returns, of the members of these keys, the assignments and the other keys of those that are gone although the reads
-// of their assignments were deferred.
+// goneSelfWritten returns, for the members of these keys that are gone although the reads of their assignments were deferred, the
+// assignments and the other keys.
 func (es *entries) goneSelfWritten(keys []string) (assignments, rest []string) {
 	for _, key := range keys {
 		memberID := schema.Base(key)
@@ -90,7 +90,7 @@ func (es *entries) same(key string, r coord.Record, err error) bool {
 	return p != nil && p.Assignment.Good() && p.Assignment.Version == r.Version && schema.Same(p.Assignment.Rec, r.Value)
 }
 
-// PutTaskRuns stores an agenda that the owner has committed itself, nil that it was deleted.
+// PutTaskRuns stores a record of runs that the owner has committed itself; nil if it was deleted.
 func (v *View) PutTaskRuns(task string, rec *schema.TaskRuns, version int64) {
 	key := v.keys.TaskRunsOf(task)
 	if rec == nil {
@@ -115,7 +115,7 @@ func (v *View) PutSuspects(rec *schema.Suspects, version int64) {
 	v.snap.Suspects = Entry[schema.Suspects]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
-// PutRemoved stores the record of what was removed as the owner has committed it.
+// PutRemoved stores the record of removals as the owner has committed it.
 func (v *View) PutRemoved(rec *schema.Removed, version int64) {
 	v.snap.Removed = Entry[schema.Removed]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
@@ -133,11 +133,11 @@ func (v *View) PutAssignment(memberID string, rec *schema.Assignment, version in
 	v.selfWritten.add(v.keys.Assignment(memberID), p.Assignment.Read)
 }
 
-// ForgetTask forgets a task whose record was removed.
+// ForgetTask drops a task whose record was removed.
 func (v *View) ForgetTask(name string) { v.forgetTask(name) }
 
-// ForgetMark forgets a mark that was removed.
+// ForgetMark drops a mark that was removed.
 func (v *View) ForgetMark(node string) { v.forgetMark(node) }
 
-// Forget forgets a member that the owner has reaped, or of which it knows that nothing is left.
+// Forget drops a member that the owner has reaped, or of which nothing is left.
 func (v *View) Forget(memberID string) { v.drop(memberID) }

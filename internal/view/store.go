@@ -7,7 +7,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// entries are what a view knows, with the watches on it. They read nothing: a View does, and puts what it has read here.
+// entries are the records of a view, with the watches on them. They read nothing: a View does, and stores the results here.
 type entries struct {
 	keys        schema.Keys
 	hints       *coord.Hints
@@ -54,7 +54,7 @@ func (es *entries) put(key string, r coord.Record, err error, at time.Duration) 
 				e.Rec, e.RecAt = old.Rec, old.RecAt
 			}
 		}
-		if e.Absent && (e.Rec == nil || e.Rec.Deleted) { // removed, as it was to be: the list shows when there is a new one
+		if e.Absent && (e.Rec == nil || e.Rec.Deleted) { // removed on purpose: the list shows when there is a new one
 			es.forgetTask(name)
 			return
 		}
@@ -88,7 +88,7 @@ func (es *entries) put(key string, r coord.Record, err error, at time.Duration) 
 	es.snap.Peers[memberID] = &p
 }
 
-// putMark stores a mark. One that was removed is forgotten: the list shows when there is a new one.
+// putMark stores a mark. A removed one is dropped: the list shows when there is a new one.
 func (es *entries) putMark(key string, r coord.Record, err error, at time.Duration) {
 	name := schema.Base(key)
 	e := decode[schema.Mark](es.snap.Marks[name], key, r, err, at)
@@ -99,7 +99,7 @@ func (es *entries) putMark(key string, r coord.Record, err error, at time.Durati
 	es.snap.Marks[name] = e
 }
 
-// putTaskRuns stores an agenda. One that was deleted is forgotten, like a mark.
+// putTaskRuns stores a record of runs. A deleted one is dropped, like a mark.
 func (es *entries) putTaskRuns(key string, r coord.Record, err error, at time.Duration) {
 	task := schema.Base(key)
 	e := decode[schema.TaskRuns](es.snap.TaskRuns[task], key, r, err, at)
@@ -111,7 +111,7 @@ func (es *entries) putTaskRuns(key string, r coord.Record, err error, at time.Du
 	es.snap.TaskRuns[task] = e
 }
 
-// forget drops members and tasks of whom nothing is left in the store.
+// forget drops members and tasks that have nothing left in the store.
 func (es *entries) forget() {
 	for memberID, p := range es.snap.Peers {
 		missed := es.leader && (p.Assignment.Rec != nil || p.AssignmentMissing)
@@ -119,7 +119,7 @@ func (es *entries) forget() {
 			es.drop(memberID)
 		}
 	}
-	if es.leader { // it removes tasks itself, and what was deleted by hand stays in force
+	if es.leader { // leaders remove tasks themselves, and a task that was deleted manually stays in force
 		return
 	}
 	for name, e := range es.snap.Tasks {
@@ -138,13 +138,13 @@ func (es *entries) drop(memberID string) {
 	es.hints.Unwatch(es.keys.CompletionsOf(memberID))
 }
 
-// forgetTask forgets a task whose record was removed.
+// forgetTask drops a task whose record was removed.
 func (es *entries) forgetTask(name string) {
 	es.hints.Unwatch(es.keys.Task(name))
 	delete(es.snap.Tasks, name)
 }
 
-// forgetMark forgets a mark that was removed.
+// forgetMark drops a mark that was removed.
 func (es *entries) forgetMark(node string) {
 	es.hints.Unwatch(es.keys.Mark(node))
 	delete(es.snap.Marks, node)
@@ -156,8 +156,8 @@ type recordPtr[R any] interface {
 	schema.Record
 }
 
-// decode makes an entry of what was read; what cannot be used leaves the last good record. What is as it was is known by
-// its bytes as well: a key that was deleted and made again, as a hand may do in one go, has old versions with other content.
+// decode makes an entry of a reading; an unusable record leaves the last good one. To detect an unchanged record, it compares the
+// bytes as well: a key that was deleted and created again manually has old versions with other content.
 func decode[R any, P recordPtr[R]](old Entry[R], key string, r coord.Record, err error, at time.Duration) Entry[R] {
 	e := Entry[R]{Rec: old.Rec, RecAt: old.RecAt, Version: r.Version, Size: len(r.Value), Read: at}
 	if err != nil {

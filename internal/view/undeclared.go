@@ -19,7 +19,7 @@ func (s *Snapshot) Undeclared(task string) bool {
 	return false
 }
 
-// unreadable reports whether a task has a record that cannot be used, and none that could be is known.
+// unreadable reports whether a task has an unusable record, and no good one is known.
 func (s *Snapshot) unreadable(task string) bool {
 	e, known := s.Tasks[task]
 	return known && e.Rec == nil && !e.Absent

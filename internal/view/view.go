@@ -1,21 +1,19 @@
-// Package view reads a cluster from the store and keeps what it read up to date: the one
-// input of the leader, of the API and of the console.
+// Package view reads a cluster from the store and keeps that up to date. It is the only input of the leader, of the API and of the
+// console.
 //
 // # The model
 //
-// A [View] has the last record of every key that matters, each with the version and the
-// time it was read at. Watches mark keys as worth reading again; [View.Refresh] reads those
-// that are marked. What it read is a [Snapshot].
+// A [View] has the last record of every key that matters, with the version and the time of the reading. Watches mark keys that are
+// worth reading again; [View.Refresh] reads the marked ones. The result is a [Snapshot].
 //
-// Freshness: a record is as old as its last read, and no change after that read goes without
-// a hint. Assignments are read before the statuses and members that they are compared with: a
-// member that is absent when read after its assignment has really gone, since MemberIDs are never
-// used again.
+// Freshness: a record is as old as its last read, and every change after that read gives a hint. Assignments are read before the
+// statuses and members that they are compared with: a member that is absent when it is read after its assignment has really
+// gone, since MemberIDs are never used again.
 //
-// A leader knows the assignments that it has just written, and learns nothing from the watches that fire for them: it
-// reads them again when it has written nothing for a moment, and before that only those of members that are gone.
+// A leader has the assignments that it has just written, so the watches that fire for them bring nothing new. It reads them again
+// when it has written nothing for a moment, and before that only those of members that are gone.
 //
-// A record that cannot be used leaves the last good one in force; the snapshot names it.
+// An unusable record leaves the last good one in force, and the snapshot names it.
 package view
 
 import (
@@ -43,33 +41,33 @@ func (e Entry[R]) Good() bool { return e.Rec != nil && !e.Absent && e.Err == nil
 // Exists reports whether the key was there when it was last read, usable or not.
 func (e Entry[R]) Exists() bool { return !e.Absent && (e.Rec != nil || e.Err != nil) }
 
-// Peer is what is known of one member.
+// Peer is the known records of one member.
 type Peer struct {
 	Assignment Entry[schema.Assignment]
 	Status     Entry[schema.Status]
 	Member     Entry[schema.Member]
-	// Completions is read after the others, by leaders only: what the member says to have ended by the time
-	// of its status is in it.
+	// Completions is read after the others, by leaders only: it contains all ends that the member has recorded by the time of its
+	// status.
 	Completions Entry[schema.Completions]
-	// Silent: it has proven nothing for so long that it can have no lease, although its session goes on. Leaders do not
-	// go by it: their promise is the session's.
+	// Silent: the member has sent no heartbeat for so long that it can have no lease, although its session lives. Leaders do not
+	// use this: their promise depends on the session.
 	Silent bool
-	// LostAt is when it was first seen to be gone, or heard last if it is silent, on the lease clock; 0 while it is not.
+	// LostAt is when the member was first seen to be gone, or last heard if it is silent, on the lease clock; 0 otherwise.
 	LostAt time.Duration
-	// AssignmentMissing: it was seen without its assignment, which was deleted by hand. It is unknown what that granted.
+	// AssignmentMissing: the member has no assignment, because that was deleted manually. It is unknown what it granted.
 	AssignmentMissing bool
 }
 
-// Live reports whether the member's keys exist, as far as they were read, and it is not closed.
+// Live reports whether the member's keys exist, as far as they were read, and the member is not closed.
 func (p *Peer) Live() bool {
 	closed := p.Assignment.Good() && p.Assignment.Rec.Closed != nil
 	return !closed && !p.Member.Absent && !p.Status.Absent
 }
 
-// Snapshot is a cluster as read. It must not be changed.
+// Snapshot is a cluster as it was read. It must not be changed.
 type Snapshot struct {
-	// Number rises whenever an Observer knows something else, and WatchedSince is the number of the first snapshot since
-	// it has watched the cluster without a pause. Both are 0 in a View's own.
+	// Number rises with every change of an Observer, and WatchedSince is the number of the first snapshot of its present watch.
+	// Both are 0 in a View's own snapshots.
 	Number, WatchedSince int64
 
 	Cluster  string
@@ -78,17 +76,17 @@ type Snapshot struct {
 	Suspects Entry[schema.Suspects]
 	Requests Entry[schema.Requests]
 	Removed  Entry[schema.Removed]         // read by leaders only
-	Marks    map[string]Entry[schema.Mark] // by node name; those that want nothing, too, until they are removed
+	Marks    map[string]Entry[schema.Mark] // by node name, also empty ones until they are removed
 	Peers    map[string]*Peer              // by MemberID; the values are replaced, not changed
 	Tasks    map[string]Entry[schema.Task]
-	TaskRuns map[string]Entry[schema.TaskRuns] // by task; none that was deleted
+	TaskRuns map[string]Entry[schema.TaskRuns] // by task, without deleted ones
 }
 
 // View keeps a snapshot up to date. One goroutine owns it.
 type View struct {
 	entries
 	session coord.Session
-	// progress is called with every answer to a read, nil if that is not needed.
+	// progress is called with every answer to a read; nil for none.
 	progress func()
 
 	listsWait bool // reads of lists were deferred by the last Refresh
@@ -98,12 +96,12 @@ type View struct {
 // Option changes what a view reads.
 type Option func(*View)
 
-// ForLeader makes a view that a leader decides by. It does not read the epoch, which the leader knows from its own commits. It
-// remembers an assignment that is absent, or was missing from the first, until Forget is called for its member, since what that
+// ForLeader makes a view that a leader decides by. It does not read the epoch, which the leader has from its own commits. It keeps an
+// assignment that is absent, or was missing from the first, until Forget is called for its member, since the slots that this
 // assignment granted may still run.
 func ForLeader() Option { return func(v *View) { v.leader = true } }
 
-// Progress makes a view say that an answer to a read has come, from any goroutine: a Refresh may be thousands of reads.
+// Progress has a function called with every answer to a read, from any goroutine: a Refresh may be thousands of reads.
 func Progress(f func()) Option { return func(v *View) { v.progress = f } }
 
 // New returns an empty view; the first Refresh reads everything.
@@ -141,7 +139,7 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 	return v
 }
 
-// C receives when there is something to refresh.
+// C receives a value when there are keys to refresh.
 func (v *View) C() <-chan struct{} { return v.hints.C() }
 
 // Close ends the watches.
@@ -161,13 +159,13 @@ func (v *View) MarkPeer(memberID string) {
 	}
 }
 
-// MarkNode makes the next Refresh read what is wanted of a node.
+// MarkNode makes the next Refresh read the mark of a node.
 func (v *View) MarkNode(node string) {
 	v.hints.Watch(v.keys.Mark(node))
 	v.hints.Mark(v.keys.Mark(node))
 }
 
-// Snapshot returns what is known. It stays as it is when the view goes on.
+// Snapshot returns the present records. The snapshot does not change when the view does.
 func (v *View) Snapshot() *Snapshot {
 	s := v.snap
 	s.Peers, s.Tasks, s.Marks, s.TaskRuns = maps.Clone(s.Peers), maps.Clone(s.Tasks), maps.Clone(s.Marks), maps.Clone(s.TaskRuns)

@@ -180,7 +180,7 @@ func TestUnreachableService(t *testing.T) {
 			}
 		}
 		var line struct{ Reason, Fix string }
-		if err := json.Unmarshal([]byte(found), &line); err != nil || line.Reason != want || !strings.Contains(line.Fix, "`xconsumer doctor` says what is wrong") {
+		if err := json.Unmarshal([]byte(found), &line); err != nil || line.Reason != want || !strings.Contains(line.Fix, "`xconsumer doctor` finds the cause") {
 			t.Errorf("%s: %v", found, err)
 		}
 		for _, text := range []string{found, string(ready)} {

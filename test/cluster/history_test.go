@@ -297,7 +297,7 @@ func TestExplainFailing(t *testing.T) {
 			t.Errorf("%q, %v", out.Here, err)
 		}
 		time.Sleep(10 * time.Minute)
-		if out, err := n1.Admin().Explain(t.Context(), slot); err != nil || !strings.HasPrefix(out.Here, "it has failed for good on n1 after ") {
+		if out, err := n1.Admin().Explain(t.Context(), slot); err != nil || !strings.HasPrefix(out.Here, "it has failed permanently on n1 after ") {
 			t.Errorf("%q, %v", out.Here, err)
 		}
 		w.leave(n1)

@@ -21,7 +21,7 @@ func TestLeaveDelay(t *testing.T) {
 		w.lose(n2)
 		time.Sleep(20 * time.Second)
 		w.wantShare(map[string]int{"n1": 2, "n3": 2})
-		if info := w.state(n3).Tasks[0]; info.ReasonCode != cluster.WhyWaiting || !strings.Contains(info.Reason, "it is given 1m0s to come back") {
+		if info := w.state(n3).Tasks[0]; info.ReasonCode != cluster.WhyDelayed || !strings.Contains(info.Reason, "it is given 1m0s to come back") {
 			t.Errorf("waiting: %+v", info)
 		}
 		n2 = w.start("n2")
@@ -85,7 +85,7 @@ func TestFreeze(t *testing.T) {
 		if running == 10 {
 			t.Errorf("nothing was frozen")
 		}
-		if info := w.state(nodes[0]).Tasks[0]; info.ReasonCode != cluster.WhyWaiting || !strings.Contains(info.Reason, "vanished at once") {
+		if info := w.state(nodes[0]).Tasks[0]; info.ReasonCode != cluster.WhyDelayed || !strings.Contains(info.Reason, "vanished at once") {
 			t.Errorf("frozen: %+v", info)
 		}
 		// One comes back to its work, and the other's goes on when the freeze is over.

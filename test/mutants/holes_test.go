@@ -333,7 +333,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a member that could not begin a term reports that for ever",
-		one("internal/election/election.go", "		e.blocked(nil)       // whoever leads says so now\n", ""),
+		one("internal/election/election.go", "		e.blocked(nil)       // the leader reports that now\n", ""),
 		in("internal/election", "TestBlockedEnds"),
 	},
 	{
@@ -613,8 +613,8 @@ var mutants = []mutant{
 		"burst", "every later leader believes what one leader has recorded of a burst",
 		[]change{
 			{"internal/reconcile/members/departures.go", "; handed[term] != nil; term--", "; term > 0; term--"},
-			{"internal/reconcile/members/departures.go", `		apart += between
-`, `		if apart += between; handed[term] == nil {
+			{"internal/reconcile/members/departures.go", `		apart += leaderGap
+`, `		if apart += leaderGap; handed[term] == nil {
 			continue
 		}
 `},
@@ -641,7 +641,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "a leader that has decided nothing counts as one that recorded nothing",
-		one("internal/reconcile/round/memory.go", `	if w.Known == nil { // it has decided nothing, and deferred nothing
+		one("internal/reconcile/round/memory.go", `	if w.Known == nil { // this leader has decided nothing, and deferred nothing
 		return b
 	}
 `, ""),

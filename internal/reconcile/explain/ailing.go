@@ -8,7 +8,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
 )
 
-// Observe adds to an explanation what the worker's node reports of it.
+// Observe adds to an explanation what the worker's node reports about it.
 func Observe(e *cluster.Explanation, w cluster.WorkerInfo) {
 	e.Worker = w
 	e.Here = Ailing(&w, e.Here)
@@ -17,14 +17,14 @@ func Observe(e *cluster.Explanation, w cluster.WorkerInfo) {
 	}
 	for i := range e.Nodes {
 		if n := &e.Nodes[i]; n.Placeable && !n.Here {
-			n.Why = "it could run there, but balance does not move what has failed for good"
+			n.Why = "it could run there, but balance does not move a slot that has failed permanently"
 		}
 	}
 }
 
-// Ailing describes what is the matter with a worker that has a place and fails in it, or that is kept from having one since it took
-// down nodes: what happened, and what comes next. Of a worker that runs and has failed before, it adds that to here, which says
-// why it is where it is; of all others it returns here.
+// Ailing describes the problem of a worker that has a place and fails there, or that has no place because it took down nodes: what
+// happened, and what comes next. For a worker that runs and has failed before, it adds that to here, which is why the worker is
+// where it is. For all others it returns here.
 func Ailing(w *cluster.WorkerInfo, here string) string {
 	fails := plural.Of(w.Restarts, "failure")
 	switch {
@@ -32,10 +32,10 @@ func Ailing(w *cluster.WorkerInfo, here string) string {
 		return fmt.Sprintf("it is withheld, since it %s, one after the other; it is tried again by itself after %v, "+
 			"and at once if its task is changed or by `xconsumer restart %s`", w.Error, failures.WithholdFor, w.Slot())
 	case w.State == cluster.WorkerGivenUp && w.Node == "":
-		return fmt.Sprintf("it has failed for good: it %s, one after the other; "+
+		return fmt.Sprintf("it has failed permanently: it %s, one after the other; "+
 			"`xconsumer restart %s` tries it again, as does a change of its task", w.Error, w.Slot())
 	case w.State == cluster.WorkerGivenUp:
-		return fmt.Sprintf("it has failed for good on %s after %s, the last: %s; "+
+		return fmt.Sprintf("it has failed permanently on %s after %s, the last: %s; "+
 			"`xconsumer restart %s` tries it again, as does a change of its task; balance does not move it, "+
 			"but if it has to leave %[1]s, which is drained, leaves or is lost, it is tried again elsewhere",
 			w.Node, fails, w.Error, w.Slot())

@@ -17,8 +17,8 @@ import (
 )
 
 // Slot explains why a slot is where it is, and why it is not elsewhere, at a time of the lease clock and for a reader with a session
-// with the service. The worker and the history are left to the caller. The error matches cluster.ErrNoSlot if there is no
-// such slot, and none that is still on a node.
+// with the service. The caller adds the worker and the history. The error matches cluster.ErrNoSlot if the slot does not exist and
+// is on no node.
 func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.Info) (cluster.Explanation, error) {
 	p := present(s)
 	owner, stalled := p.stalled(slot, at, session)
@@ -61,14 +61,13 @@ func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.I
 	case now != target:
 		out.Here = "it is about to move to " + target + ": " + moved(slot, now).String()
 	default:
-		out.Here = now + " may run it, and the plan keeps it there: " +
-			"spread and balance are as good as they can be, and nothing moves without need"
+		out.Here = now + " may run it, and the plan keeps it there: its placement is already optimal"
 	}
 	out.Nodes = p.candidates(slot.Task, t, cmp.Or(owner, now))
 	return out, nil
 }
 
-// candidates returns the nodes that there are, with what they have and why a slot of a task is not on them; it is here.
+// candidates returns the existing nodes, with their slots and why a slot of a task is not on them; here has the slot.
 func (p preview) candidates(task string, t int, here string) (list []cluster.Candidate) {
 	list = []cluster.Candidate{}
 	r, has := p.room(t), p.holdings(task)
@@ -92,10 +91,10 @@ func (p preview) candidates(task string, t int, here string) (list []cluster.Can
 // drains reports whether a node is being drained.
 func (p preview) drains(node string) bool { return p.Snapshot.Mark(node).Drain != nil }
 
-// holdings are what nodes have now, by name, what they are giving back included.
+// holdings are the slots of nodes now, by name, including those that they are giving back.
 type holdings struct{ load, of map[string]int }
 
-// holdings returns what nodes have, and how much of it is of a task.
+// holdings returns the load of nodes, and how many slots of a task they have.
 func (p preview) holdings(task string) holdings {
 	now := holdings{map[string]int{}, map[string]int{}}
 	for _, memberID := range p.MemberIDs {
@@ -113,7 +112,7 @@ func (p preview) holdings(task string) holdings {
 	return now
 }
 
-// surplus returns why there is to be no such slot, the zero value if there is to be one.
+// surplus returns why the slot should not exist, the zero value if it should.
 func (p preview) surplus(slot cluster.Slot) cluster.Reason {
 	switch spec, known := p.Specs[slot.Task]; {
 	case !known:
@@ -124,8 +123,8 @@ func (p preview) surplus(slot cluster.Slot) cluster.Reason {
 	return cluster.Reason{}
 }
 
-// stalled returns the node that has a slot and cannot give it back at once, and describes that: the worker is lost, stuck or
-// stopping, since when, why, and what to do. It returns "" for a slot that no such node has.
+// stalled returns the node that has a slot and cannot give it back at once, with a description: the worker is lost, stuck or
+// stopping, since when, why, and what to do. It returns "" if there is no such node.
 func (p preview) stalled(slot cluster.Slot, now time.Duration, session coord.Info) (owner, text string) {
 	for _, memberID := range p.MemberIDs {
 		peer := p.Snapshot.Peers[memberID]
@@ -151,7 +150,7 @@ func (p preview) stalled(slot cluster.Slot, now time.Duration, session coord.Inf
 	return "", ""
 }
 
-// lostText describes what becomes of a slot of a node that is lost.
+// lostText describes what happens to a slot of a lost node.
 func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reason, now time.Duration, session coord.Info) string {
 	since := ""
 	if lost := now - peer.LostAt; peer.LostAt > 0 && lost >= time.Second {
@@ -169,7 +168,7 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 	case why.Detail != members.SessionEnds:
 		do = "to wait no longer: xconsumer move-now"
 	case peer.Silent:
-		do = "its session goes on although it proves nothing; to end that: xconsumer evict " + node
+		do = "its session goes on without heartbeats; to end that: xconsumer evict " + node
 	case peer.Assignment.Rec.SessionTimeout > 0:
 		do = fmt.Sprintf("that takes its session timeout of %v; a node that crashes alone does not take so long",
 			peer.Assignment.Rec.SessionTimeout)
@@ -179,8 +178,8 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 
 func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
-// stopText describes how a slot stops, or does not, that a live node was asked to give back or has to since it leaves; "" if it
-// does neither.
+// stopText describes how a slot stops, or does not stop, that a live node was asked to give back, or must give back because it
+// leaves; "" for other slots.
 func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Releasing) string {
 	peer, node := p.Snapshot.Peers[memberID], p.NodeName(memberID)
 	why := cluster.Reason{Code: cluster.WhyLeaving, Node: node}
@@ -216,7 +215,7 @@ func (p preview) stopText(slot cluster.Slot, memberID string, asked *schema.Rele
 	return ""
 }
 
-// timeLeft returns until when a worker that was asked to stop may take, and what happens then.
+// timeLeft returns how long a worker that was asked to stop may take, and what happens after that.
 func timeLeft(worker schema.WorkerState, stopTimeout time.Duration) string {
 	if worker.State != cluster.WorkerStopping || worker.Since.IsZero() {
 		return fmt.Sprintf("it has its stopTimeout of %v to end by itself, and a program is killed then", stopTimeout)
@@ -225,7 +224,7 @@ func timeLeft(worker schema.WorkerState, stopTimeout time.Duration) string {
 		worker.Since.Add(stopTimeout).UTC().Format("15:04:05 MST"), stopTimeout)
 }
 
-// afterwards returns what becomes of a slot that stops.
+// afterwards returns what happens to a slot after it has stopped.
 func (p preview) afterwards(slot cluster.Slot) string {
 	why := p.unplaced[slot.Task]
 	switch surplus := p.surplus(slot); {
@@ -241,7 +240,7 @@ func (p preview) afterwards(slot cluster.Slot) string {
 	return "it is granted again when it has ended"
 }
 
-// room is what nodes are to have by the plan, and how much of it is of one task.
+// room is the load of nodes under the plan, and their slots of one task.
 type room struct {
 	preview
 	spec cluster.TaskSpec
@@ -266,7 +265,7 @@ func (p preview) room(task int) room {
 	return r
 }
 
-// hindrance returns what keeps another slot of the task from a node, the zero value if nothing does.
+// hindrance returns why a node cannot have another slot of the task, the zero value if it can.
 func (r room) hindrance(n int32) cluster.Reason {
 	node := &r.In.Nodes[n]
 	if why := planner.Fits(node, r.spec); why.Code != "" {
@@ -295,11 +294,10 @@ func (r room) whyNot(n int32) cluster.Reason {
 		return why
 	}
 	return cluster.Reason{Detail: fmt.Sprintf("it could run there, but under the plan %s has %d of the task and a load of %d, "+
-		"and nothing would be more even", r.In.Nodes[n].Name, r.of[n], r.load[n])}
+		"and a move would not improve the balance", r.In.Nodes[n].Name, r.of[n], r.load[n])}
 }
 
-// Reasons returns why slots of tasks have no place, by task, where there is more to it than that
-// they are on their way.
+// Reasons returns why slots of tasks have no place, by task, except for slots that are about to be granted.
 func Reasons(s *view.Snapshot) map[string]cluster.Reason {
 	return present(s).unplaced
 }

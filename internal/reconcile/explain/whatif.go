@@ -18,8 +18,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Revision identifies what a plan is made from: which members there are, what is declared and marked, which slots each member
-// has, and which of them have failed for good.
+// Revision identifies the input of a plan: the members, the declarations and marks, the slots of each member, and which of them
+// have failed permanently.
 func Revision(s *view.Snapshot) string {
 	h := fnv.New64a()
 	add := func(kind, name string, version int64) { _, _ = fmt.Fprintf(h, "%s %s %d\n", kind, name, version) }
@@ -27,7 +27,7 @@ func Revision(s *view.Snapshot) string {
 	add("settings", "", s.Settings.Version)
 	add("suspects", "", s.Suspects.Version)
 	for _, name := range slices.Sorted(maps.Keys(s.Tasks)) {
-		if e := s.Tasks[name]; !e.Absent { // a reader that did not read it before it was deleted by hand does not know of it
+		if e := s.Tasks[name]; !e.Absent { // only readers that read it before it was deleted manually have it
 			add("task", name, e.Version)
 		}
 	}
@@ -47,8 +47,8 @@ func Revision(s *view.Snapshot) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// WhatIf plans what a cluster would come to if it were as it is in another snapshot. It has the leader's own decisions and
-// planner, and the same input gives the same plan. The revision is that of the cluster as it is.
+// WhatIf plans how a cluster would change if it were as it is in another snapshot. It uses the leader's own decisions and planner, and
+// the same input gives the same plan. The revision is that of the present cluster.
 func WhatIf(s, next *view.Snapshot) cluster.Plan {
 	before, after := planned(s), planned(next)
 	plan := cluster.Plan{
@@ -95,7 +95,7 @@ func WhatIf(s, next *view.Snapshot) cluster.Plan {
 	return plan
 }
 
-// nextRuns returns the tasks whose next run another snapshot has otherwise.
+// nextRuns returns the tasks whose next run is different in another snapshot.
 func nextRuns(before, after *view.Snapshot) (list []cluster.PlannedRun) {
 	for _, name := range slices.Sorted(maps.Keys(after.Tasks)) {
 		rec := after.Tasks[name].Rec
@@ -118,7 +118,7 @@ func nextRuns(before, after *view.Snapshot) (list []cluster.PlannedRun) {
 	return list
 }
 
-// MayMove refuses to have a slot moved to a node if the plan would not leave it there. It returns the token of the slot's grant.
+// MayMove refuses the move of a slot to a node if the plan would not leave it there. It returns the token of the slot's grant.
 func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err error) {
 	next := *s
 	next.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{}}
@@ -136,7 +136,7 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err
 			next.Requests.Rec.Move = []schema.MoveRequest{{Slot: slot, Token: grant.Token, To: node}}
 		}
 	}
-	if spec, known := s.Specs()[slot.Task]; !known || slot.Index < 0 || slot.Index >= spec.WorkerNum { // granted or not: it goes
+	if spec, known := s.Specs()[slot.Task]; !known || slot.Index < 0 || slot.Index >= spec.WorkerNum { // granted or not: it ends
 		return 0, fmt.Errorf("%w: %s", cluster.ErrNoSlot, slot)
 	}
 	if len(next.Requests.Rec.Move) == 0 {
@@ -154,7 +154,7 @@ func MayMove(s *view.Snapshot, slot cluster.Slot, node string) (token int64, err
 	return 0, fmt.Errorf("%w: the plan would not leave %s on %s: %s", cluster.ErrConflict, slot, node, why)
 }
 
-// preview is a decision that is not carried out: where everything should be, and what stands in the way.
+// preview is a decision that is not carried out: the target of every slot, and the obstacles.
 type preview struct {
 	*placement.Placement
 	survey   *reconcile.Survey
@@ -162,14 +162,14 @@ type preview struct {
 	owners   map[cluster.Slot]string // node names
 }
 
-// planned returns what the cluster comes to in the end: nothing waits for lost members.
+// planned returns the final state of the cluster: nothing waits for lost members.
 func planned(s *view.Snapshot) preview {
 	w := round.World{Snapshot: s, Self: leaderOf(s), MaxAssignments: round.MaxAssignments, DryRun: true}
 	w.Memory.FirstSeen = leasesOver(w)
 	return newPreview(w, false)
 }
 
-// leasesOver has the members that were evicted seen for so long that their leases are over.
+// leasesOver returns first sights of evicted members that are so old that their leases are over.
 func leasesOver(w round.World) map[string]round.FirstSeen {
 	f, seen := round.Facts{World: w}, map[string]round.FirstSeen{}
 	for memberID, p := range w.Snapshot.Peers {
@@ -188,8 +188,8 @@ func present(s *view.Snapshot) preview {
 	}, true)
 }
 
-// forEver is the takeover delay of a dry run in which the leader waits for lost members: a reader does not know since
-// when it does.
+// forEver is the takeover delay of a dry run in which the leader waits for lost members: a reader does not know since when the
+// leader waits.
 const forEver = time.Duration(1 << 60)
 
 func leaderOf(s *view.Snapshot) string {
@@ -199,7 +199,7 @@ func leaderOf(s *view.Snapshot) string {
 	return s.Epoch.Rec.Leader
 }
 
-// newPreview has the stages of a decision up to the plan.
+// newPreview runs the stages of a decision up to the plan.
 func newPreview(w round.World, delays bool) preview {
 	draft := round.NewDraft(&w)
 	s := reconcile.Inspect(w, draft)
@@ -242,6 +242,8 @@ func (p preview) reasons() func(slot cluster.Slot, from string) cluster.Reason {
 	}
 	return func(slot cluster.Slot, from string) cluster.Reason {
 		switch r, known := why[slot]; {
+		case p.survey.MovesTo(slot, p.targetNode(slot)):
+			return cluster.Reason{Code: cluster.WhyMoved}
 		case known:
 			return r
 		case p.Specs[slot.Task].Paused:
@@ -257,7 +259,7 @@ func (p preview) reasons() func(slot cluster.Slot, from string) cluster.Reason {
 	}
 }
 
-// balance weighs what nodes have.
+// balance computes the loads of nodes, given the node of each slot.
 func (p preview) balance(of func(cluster.Slot) string) cluster.Balance {
 	load, total, weights := map[string]float64{}, 0.0, 0.0
 	for t, name := range p.Tasks {

@@ -12,30 +12,30 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// A worker that kills its node's process must not go through the whole fleet. The slots that a member had started in the
-// minute before its crash are suspected. What becomes of a suspect depends on its crashes:
+// A worker that kills its node's process must not go through the whole fleet. The slots that a member had started in the minute
+// before its crash are suspected. The treatment of a suspect depends on its crashes:
 //
 //   - After one crash it is granted again at once.
 //   - After two, suspects are kept on different nodes, so that the next crash points to fewer of them.
 //   - After three, a suspect is withheld for a while and then tried on probation.
 //   - After four it has failed.
 //
-// A suspect that runs for a minute is cleared. Where a worker was started moments before a crash, those that had been started
-// earlier are not suspected.
+// A suspect that runs for a minute is cleared. If a worker was started moments before a crash, workers that had been started earlier
+// are not suspected.
 const (
-	// CrashesToPart is from how many crashes on suspects are kept apart.
+	// CrashesToPart is the number of crashes from which on suspects are kept on different nodes.
 	CrashesToPart = 2
-	// ProbationPeriod clears a suspect; a crash after so long does not name it.
+	// ProbationPeriod clears a suspect: a crash after that time does not count against it.
 	ProbationPeriod = time.Minute
-	// WithholdFor is for how long a suspect of three crashes is withheld. It is longer than the probation, so that workers which were
-	// started beside the suspect are cleared before it is tried.
+	// WithholdFor is how long a suspect of three crashes is withheld. It is longer than the probation, so that workers which were
+	// started at the same time as the suspect are cleared before it is tried.
 	WithholdFor = ProbationPeriod + 10*time.Second
-	// Apart is for how long suspects of two crashes are not started on one node. A start that is less than Apart before a crash
-	// clears all earlier ones of that crash.
+	// Apart is the least time between two starts of suspects of two crashes on one node. A start less than Apart before a crash
+	// clears all earlier starts of suspicion for that crash.
 	Apart = 5 * time.Second
 )
 
-// CrashLoops is what a decision makes of slots that may have taken down nodes.
+// CrashLoops is a decision's findings about slots that may have taken down nodes.
 type CrashLoops struct {
 	*round.Facts
 	Suspects   map[cluster.Slot]schema.Suspect
@@ -44,11 +44,11 @@ type CrashLoops struct {
 	changed    bool
 }
 
-// Crashes returns how many crashes a slot is suspected of.
+// Crashes returns the number of crashes that a slot is suspected of.
 func (d *CrashLoops) Crashes(slot cluster.Slot) int { return len(d.Suspects[slot].TookDown) }
 
-// FindCrashLoops suspects what was started shortly before a crash, once this decision frees the crashed member's slots. It
-// clears suspects that have run for long enough, and returns which slots are not to be placed.
+// FindCrashLoops suspects the slots that were started shortly before a crash, once this decision frees the crashed member's slots. It
+// clears suspects that have run long enough, and returns which slots must not be placed.
 func FindCrashLoops(f *round.Facts, m members.States, draft *round.Draft) *CrashLoops {
 	d := &CrashLoops{
 		Facts: f, Suspects: f.Snapshot.Suspicions(), Withheld: map[cluster.Slot]bool{}, Probations: map[cluster.Slot]round.Probation{},
@@ -81,7 +81,7 @@ func FindCrashLoops(f *round.Facts, m members.States, draft *round.Draft) *Crash
 	return d
 }
 
-// recordCrash adds a crash to what the slots that a closed assignment names are suspected of.
+// recordCrash adds a crash to the suspicions of the slots that a closed assignment lists.
 func (d *CrashLoops) recordCrash(assignment *schema.Assignment, draft *round.Draft) {
 	closed := assignment.Closed
 	young, _ := schema.Split(closed.StartedLast60s, func(_ cluster.Slot, h *schema.Claimed) bool { return closed.At.Sub(h.Since) < Apart })
@@ -110,7 +110,7 @@ func (d *CrashLoops) recordCrash(assignment *schema.Assignment, draft *round.Dra
 	}
 }
 
-// clearRestarted forgets what slots are suspected of that no node has and that an operator wants restarted: a request without a token.
+// clearRestarted drops the suspicions of slots that no node has and that an operator restarts: a request without a token.
 func (d *CrashLoops) clearRestarted(draft *round.Draft) {
 	if !d.Snapshot.Requests.Good() || draft.Omits(round.PartSuspects, "") {
 		return
@@ -177,8 +177,8 @@ func (d *CrashLoops) updateProbation(m members.States, draft *round.Draft) {
 	}
 }
 
-// suspectsRecord makes the record of suspects. If that would be too large, the least is forgotten: those slots are suspected again
-// at the next crash.
+// suspectsRecord returns the record of suspects. If the record would be too large, the least suspicious slots are dropped: they are
+// suspected again at the next crash.
 func suspectsRecord(suspects map[cluster.Slot]schema.Suspect) *schema.Suspects {
 	rec := &schema.Suspects{Slots: []schema.Suspect{}}
 	task := 0 // where the present task begins

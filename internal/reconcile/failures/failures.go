@@ -12,20 +12,20 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// What fails again and again on one node may do well on another: a slot goes elsewhere if its task says so, and
-// a node on which everything fails is given nothing.
+// A worker that fails repeatedly on one node may run well on another: its slot goes elsewhere if its task declares that, and a node on
+// which everything fails gets no slots.
 const (
 	// avoidFor is how long a slot does not go back to a node on which it failed. Each leader counts it from its own start.
 	avoidFor = 10 * time.Minute
-	// quarantineSlots is how many slots a node must have, all of which failed as often in a row.
+	// quarantineSlots is the number of slots that a node must have, all of which failed as often in a row.
 	quarantineSlots    = 3
 	quarantineFailures = 3
-	// quarantineAfter is how long that must have been so, and others have done well: a worker that was just started has not
-	// shown that yet.
+	// quarantineAfter is how long that must have lasted, while others ran well: a worker that was just started has not proved
+	// that yet.
 	quarantineAfter = 30 * time.Second
 )
 
-// finder finds out what fails where.
+// finder finds failing slots and nodes.
 type finder struct {
 	*round.Facts
 	members members.States
@@ -34,8 +34,8 @@ type finder struct {
 	failing map[string]time.Duration // as in Memory
 }
 
-// Find returns which nodes slots are to avoid, and on which members everything has been failing, since when. It
-// marks nodes that are to be given nothing.
+// Find returns the nodes that slots are to avoid, and the members on which everything has been failing, since when. It marks nodes that
+// get no slots.
 func Find(f *round.Facts, m members.States, draft *round.Draft) (avoids map[cluster.Slot]round.Avoid, since map[string]time.Duration) {
 	d := &finder{f, m, draft, map[cluster.Slot]round.Avoid{}, map[string]time.Duration{}}
 	d.find()
@@ -79,8 +79,8 @@ func (d *finder) find() {
 	}
 }
 
-// compare goes through what a member holds of the tasks that fail somewhere: what is not granted to it any longer
-// says nothing.
+// compare examines the slots that a member holds of tasks that fail somewhere. Slots that are no longer granted to the member do not
+// count.
 func (d *finder) compare(p *view.Peer, bad map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
 	for i := range p.Status.Rec.Holding {
 		h := &p.Status.Rec.Holding[i]
@@ -116,8 +116,8 @@ func (d *finder) avoid(slot cluster.Slot, node string, w *schema.WorkerState) {
 	}
 }
 
-// quarantine marks a node on which all fails, while it does well elsewhere: the node is to blame, then. At most
-// a third of the nodes are marked so.
+// quarantine marks a node on which everything fails while the tasks run well elsewhere: the node is then the likely cause. At most
+// a third of the nodes are marked.
 func (d *finder) quarantine(memberID string, all map[string]map[cluster.Slot]*schema.WorkerState, well map[string]bool) {
 	if d.members[memberID] != members.Active || d.DryRun {
 		return

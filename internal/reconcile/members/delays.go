@@ -22,20 +22,19 @@ func vanished(p *view.Peer) bool {
 	return p.Member.Absent && p.Status.Absent
 }
 
-// delayer decides which members' slots wait although they might be given away.
+// delayer decides which members' slots are delayed although they could be moved.
 type delayer struct {
 	*round.Facts
 	draft     *round.Draft
-	members   States // as the delays leave them
+	members   States // after the delays
 	firstSeen map[string]round.FirstSeen
 	delays    round.Delays
 	delayed   map[string]cluster.Reason // by member, for people
 }
 
-// ApplyDelays lets the slots of members that vanished wait: for a while, since a node that crashed is
-// often back at once; or for longer if many vanished at once, since then it is more likely that
-// something else is wrong. It returns the states of all members after that, what is remembered of it, and why the slots of
-// members wait.
+// ApplyDelays delays the slots of members that vanished: for a while, since a node that crashed often returns soon; or for longer if
+// many vanished at once, since then another cause is more likely. It returns the states of all members after that, the memory of it,
+// and the reasons of the delays.
 func ApplyDelays(
 	f *round.Facts, m States, firstSeen map[string]round.FirstSeen, draft *round.Draft,
 ) (States, round.Delays, map[string]cluster.Reason) {
@@ -69,17 +68,17 @@ func ApplyDelays(
 	return d.members, d.delays, d.delayed
 }
 
-// Members that vanish at the same time are reaped at the same time. A member whose delay is over waits for others whose delay
-// ends soon, but for maxLetting at most.
+// Members that vanish at the same time are reaped at the same time. A member whose delay is over waits for others whose delay ends
+// soon, but for maxLetting at most.
 const (
-	soon       = 200 * time.Millisecond
-	maxLetting = 500 * time.Millisecond
+	delayEndsSoon = 200 * time.Millisecond
+	maxLetting    = 500 * time.Millisecond
 )
 
 func (d *delayer) alignReaps() {
 	next := time.Duration(0) // the end of a delay that is still under way
 	for memberID, first := range d.firstSeen {
-		if end := first.At + first.Delay; d.members[memberID] == Lost && end > d.Now && end <= d.Now+soon && (next == 0 || end < next) {
+		if end := first.At + first.Delay; d.members[memberID] == Lost && end > d.Now && end <= d.Now+delayEndsSoon && (next == 0 || end < next) {
 			next = end
 		}
 	}
@@ -94,16 +93,16 @@ func (d *delayer) alignReaps() {
 	}
 }
 
-// delayUntil returns until when the slots of a member that vanished wait, of so many nodes in all, and why.
+// delayUntil returns until when the slots of a member that vanished are delayed, given the number of all nodes, and why.
 func (d *delayer) delayUntil(memberID string, all int) (until time.Duration, why cluster.Reason) {
 	absence, missed := d.delays.Vanished[memberID]
 	if !missed {
 		return 0, why
 	}
 	policy := d.Snapshot.Rebalance()
-	why = cluster.Reason{Code: cluster.WhyWaiting, Node: absence.Node}
+	why = cluster.Reason{Code: cluster.WhyDelayed, Node: absence.Node}
 	if thaw := d.delays.FrozenAt + policy.Freeze(); d.delays.Frozen && d.Now < thaw {
-		why.Detail = fmt.Sprintf("%d of %d nodes vanished at once, so nothing of theirs is moved for %v",
+		why.Detail = fmt.Sprintf("%d of %d nodes vanished at once, so their slots are not moved for %v",
 			len(d.delays.Vanished), all, policy.Freeze())
 		return thaw, why
 	}
@@ -111,8 +110,8 @@ func (d *delayer) delayUntil(memberID string, all int) (until time.Duration, why
 	return absence.At + time.Duration(policy.LeaveDelay), why
 }
 
-// ExplainDelays returns why slots of members wait, as ApplyDelays does. It is for readers that do not know since when a member
-// is gone, and adds the members that the leader is still finding out about.
+// ExplainDelays returns why slots of members are delayed, as ApplyDelays does. It is for readers that do not know when a member
+// vanished, and adds the members whose state the leader has yet to confirm.
 func ExplainDelays(f *round.Facts, m States, delays round.Delays, delayed map[string]cluster.Reason) map[string]cluster.Reason {
 	d := &delayer{Facts: f, members: m, delays: delays, delayed: maps.Clone(delayed)}
 	live := 0
@@ -126,22 +125,22 @@ func ExplainDelays(f *round.Facts, m States, delays round.Delays, delayed map[st
 		if until, why := d.delayUntil(memberID, live+len(d.delays.Vanished)); until > d.Now {
 			d.delayed[memberID] = why
 		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && !p.Assignment.Rec.Evicted && p.Member.Absent && p.Status.Absent {
-			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.NodeName(memberID), Detail: DelayEnds}
+			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyDelayed, Node: d.NodeName(memberID), Detail: DelayEnds}
 		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && (p.Silent || !p.Live()) {
-			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyWaiting, Node: d.NodeName(memberID), Detail: SessionEnds}
+			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyDelayed, Node: d.NodeName(memberID), Detail: SessionEnds}
 		}
 	}
 	return d.delayed
 }
 
-// What is waited for before what a lost node had is granted elsewhere: one after the other.
+// The conditions before the slots of a lost node are granted elsewhere, in their order.
 const (
 	SessionEnds = "what it had is granted elsewhere when its session has ended"
 	DelayEnds   = "its session has ended, and what it had is granted elsewhere after the takeover delay"
 )
 
-// recordAbsences brings up to date which members have vanished: those that are not back, and that were not reaped longer ago
-// than a session timeout.
+// recordAbsences updates which members have vanished: those that have not returned, and that were reaped at most a session timeout
+// ago.
 func (d *delayer) recordAbsences(live map[string]bool) {
 	absences := d.delays.Vanished
 	for _, memberID := range d.MemberIDs {

@@ -9,25 +9,26 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// When nodes leave one soon after the other, what one leaves behind would go to those that leave next, and so on. The work of the
-// first one is given away at once. What the others leave behind waits until no node has left for a moment (Quiet, or GatherMany
-// where more than a few have), and is then assigned to those that stay. No member's waits for longer than round.MaxDefer, however many
-// follow it: a stream of nodes that leave need not end.
+// When nodes leave one soon after the other, the slots of one would go to nodes that leave next, and so on. The slots of the first one
+// are granted elsewhere at once. Those of the others wait until no node has left for a moment (Quiet, or GatherMany if more than a
+// few have), and are then assigned to the nodes that stay. The slots of no member wait for longer than round.MaxDefer, however many
+// nodes follow it: a stream of nodes that leave may not end.
 //
 // Leaders leave as well. The commit that closes a leader hands two things over to the next one: the burst, and for how long the
 // leader has deferred the grants of what others left behind. A leader that has made no decision hands over a count of 0; its
 // successor then uses what the leader before it handed over. Where nothing was handed over, it is unknown for how long grants
 // have been deferred, and they are not deferred again. Values that no leader can have written are ignored or cut.
 
-// between is an estimate of the time between two leaders in which no member led. What others have left behind counts as deferred
-// during it.
-const between = 50 * time.Millisecond
+// leaderGap is an estimate of the time between two leaders in which no member led. It counts as time for which the slots of others were
+// deferred.
+const leaderGap = 50 * time.Millisecond
 
-// longDeferred is since when nothing runs on members that had left before a leader began which knows no more of them.
+// longDeferred is the value in Departures.Known of members that had left before the leader's term and of which it has no more
+// information: nothing has run on them for a long time.
 const longDeferred time.Duration = -round.MaxDefer
 
-// formerBurst returns what the former leader has handed over of the burst, nil if that is nothing. Where that one had decided
-// nothing, it is what the one before it has handed over: Deferred then covers the time between those, too.
+// formerBurst returns the burst that the former leader has handed over, nil for none. If that leader had decided nothing, it is the one
+// that its predecessor has handed over; Deferred then includes the time between those two.
 func formerBurst(f *round.Facts) *schema.Burst {
 	if f.Snapshot.Epoch.Rec == nil {
 		return nil
@@ -41,7 +42,7 @@ func formerBurst(f *round.Facts) *schema.Burst {
 	}
 	apart := time.Duration(0)
 	for term := f.Snapshot.Epoch.Rec.Term - 1; handed[term] != nil; term-- {
-		apart += between
+		apart += leaderGap
 		switch b := *handed[term]; {
 		case b.Count < 0 || b.Deferred < 0:
 			return nil
@@ -58,13 +59,13 @@ func Left(p *view.Peer) bool {
 	return p.Assignment.Rec != nil && p.Assignment.Rec.Closed != nil && p.Assignment.Rec.Closed.Left
 }
 
-// leavesSlots reports whether a member that has left leaves anything behind: else there is nothing to wait for.
+// leavesSlots reports whether a member that has left leaves any slots; otherwise there is nothing to wait for.
 func leavesSlots(p *view.Peer) bool {
 	return len(p.Assignment.Rec.Granted)+len(p.Assignment.Rec.Releasing) > 0
 }
 
-// departing returns the members that leave or have left on purpose, as in Departures.Known, and how many of them are new. To a
-// leader that begins, those that had left already have been so since before.
+// departing returns the members that leave or have left on purpose, as in Departures.Known, and how many of them are new. For a leader
+// that begins, members that have left already count as old.
 func (d *delayer) departing(begins bool, before time.Duration) (known map[string]time.Duration, fresh int) {
 	known = map[string]time.Duration{}
 	for _, memberID := range d.MemberIDs {
@@ -87,8 +88,8 @@ func (d *delayer) departing(begins bool, before time.Duration) (known map[string
 	return known, fresh
 }
 
-// deferDepartures lets the slots of nodes that left wait while other nodes follow them. The slots of a node that is back under
-// its name do not wait.
+// deferDepartures defers the slots of nodes that left while other nodes follow them. The slots of a node that has returned under its
+// name are not deferred.
 func (d *delayer) deferDepartures() {
 	w := &d.delays.Departures
 	before := longDeferred

@@ -7,9 +7,9 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 )
 
-// ExpireDrains has members leave whose drain is past its deadline. Until then a slot that no other node can take stays where it
-// is; from then on it is asked back as well, and has no place. It returns the states of all members after that, and since when
-// each mark of a drain with a deadline has been seen, by node.
+// ExpireDrains lets members leave whose drain is past its deadline. Until then a slot that no other node can take stays where it is;
+// after it the slot is asked back as well, and has no place. It returns the states of all members after that, and, by node, since
+// when each mark of a drain with a deadline has been seen.
 func ExpireDrains(f *round.Facts, m States, draft *round.Draft) (States, map[string]time.Duration) {
 	next, seen := maps.Clone(m), map[string]time.Duration{}
 	for node, e := range f.Snapshot.Marks {

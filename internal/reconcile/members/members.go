@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// State is what the leader makes of a member.
+// State is the leader's classification of a member.
 type State int
 
 // The states of a member.
@@ -19,20 +19,20 @@ const (
 	Lost                      // it cannot be asked, and may still run something: its slots stay with it
 	Delayed                   // nothing of it can run, but its slots stay with it for now
 	Reapable                  // nothing of it can run: its assignment is deleted
-	AwaitingRuns              // nothing of it can run, but what its assignment lists still awaits an agenda
-	Unknown                   // nothing can be decided about it
+	AwaitingRuns              // nothing of it can run, but its report is not yet in an agenda
+	Unknown                   // undecided for now
 )
 
 // States are the states of all members, by MemberID.
 type States map[string]State
 
-// Live reports whether a member is there, so that it answers what it is asked.
+// Live reports whether a member is live, so that it responds to its assignment.
 func (m States) Live(memberID string) bool { return m[memberID] == Active || m[memberID] == Leaving }
 
-// Retains reports whether a member that is not live keeps its slots for now: they are neither asked back nor given away.
+// Retains reports whether a member that is not live keeps its slots for now: they are neither asked back nor granted elsewhere.
 func (m States) Retains(memberID string) bool { return m[memberID] == Lost || m[memberID] == Delayed }
 
-// IsBack reports whether the node of a member has come back as another one.
+// IsBack reports whether the node of a member has returned as another member.
 func (m States) IsBack(f *round.Facts, memberID string) bool {
 	name := f.NodeName(memberID)
 	for other := range m {
@@ -43,15 +43,15 @@ func (m States) IsBack(f *round.Facts, memberID string) bool {
 	return false
 }
 
-// classifier finds out what becomes of members.
+// classifier finds the states of members.
 type classifier struct {
 	*round.Facts
 	draft     *round.Draft
 	firstSeen map[string]round.FirstSeen
 }
 
-// Classify returns the state of every member, and what was first seen when of those that may have to be given up. It writes
-// damaged assignments again, and names the member that is to be evicted.
+// Classify returns the state of every member, and the first sights of those that may have to be given up. It writes damaged
+// assignments again, and names the member that is to be evicted.
 func Classify(f *round.Facts, draft *round.Draft) (States, map[string]round.FirstSeen) {
 	d := &classifier{f, draft, map[string]round.FirstSeen{}}
 	states := make(States, len(f.MemberIDs))
@@ -90,19 +90,19 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 	case p.Member.Absent || p.Status.Absent:
 		return d.partiallyDeleted(memberID, p)
 	case p.Member.Rec == nil || !p.Status.Good():
-		return Lost // edited by hand; what it has stays with it
+		return Lost // edited manually; its slots stay with it
 	case p.Status.Rec.Leaving:
 		return Leaving
-	case memberID == d.Self && d.Leaving: // what it gave itself now it would ask back as soon as it has read its status
+	case memberID == d.Self && d.Leaving: // it would ask back new grants of its own as soon as it has read its status
 		return Leaving
 	}
 	return Active
 }
 
-// partiallyDeleted returns the state of a member of which one key is absent and another one is not. The end of a session
-// deletes both at once. So if a second read shows the same, a key was deleted by hand, and absence no longer proves that
-// the session has ended: once the other key were deleted too, the member would seem to be gone while it goes on. It is evicted,
-// which stops it: it can no longer write its heartbeat.
+// partiallyDeleted returns the state of a member of which one key is absent and another one is not. The end of a session deletes
+// both at once. So if a second read shows the same, a key was deleted manually, and absence no longer proves that the session has
+// ended: if the other key were deleted too, the member would seem to be gone while it continues. It is evicted, which stops it: it
+// can no longer write its heartbeat.
 func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) State {
 	there := p.Status.Read
 	if p.Status.Absent {
@@ -114,24 +114,24 @@ func (d *classifier) partiallyDeleted(memberID string, p *view.Peer) State {
 	return Lost
 }
 
-// evict has a member evicted, unless another one is, or its assignment is left out of commits.
+// evict requests the eviction of a member, unless another one is evicted, or its assignment is left out of commits.
 func (d *classifier) evict(memberID string) {
 	if d.draft.Out.Evict == "" && !d.draft.Omits(round.PartAssignment, memberID) {
 		d.draft.Out.Evict = memberID
 	}
 }
 
-// What stands for the version of its assignment in the first sight of a member that has none.
+// The versions of the assignment in the first sight of a member that has none.
 const (
-	noKeys                int64 = -1 // no other key of it is there either
-	keysWithoutAssignment int64 = -2 // others of its keys are there
+	noKeys                int64 = -1 // no other key of it exists either
+	keysWithoutAssignment int64 = -2 // other keys of it exist
 )
 
-// anyDelay is a delay after which any later read confirms what was seen.
+// anyDelay is a delay after which any later read confirms the first sight.
 const anyDelay time.Duration = 1
 
-// confirmedAfter reports whether a member may be given up: what was first seen of it, with its assignment at a version, was
-// seen again at least a delay later, at the time given. What differs in version or delay is a first sight.
+// confirmedAfter reports whether a member may be given up: its first sight, with its assignment at a version, was repeated at least a
+// delay later, at the time given. Another version or another delay makes it a first sight again.
 func (d *classifier) confirmedAfter(memberID string, version int64, delay, seen time.Duration) bool {
 	first, ok := d.Memory.FirstSeen[memberID]
 	if !ok || first.Assignment != version || first.Delay != delay {
@@ -145,8 +145,8 @@ func (d *classifier) confirmedAfter(memberID string, version int64, delay, seen 
 	return false
 }
 
-// assignmentMissing returns the state of a member whose assignment is missing although this leader did not delete it. What the
-// assignment granted may run, so nothing is granted until that is cleared up.
+// assignmentMissing returns the state of a member whose assignment is missing although this leader did not delete it. The slots that
+// the assignment granted may run, so nothing is granted until that is resolved.
 func (d *classifier) assignmentMissing(memberID string, p *view.Peer) State {
 	d.draft.Block("the assignment of " + d.NodeName(memberID) + " is missing")
 	if p.Live() {
@@ -173,23 +173,23 @@ func (d *classifier) assignmentMissing(memberID string, p *view.Peer) State {
 	return Unknown
 }
 
-// orphanedKeys is about a member without an assignment of which other keys are absent too, or cannot be used, so that it
-// is unknown what it holds. If the member lives, it has heard that its assignment is missing, and stops. Keys that are still there
-// when its lease must be over are deleted, whichever session made them: otherwise nothing would ever be granted again.
+// orphanedKeys handles a member without an assignment whose other keys are absent too, or cannot be used, so that it is unknown what
+// the member holds. If the member lives, it has noticed that its assignment is missing, and stops. Keys that still exist when its
+// lease must be over are deleted, whichever session created them: otherwise nothing would ever be granted again.
 func (d *classifier) orphanedKeys(memberID string, p *view.Peer) {
 	if d.confirmedAfter(memberID, keysWithoutAssignment, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), p.Assignment.Read) {
 		d.evict(memberID)
 	}
 }
 
-// assignmentUnusable returns the state of a member whose assignment was edited by hand. The last good one is written again if
-// nothing can have happened in between. Otherwise everything is asked back that the member's status holds.
+// assignmentUnusable returns the state of a member whose assignment was edited manually. The last good one is written again if nothing
+// can have happened in between. Otherwise everything that the member's status holds is asked back.
 func (d *classifier) assignmentUnusable(memberID string, p *view.Peer) State {
 	draft := d.draft
 	draft.Block("the assignment of " + d.NodeName(memberID) + " cannot be used")
 	assignment := p.Assignment
 	if draft.Full() || draft.Omits(round.PartAssignment, memberID) {
-		return Unknown // for the next commit
+		return Unknown // left to the next commit
 	}
 	if assignment.Rec != nil && assignment.RecAt == assignment.Version-1 {
 		again := *assignment.Rec

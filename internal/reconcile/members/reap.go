@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Reap deletes the assignments of members of which nothing can run, as far as one commit goes, and returns the states of all
+// Reap deletes the assignments of members of which nothing can run, as far as they fit into one commit, and returns the states of all
 // members after that.
 func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draft) States {
 	next := maps.Clone(m)
@@ -37,8 +37,8 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draf
 	return next
 }
 
-// closeAwaiting takes everything that does not await its agenda out of the assignment of a member of which nothing runs. It closes
-// the assignment as settled: no later leader has to find out again that nothing runs, or to wait for the node to come back.
+// closeAwaiting removes everything that does not await its agenda from the assignment of a member of which nothing runs. It closes the
+// assignment as settled: no later leader has to confirm again that nothing runs, or to wait for the node to return.
 func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.PendingRuns, draft *round.Draft) {
 	assignment := *p.Assignment.Rec
 	granted, freed := schema.Split(assignment.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return pending.Keeps(slot) })
@@ -46,8 +46,8 @@ func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.
 	assignment.Granted, assignment.Releasing = round.NonNil(granted), round.NonNil(releasing)
 	for h := range assignment.Ranges() {
 		task, _ := cluster.SplitRun(h.Task)
-		draft.Out.Unplaced[task] = cluster.Reason{Code: cluster.WhyWaiting, Node: assignment.Node,
-			Detail: "what it says of the end of " + h.Task + " is kept until the agenda of " + task + " can be read and written"}
+		draft.Out.Unplaced[task] = cluster.Reason{Code: cluster.WhyRunsUnusable, Node: assignment.Node,
+			Detail: "its report of the end of " + h.Task + " is kept until then"}
 	}
 	if len(freed)+len(returned) == 0 {
 		return

@@ -10,10 +10,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 )
 
-// The planner knows nodes and slots, not what has happened to them. What is known of that corrects its plan: a slot goes elsewhere
-// than where it failed, and what would gain nothing by a move, or lose by it, stays.
+// The planner sees nodes and slots, but not their history. The history corrects its plan: a slot goes to another node than the one where
+// it failed, and a slot that would gain nothing by a move, or lose by it, stays.
 
-// avoidFailures gives slots another node in place of one on which they failed, where there is room.
+// avoidFailures gives slots another node than those on which they failed, where there is room.
 func (p *Placement) avoidFailures(avoids map[cluster.Slot]round.Avoid) {
 	plan := &p.Target
 	if len(avoids) == 0 {
@@ -48,7 +48,7 @@ func (p *Placement) avoidFailures(avoids map[cluster.Slot]round.Avoid) {
 	}
 }
 
-// failedForGood yields the slots, and their tasks in the plan, that have failed for good on the nodes that have them.
+// failedForGood yields the slots, and their tasks in the plan, that have failed permanently on their nodes.
 func (p *Placement) failedForGood(yield func(t int, slot cluster.Slot)) {
 	for n, memberID := range p.Nodes {
 		status := p.Snapshot.Peers[memberID].Status.Rec
@@ -68,15 +68,15 @@ func (p *Placement) failedForGood(yield func(t int, slot cluster.Slot)) {
 	}
 }
 
-// keepFailed leaves slots that have failed for good where they are, if they were to move for balance alone and there is room:
-// nothing of them runs, so nothing is gained.
+// keepFailed leaves slots that have failed permanently where they are, if they were to move only for balance and there is room:
+// nothing of them runs, so a move gains nothing.
 func (p *Placement) keepFailed() {
 	plan := &p.Target
 	if len(plan.Moves) == 0 {
 		return
 	}
 	type place struct{ task, slot int }
-	var moves map[place]int   // by slot; built once a slot has failed for good
+	var moves map[place]int   // by slot; built once a slot has failed permanently
 	var load []int            // by node
 	counts := map[int][]int{} // by task and node; the targets of these tasks are copies
 	stay := map[int]bool{}    // moves that are not made
@@ -124,12 +124,12 @@ func (p *Placement) keepFailed() {
 	plan.Moves = made
 }
 
-// evens reports whether a move for a reason is one for balance alone: to a node that is not better able to run the slot.
+// evens reports whether the reason of a move is only balance: its target is not better able to run the slot.
 func evens(code cluster.ReasonCode) bool {
 	return code == cluster.WhySpread || code == cluster.WhyBalance || code == cluster.WhyPreferred
 }
 
-// countByNode returns how many slots of a task each node is to have.
+// countByNode returns how many slots of a task each node has under the plan.
 func (p *Placement) countByNode(t int) []int {
 	counts := make([]int, len(p.Nodes))
 	for _, n := range p.Target.Target[t] {
@@ -140,7 +140,7 @@ func (p *Placement) countByNode(t int) []int {
 	return counts
 }
 
-// keepRuns leaves workers of runs where they are until they have ended, if they were to move for comfort alone: they would begin again.
+// keepRuns leaves workers of runs where they are until they have ended, if they were to move only for comfort: they would start over.
 func (p *Placement) keepRuns(avoids map[cluster.Slot]round.Avoid) {
 	plan := &p.Target
 	stays := func(m planner.Move) bool {
@@ -164,7 +164,7 @@ func (p *Placement) keepRuns(avoids map[cluster.Slot]round.Avoid) {
 	p.placeElsewhere(avoids)
 }
 
-// placeElsewhere finds other nodes for what is to begin in the room of workers of runs that stay.
+// placeElsewhere finds other nodes for slots that are to start in the room of workers of runs that stay.
 func (p *Placement) placeElsewhere(avoids map[cluster.Slot]round.Avoid) {
 	plan, load := &p.Target, p.loads()
 	for t, name := range p.Tasks {
@@ -196,7 +196,7 @@ func (p *Placement) placeElsewhere(avoids map[cluster.Slot]round.Avoid) {
 	}
 }
 
-// loads returns the weights of what nodes are to have.
+// loads returns the weights of nodes under the plan.
 func (p *Placement) loads() []int {
 	load := make([]int, len(p.Nodes))
 	for t, targets := range p.Target.Target {
@@ -209,7 +209,7 @@ func (p *Placement) loads() []int {
 	return load
 }
 
-// have counts the slots of a task that a node is to have.
+// have counts the slots of a task that a node has under the plan.
 func have(targets []int32, node int32) (n int) {
 	for _, at := range targets {
 		if at == node {
@@ -219,8 +219,7 @@ func have(targets []int32, node int32) (n int) {
 	return n
 }
 
-// other returns the node with the least work on which a slot may run and has not failed; the one that it is on
-// if that is one.
+// other returns the node with the least load on which a slot may run and has not failed; its present node, if that is one.
 func (p *Placement) other(slot cluster.Slot, t int, load []int, avoid round.Avoid) int32 {
 	spec := p.Specs[slot.Task]
 	best := planner.Nobody
@@ -251,8 +250,8 @@ var urgencies = map[cluster.ReasonCode]int{
 	cluster.WhySpread: 4, cluster.WhyBalance: 5,
 }
 
-// Urgency returns that of a move for a reason: the least gets the budget first.
+// Urgency returns the urgency of a move for a reason: the lowest value gets the budget first.
 func Urgency(code cluster.ReasonCode) int { return urgencies[code] }
 
-// ForComfort is the urgency from which on a move only makes a good placement better.
+// ForComfort is the urgency from which on a move only improves a good placement.
 const ForComfort = 3

@@ -14,28 +14,28 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Placement is the plan: which node should have each slot, and what it was made from.
+// Placement is the plan, the node of each slot, with its input.
 type Placement struct {
 	*round.Facts
 	Members members.States
 	Tasks   []string       // sorted
 	Nodes   []string       // MemberIDs in the order of the plan's nodes
 	Rank    map[string]int // task → row
-	In      planner.Input  // what the plan is made from
+	In      planner.Input  // the input of the plan
 	Target  planner.Plan   // by tasks and nodes
 }
 
-// Constraints are what the stages before the plan have found out that binds it.
+// Constraints are the findings of earlier stages that bind the plan.
 type Constraints struct {
-	Invalid map[string]map[cluster.Slot]cluster.Reason // grants that must not be, by member
-	// Going are slots that operators asked to be moved and that are still to go to another node, and Arrived those that are there.
+	Invalid map[string]map[cluster.Slot]cluster.Reason // invalid grants, by member
+	// Going are slots that operators asked to move and that are not yet on their new node, and Arrived those that are.
 	Going, Arrived map[cluster.Slot]schema.MoveRequest
 	Withheld       map[cluster.Slot]bool // not to be placed
 	Avoids         map[cluster.Slot]round.Avoid
 }
 
-// Make asks the planner for a target, with the members that take work as nodes, and those that are lost or delayed, whose slots
-// cannot be given away yet.
+// Make gets a target from the planner. The nodes are the members that take work, and those that are lost or delayed, whose slots cannot
+// be moved yet.
 func Make(f *round.Facts, m members.States, bound Constraints, draft *round.Draft) *Placement {
 	p := &Placement{Facts: f, Members: m, Tasks: slices.Sorted(maps.Keys(f.Specs))}
 	p.In.Leader = p.Snapshot.LeaderPolicy()
@@ -65,7 +65,7 @@ func Make(f *round.Facts, m members.States, bound Constraints, draft *round.Draf
 	return p
 }
 
-// withhold leaves slots out that are not to be placed.
+// withhold leaves out slots that must not be placed.
 func (p *Placement) withhold(slots map[cluster.Slot]bool) {
 	for slot := range slots {
 		t := &p.In.Tasks[p.Rank[slot.Task]]
@@ -90,8 +90,8 @@ func (p *Placement) withholdEnded(task *planner.Task, name string) {
 	}
 }
 
-// makePlans makes the plan in two steps: first for the tasks that run for ever, then for runs in the room that is left. Runs
-// come and go, and no other worker is to move for one.
+// makePlans makes the plan in two steps: first for the tasks that run for ever, then for runs in the remaining room. Runs come and
+// go, and no other worker should move for one.
 func (p *Placement) makePlans() (planner.Plan, *round.PlanFault) {
 	var rows []int // of tasks that run for ever
 	forEver := planner.Input{Nodes: p.In.Nodes, Leader: p.In.Leader}
@@ -130,8 +130,8 @@ func (p *Placement) makePlans() (planner.Plan, *round.PlanFault) {
 	return plan, cmp.Or(later, fault)
 }
 
-// fillUp finds the nodes on which the fixed slots leave no room for the workers of runs that are there. It raises their capacity
-// to what both take, so that no worker of a run loses its place, and cordons them, so that nothing new comes. It returns them.
+// fillUp finds the nodes on which the fixed slots leave no room for the existing workers of runs. It raises their capacity to what both
+// take, so that no worker of a run loses its place, and cordons them, so that no new slots come. It returns them.
 func fillUp(in *planner.Input) (full []int) {
 	load := make([]int, len(in.Nodes))
 	for t := range in.Tasks {
@@ -154,7 +154,7 @@ func fillUp(in *planner.Input) (full []int) {
 	return full
 }
 
-// makePlan asks the planner. If that panics it returns a fallback plan and the fault: a fault in the planner must not stop the
+// makePlan gets a plan from the planner. If the planner panics, it returns a fallback plan and the fault, which must not stop the
 // cluster.
 func makePlan(with func(planner.Input) planner.Plan, in planner.Input) (plan planner.Plan, fault *round.PlanFault) {
 	defer func() {
@@ -206,7 +206,7 @@ func (p *Placement) node(memberID string, draft *round.Draft) planner.Node {
 	return node
 }
 
-// addOwners adds the node that has each slot. What a node of the same name had before it came back counts as its own.
+// addOwners adds the node of each slot. The slots of an earlier member of a node that has returned count as the node's own.
 func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cluster.Slot]cluster.Reason) {
 	retained := map[string]int32{}
 	for n, memberID := range p.Nodes {
@@ -237,8 +237,8 @@ func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cl
 	}
 }
 
-// addRequestedMoves counts slots that are to go to another node as that node's already: the plan then keeps them
-// there like all others, and makes up for it elsewhere.
+// addRequestedMoves counts slots that are to move to another node as slots of that node: the plan then keeps them there like all
+// others, and balances the others accordingly.
 func (p *Placement) addRequestedMoves(byName map[string]int32, bound Constraints) {
 	for slot, o := range bound.Going {
 		t, known := p.Rank[slot.Task]
@@ -259,16 +259,16 @@ func (p *Placement) addRequestedMoves(byName map[string]int32, bound Constraints
 	}
 }
 
-// addFailed has others of their task leave a node before those that have failed for good on it: where such a slot goes it is
-// tried again, which no operator has asked for.
+// addFailed pins permanently failed slots to their nodes, so that other slots of the task leave first. A move would start a failed
+// slot again, which no operator has asked for.
 func (p *Placement) addFailed() {
 	p.failedForGood(func(t int, slot cluster.Slot) { p.In.Tasks[t].Token[slot.Index] = pinned })
 }
 
-// pinned, in place of the token of its grant, keeps a slot there that was moved to a node on request: others leave it first.
+// pinned, in place of the token of its grant, keeps a slot on the node that it was moved to on request: others leave it first.
 const pinned = 0
 
-// own makes slots a node's; those of an active member outrank those that a lost or delayed one retains.
+// own makes slots a node's; slots of an active member outrank those that a lost or delayed one retains.
 func (p *Placement) own(entry schema.Entry, n int32, outranks bool, invalid map[cluster.Slot]cluster.Reason) {
 	h := entry.Range()
 	t, known := p.Rank[h.Task]
@@ -304,7 +304,7 @@ func (p *Placement) TargetName(slot cluster.Slot) string {
 	return ""
 }
 
-// MayRun reports whether a node can be given a slot of a task at all.
+// MayRun reports whether a node can have a slot of a task at all.
 func (p *Placement) MayRun(n int, task string) bool {
 	node := &p.In.Nodes[n]
 	if node.Gone || node.Cordoned || node.Draining || p.In.Leader == cluster.LeaderNone && node.Leader && len(p.Nodes) > 1 {

@@ -7,7 +7,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 )
 
-// goOn gives the planner the plan that is being carried out. In it, slots have no place whose node is no longer there.
+// goOn gives the planner the plan that is being carried out. In it, slots whose node no longer exists have no place.
 func (p *Placement) goOn(plan round.Toward, byName map[string]int32) {
 	if plan.Places == nil {
 		return
@@ -34,8 +34,8 @@ func (p *Placement) goOn(plan round.Toward, byName map[string]int32) {
 	}
 }
 
-// Toward returns the plan until it is carried out. Runs have no part in it: they are placed beside the others each time, and
-// no slot moves for their balance.
+// Toward returns the plan until it is carried out. Runs are not part of it: they are placed in addition each time, and no slot moves for
+// their balance.
 func (p *Placement) Toward() round.Toward {
 	if !p.underWay() {
 		return round.Toward{}
@@ -54,7 +54,7 @@ func (p *Placement) Toward() round.Toward {
 	return plan
 }
 
-// underWay reports whether the plan has a slot elsewhere than it is now.
+// underWay reports whether a slot is not yet where the plan has it.
 func (p *Placement) underWay() bool {
 	for t, name := range p.Tasks {
 		if !round.IsRun(name) && !slices.Equal(p.In.Tasks[t].Current, p.Target.Target[t]) {

@@ -10,11 +10,11 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Every record has a bound that its writer keeps (see package schema), so a commit of one assignment or one agenda is
-// never too large. Should one be nevertheless, since a record was written by hand or a server takes less, it must not
-// stop everything else: the largest part of it is left out of decisions for a while, and an event reports that.
+// Every record has a bound that its writer keeps (see package schema), so a commit of one assignment or one agenda is never too large.
+// If one is nevertheless, because a record was edited manually or a server accepts less, it must not stop everything else: its
+// largest part is left out of decisions for a while, and an event reports that.
 
-// Part is a part of a leader's commit that can be left out while the rest goes on.
+// Part is a part of a leader's commit that can be left out while the rest continues.
 type Part struct{ Kind, Name string }
 
 // The kinds of parts: a member's assignment, a task's agenda with its runs, the mark of a node, and two that have no names.
@@ -26,13 +26,13 @@ const (
 	PartRequests   = "requests"
 )
 
-// Draft is a decision in the making: what is to be written, and when to decide again. Nothing else is changed by more than one
-// stage. What a leader makes of the finished decision is one commit to the store.
+// Draft is an unfinished decision: the records to write, and when to decide again. No other value is changed by more than one stage. The
+// leader makes one commit of the finished decision.
 type Draft struct {
 	Out   Decision
 	world *World
 	Extra int // operations besides assignments
-	Bytes int // that the assignments will have, about
+	Bytes int // of the assignments, estimated
 	// FreedWhy is why slots that are free now left their nodes.
 	FreedWhy  map[cluster.Slot]cluster.Reason
 	specSizes map[string]int // of tasks, once they were asked for
@@ -51,7 +51,7 @@ func NewDraft(w *World) *Draft {
 	return draft
 }
 
-// Assignment returns a member's assignment as the draft leaves it, nil if it is deleted or unusable.
+// Assignment returns a member's assignment after the draft, nil if it is deleted or unusable.
 func (draft *Draft) Assignment(memberID string) *schema.Assignment {
 	if assignment, changed := draft.Out.Assignments[memberID]; changed {
 		return assignment
@@ -62,8 +62,7 @@ func (draft *Draft) Assignment(memberID string) *schema.Assignment {
 	return nil
 }
 
-// maxBytes is how much assignments may bring into a commit. It leaves room for what else is in it, and for being
-// estimated.
+// maxBytes is the most bytes of assignments in a commit. It leaves room for the rest of the commit, and for errors of estimates.
 const maxBytes = coord.MaxCommit * 3 / 4
 
 // Full reports whether the draft has no room for another assignment.
@@ -80,14 +79,14 @@ const (
 	MaxRunBytes = 64 << 10 // bytes after which no other task is looked at, nor run ended
 )
 
-// Crowded reports whether the draft has no room for another agenda. Fewer go into one when the last was too
-// large, as with assignments.
+// Crowded reports whether the draft has no room for another agenda. If the last commit was too large, fewer agendas fit, as with
+// assignments.
 func (draft *Draft) Crowded() bool {
 	agendas := max(1, min(maxAgendas, draft.world.MaxAssignments/4))
 	return draft.Extra >= maxExtra || draft.Bytes >= MaxRunBytes || len(draft.Out.TaskRuns) >= agendas
 }
 
-// Write puts an assignment into the draft, which it makes larger by about so many bytes.
+// Write puts an assignment into the draft, which grows by about the given number of bytes.
 func (draft *Draft) Write(memberID string, assignment *schema.Assignment, grows int) {
 	if _, again := draft.Out.Assignments[memberID]; !again && assignment != nil {
 		draft.Bytes += draft.world.Snapshot.Peers[memberID].Assignment.Size
@@ -114,7 +113,7 @@ func (draft *Draft) Block(why string) {
 	}
 }
 
-// Omits reports whether a part is left out, and sees to it that it is tried again.
+// Omits reports whether a part is left out, and requests another attempt.
 func (draft *Draft) Omits(kind, name string) bool {
 	until := draft.world.Omitted[Part{kind, name}]
 	if draft.world.Now >= until {
@@ -124,14 +123,14 @@ func (draft *Draft) Omits(kind, name string) bool {
 	return true
 }
 
-// RequeueAt asks for another decision at a time.
+// RequeueAt requests another decision at a time.
 func (draft *Draft) RequeueAt(at time.Duration) {
 	if draft.Out.RequeueAt == 0 || at < draft.Out.RequeueAt {
 		draft.Out.RequeueAt = at
 	}
 }
 
-// RequeueMemberAt asks for a member to be read again at a time, and for another decision then.
+// RequeueMemberAt requests that a member is read again at a time, and another decision then.
 func (draft *Draft) RequeueMemberAt(memberID string, at time.Duration) {
 	if n := len(draft.Out.RequeueMembers); n == 0 || draft.Out.RequeueMembers[n-1] != memberID {
 		draft.Out.RequeueMembers = append(draft.Out.RequeueMembers, memberID)
@@ -139,15 +138,15 @@ func (draft *Draft) RequeueMemberAt(memberID string, at time.Duration) {
 	draft.RequeueAt(at)
 }
 
-// SetFreed remembers why slots that are free now left their node.
+// SetFreed records why slots that are free now left their node.
 func (draft *Draft) SetFreed(h *schema.SlotRange, why cluster.Reason) {
 	for _, index := range h.Slots {
 		draft.FreedWhy[cluster.Slot{Task: h.Task, Index: index}] = why
 	}
 }
 
-// Free records that slots are free which a member had or was to give back, and why. For what it was to give back, the reason is
-// the one for which that was asked.
+// Free records that slots which a member had or was to give back are free, and why. For slots that it was to give back, the reason is
+// that of the release.
 func (draft *Draft) Free(node string, granted []schema.Granted, releasing []schema.Releasing, why cluster.Reason) {
 	for i := range granted {
 		draft.freeRange(node, &granted[i].SlotRange, why)
@@ -166,7 +165,7 @@ func (draft *Draft) freeRange(node string, r *schema.SlotRange, why cluster.Reas
 	draft.AddStep(cluster.Decided{Step: cluster.StepFree, Task: r.Task, Slots: r.Slots, Node: node, Token: r.Token}, why)
 }
 
-// Quarantined reports whether a member is given nothing, since everything fails on it.
+// Quarantined reports whether a member gets no slots because everything fails on it.
 func (draft *Draft) Quarantined(f *Facts, memberID string) bool {
 	node := f.NodeName(memberID)
 	mark := f.Snapshot.Mark(node)
@@ -191,7 +190,7 @@ func (draft *Draft) SizeOf(h *schema.Granted) int {
 	return size + names + len(h.Task) + number + index*len(h.Slots)
 }
 
-// EvictOnly returns the decision without all that can wait for an eviction.
+// EvictOnly returns the decision without everything that can wait for an eviction.
 func (draft *Draft) EvictOnly() Decision {
 	d := draft.Out
 	d.Assignments, d.Steps, d.Suspects = nil, nil, nil
@@ -200,8 +199,8 @@ func (draft *Draft) EvictOnly() Decision {
 	return d
 }
 
-// StillFree returns why slots have left their nodes that were not granted again yet, which may be in a later commit, unless
-// the slot no longer exists.
+// StillFree returns why slots have left their nodes that were not granted again yet, without slots that no longer exist. A later
+// commit may grant them.
 func (draft *Draft) StillFree(f *Facts) map[cluster.Slot]cluster.Reason {
 	maps.DeleteFunc(draft.FreedWhy, func(slot cluster.Slot, _ cluster.Reason) bool { return slot.Index >= f.Specs[slot.Task].WorkerNum })
 	return draft.FreedWhy

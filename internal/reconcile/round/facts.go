@@ -10,16 +10,15 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Facts are what a decision goes by, and no stage changes: the world, with the runs that this decision has brought up to
-// date.
+// Facts are the input of a decision, which no stage changes: the world, with the runs that this decision has brought up to date.
 type Facts struct {
 	World
 	MemberIDs []string // of all members, sorted
 	Specs     map[string]cluster.TaskSpec
 }
 
-// FirstToken returns the first token to give. The epoch contains it; but should the service lose what it had committed, tokens
-// still rise above all that the leader, an assignment or a status remembers.
+// FirstToken returns the first token to give. The epoch contains it. If the service has lost commits, new tokens are still above all
+// that the leader's memory, an assignment or a status contains.
 func (f *Facts) FirstToken() int64 {
 	next := f.NextToken
 	if rec := f.Snapshot.Epoch.Rec; rec != nil {
@@ -46,7 +45,7 @@ func (f *Facts) FirstToken() int64 {
 	return next
 }
 
-// NodeName returns the name of a member's node, or its MemberID where no record names it.
+// NodeName returns the name of a member's node, or its MemberID if no record has the name.
 func (f *Facts) NodeName(memberID string) string {
 	if p := f.Snapshot.Peers[memberID]; p != nil {
 		if p.Assignment.Rec != nil {
@@ -59,7 +58,7 @@ func (f *Facts) NodeName(memberID string) string {
 	return memberID
 }
 
-// TakeoverDelayOf returns that of a member.
+// TakeoverDelayOf returns the takeover delay of a member.
 func (f *Facts) TakeoverDelayOf(memberID string) time.Duration {
 	if f.TakeoverDelay == coord.OwnTimeout {
 		return f.TimeoutOf(memberID)
@@ -67,7 +66,7 @@ func (f *Facts) TakeoverDelayOf(memberID string) time.Duration {
 	return f.TakeoverDelay
 }
 
-// TimeoutOf returns the session timeout of a member, the longest known where its own is not.
+// TimeoutOf returns the session timeout of a member, or the longest known one if its own is unknown.
 func (f *Facts) TimeoutOf(memberID string) time.Duration {
 	p := f.Snapshot.Peers[memberID]
 	if p.Assignment.Rec != nil && p.Assignment.Rec.SessionTimeout > 0 {
@@ -88,7 +87,7 @@ func (f *Facts) TimeoutOf(memberID string) time.Duration {
 	return longest
 }
 
-// Draining reports whether a member that is to leave is so because of a drain.
+// Draining reports whether a member leaves because of a drain.
 func (f *Facts) Draining(memberID string) bool {
 	p := f.Snapshot.Peers[memberID]
 	return f.Snapshot.Mark(f.NodeName(memberID)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
@@ -100,7 +99,7 @@ func (f *Facts) MovesNow(memberID string) bool {
 	return rec != nil && !f.Snapshot.Requests.Absent && slices.Contains(rec.MoveNow, memberID)
 }
 
-// ToRestart returns which slots of a grant an operator asked to be started again, nil for none.
+// ToRestart returns which slots of a grant an operator asked to restart, nil for none.
 func (f *Facts) ToRestart(h *schema.Granted) cluster.Indexes {
 	rec := f.Snapshot.Requests.Rec
 	if rec == nil || f.Snapshot.Requests.Absent {
@@ -133,7 +132,7 @@ func (f *Facts) StillGranted(h schema.SlotRange) (left cluster.Indexes) {
 	return left
 }
 
-// IsGranted reports whether an assignment grants a slot: it is on probation where it is.
+// IsGranted reports whether an assignment grants a slot: the slot is on probation there.
 func (f *Facts) IsGranted(slot cluster.Slot) bool {
 	return slices.ContainsFunc(f.MemberIDs, func(memberID string) bool {
 		assignment := f.Snapshot.Peers[memberID].Assignment.Rec
@@ -141,7 +140,7 @@ func (f *Facts) IsGranted(slot cluster.Slot) bool {
 	})
 }
 
-// AnythingGranted reports whether any assignment lists a slot, also of members that are being reaped.
+// AnythingGranted reports whether any assignment lists a slot, including those of members that are being reaped.
 func (f *Facts) AnythingGranted() bool {
 	for _, p := range f.Snapshot.Peers {
 		if rec := p.Assignment.Rec; rec != nil && len(rec.Granted)+len(rec.Releasing) > 0 {
@@ -171,8 +170,7 @@ func (f *Facts) Mentions(run string) bool {
 	return f.Lists(run)
 }
 
-// Entries yields the entries of an assignment, and then what its member holds, if it is live, and the assignment does not
-// list.
+// Entries yields the entries of an assignment, and then the slots that its member, if live, holds and the assignment does not list.
 func (f *Facts) Entries(memberID string, assignment *schema.Assignment) iter.Seq[schema.Entry] {
 	return func(yield func(schema.Entry) bool) {
 		for e := range assignment.Entries() {
@@ -193,7 +191,7 @@ func (f *Facts) Entries(memberID string, assignment *schema.Assignment) iter.Seq
 	}
 }
 
-// Stopped reports whether a member that was asked to give a slot back has confirmed since that it does not hold it.
+// Stopped reports whether a member that was asked to give a slot back has confirmed since then that it does not hold it.
 func (f *Facts) Stopped(memberID string, slot cluster.Slot, h *schema.Releasing) bool {
 	status := f.Snapshot.Peers[memberID].Status.Rec
 	return status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
@@ -209,18 +207,18 @@ func (f *Facts) IsStuck(memberID string, slot cluster.Slot) bool {
 	return false
 }
 
-// SameWork reports whether a grant is of the work that the task has now.
+// SameWork reports whether a grant is of the task's present work.
 func (f *Facts) SameWork(h *schema.Granted) bool {
 	return h.Spec == nil || cluster.WorkName(h.Spec.WorkName) == cluster.WorkName(f.Specs[h.Task].WorkName)
 }
 
-// IsRun reports whether a task of the plan is a run, which ends, and not a task that runs for ever.
+// IsRun reports whether a task of the plan is a run, which ends.
 func IsRun(task string) bool {
 	_, run := cluster.SplitRun(task)
 	return run != ""
 }
 
-// Generation returns that of a task, or of the task of a run.
+// Generation returns the generation of a task, or of the task of a run.
 func (f *Facts) Generation(name string) int64 {
 	if rec := f.Snapshot.Declared(name).Rec; rec != nil {
 		return rec.Generation
@@ -228,8 +226,8 @@ func (f *Facts) Generation(name string) int64 {
 	return 0
 }
 
-// OtherCount reports whether the workers of an entry have another count than those that are granted now. Where the entry does not
-// contain their count, it may be another one. Runs keep the count they began with.
+// OtherCount reports whether the workers of an entry have another count than workers that are granted now. If the entry does not
+// contain their count, it may be another one. Runs keep the count that they began with.
 func (f *Facts) OtherCount(h schema.Entry) bool {
 	task := h.Range().Task
 	spec, known := f.Specs[task]
@@ -243,16 +241,16 @@ func (f *Facts) OtherCount(h schema.Entry) bool {
 // OfResize reports whether an entry was asked back for another count.
 func OfResize(h *schema.Releasing) bool { return h.Why != nil && h.Why.Code == cluster.WhyResized }
 
-// PendingRuns are the tasks whose agendas cannot be read, or are not written this time.
+// PendingRuns are the tasks whose agendas cannot be read, or are not written in this decision.
 type PendingRuns map[string]bool
 
-// Keeps reports whether a slot must stay in its assignment for that: what its member reports of its end would be lost.
+// Keeps reports whether a slot must stay in its assignment for that reason: otherwise its member's report of its end would be lost.
 func (p PendingRuns) Keeps(slot cluster.Slot) bool {
 	task, run := cluster.SplitRun(slot.Task)
 	return run != "" && p[task]
 }
 
-// KeepsAssignment reports the same of a whole assignment.
+// KeepsAssignment reports the same for a whole assignment.
 func (p PendingRuns) KeepsAssignment(assignment *schema.Assignment) bool {
 	return assignment != nil && assignment.ListsTask(func(task string) bool { return p.Keeps(cluster.Slot{Task: task}) })
 }

@@ -12,11 +12,11 @@ import (
 // MaxAssignments bounds the assignments of one commit.
 const MaxAssignments = 90
 
-// World is what a leader decides from: values only.
+// World is the input of a leader's decision: values only.
 type World struct {
 	Snapshot *view.Snapshot
 	Self     string        // the leader's MemberID
-	Leaving  bool          // the leader leaves; it knows that before its status says so
+	Leaving  bool          // the leader leaves; it knows that before its status shows it
 	Now      time.Duration // lease clock
 	WallNow  time.Time     // for schedules
 	Began    time.Duration // when this leader began to lead
@@ -26,16 +26,17 @@ type World struct {
 	MaxAssignments int           // how many assignments one decision may write
 	NextToken      int64         // the least token that this leader has not given yet
 	Memory         Memory        // of the last decision
-	// Reaped are members whose assignments this leader has decided to delete. One that is absent was deleted by a commit
-	// whose outcome the leader did not learn.
+	// Reaped are members whose assignments this leader has decided to delete. If one is absent, a commit whose outcome the leader
+	// did not learn has deleted it.
 	Reaped map[string]bool
 	// FreedWhy are slots that no node has, and why they left their nodes.
 	FreedWhy map[cluster.Slot]cluster.Reason
-	// Unremovable are the records of tasks and marks that could not be removed, below the cluster's root: keys were made below them by hand.
+	// Unremovable are the records of tasks and marks that could not be removed, because keys below them were created manually. The
+	// keys are relative to the cluster's root.
 	Unremovable map[string]bool
 	// Omitted are parts of commits that are too large, and until when decisions leave them out.
 	Omitted map[Part]time.Duration
-	// KeepRuns keeps runs that are over from being forgotten now, unless their agenda would be too large.
+	// KeepRuns prevents the removal of runs that are over, unless their agenda would be too large.
 	KeepRuns bool
 	// DryRun computes the plan only: no run starts or ends, and nothing is marked or removed.
 	DryRun bool
@@ -43,10 +44,10 @@ type World struct {
 	Planner func(planner.Input) planner.Plan
 }
 
-// Decision is what follows from a world. At most one of Evict and Assignments is set.
+// Decision is the result for a world. At most one of Evict and Assignments is set.
 type Decision struct {
-	// Assignments are the assignments to write, nil to delete; one commit. It is valid alone: after
-	// it, any leader may go on from the store.
+	// Assignments are the assignments to write, nil to delete, in one commit. It is valid alone: after it, any leader may continue
+	// from the store.
 	Assignments map[string]*schema.Assignment
 	Steps       []cluster.Decided
 	Token       int64 // the next token after this commit
@@ -56,12 +57,12 @@ type Decision struct {
 	Marks map[string]*schema.Mark
 	// Requests replaces the record of requests in the same commit, nil if it stays.
 	Requests *schema.Requests
-	// TaskRuns replaces the agendas of tasks in the same commit, nil to delete; with them go the records of finished runs: new
-	// ones, and those that are no longer kept.
+	// TaskRuns replaces the agendas of tasks in the same commit, nil to delete. The commit also writes the records of newly finished
+	// runs, and deletes those that are no longer kept.
 	TaskRuns     map[string]*schema.TaskRuns
 	FinishedRuns []schema.FinishedRun
 	DropRuns     []RunKey
-	// Remove are the records of deleted tasks, and marks that want nothing; nothing else is in the commit then.
+	// Remove are the records of deleted tasks, and empty marks; the commit then contains nothing else.
 	Remove Removal
 	// Evict is a live member that is to be evicted, since it is unknown what it holds.
 	Evict string
@@ -70,30 +71,30 @@ type Decision struct {
 	Memory Memory
 	// FreedWhy replaces World.FreedWhy once this is committed.
 	FreedWhy map[cluster.Slot]cluster.Reason
-	// Forget are members of whom nothing is left, not even an assignment.
+	// Forget are members of which nothing is left, not even an assignment.
 	Forget []string
 	// StepDown is set if this leader was asked to step down.
 	StepDown bool
 	// RequeueAt is when to decide again even if nothing changes, 0 for never. RequeueMembers are read again for that.
 	RequeueAt      time.Duration
 	RequeueMembers []string
-	// More is set if one commit is too small for all that is to be done.
+	// More is set if the decision does not fit into one commit.
 	More bool
 
-	// Blocked is why nothing is granted, "" if nothing stands in the way.
+	// Blocked is why nothing is granted, "" if there is no obstacle.
 	Blocked string
 	// Unplaced is why slots of a task have no place, by task.
 	Unplaced map[string]cluster.Reason
-	// Pending is how many slots are to move and wait for the budget or for a burst of changes to end.
+	// Pending is the number of slots that are to move and wait for the budget or for a burst of changes to end.
 	Pending int
-	// Doubles are the slots that several assignments list, and which.
+	// Doubles are the slots that several assignments list, with those assignments.
 	Doubles map[cluster.Slot][]view.Listing
-	// Full are nodes whose assignments have no room for all that they should be granted.
+	// Full are nodes whose assignments have no room for all their grants.
 	Full []string
-	// Ahead are the tasks whose schedules were decided about further than now, so that they wait: an earlier
-	// leader's clock was ahead, or this one's is behind.
+	// Ahead are the tasks whose schedules were decided further than now, and therefore wait: an earlier leader's clock was ahead, or
+	// this one's is behind.
 	Ahead []string
-	// PlanFault is set if planning failed: the plan is a makeshift then.
+	// PlanFault is set if planning failed: the plan is then a makeshift.
 	PlanFault *PlanFault
 }
 
@@ -105,19 +106,19 @@ func (d *Decision) Writes() bool {
 // RunKey names a run.
 type RunKey struct{ Task, ID string }
 
-// PlanFault is a failure of the planner, with what it was asked.
+// PlanFault is a failure of the planner, with its input.
 type PlanFault struct {
 	Error, Stack string
 	Input        planner.Input
 }
 
-// MaxRemoved bounds what one commit removes. With the four operations that every one of these has it is below coord.MaxOps.
+// MaxRemoved bounds the removals of one commit. With the four other operations of such a commit it is below coord.MaxOps.
 const MaxRemoved = 80
 
-// Removal are records that are of no use any longer: of tasks that were deleted, and marks of nodes that are not there.
+// Removal are obsolete records: of deleted tasks, and marks of nodes that do not exist.
 type Removal struct {
 	Tasks, Marks []string
-	// Record is what is remembered of them.
+	// Record is the record of removals after that.
 	Record *schema.Removed
 }
 

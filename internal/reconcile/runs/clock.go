@@ -10,13 +10,12 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// Clocks of leaders differ, and one of them may be wrong by days. What was decided about stays so, whatever
-// clocks say: no instant fires twice. But what a leader whose clock was ahead has only passed over, as a
-// firing that came too late, has not happened. An agenda records those stretches, so that the next leader can
-// take that decision back. It need not know which of the two clocks is right.
+// Clocks of leaders differ, and one of them may be wrong by days. A decision stands, whatever clocks show: no instant fires twice. But
+// a firing that a leader with a clock ahead has passed over as too late has not happened. An agenda records those stretches, so
+// that the next leader can take that decision back. It need not know which of the two clocks is right.
 
-// maxSpans bounds the stretches that an agenda records of each kind. What is given up is firings, never that
-// they happen once: a stretch that is forgotten counts as decided.
+// maxSpans bounds the stretches of each kind in an agenda. Beyond it firings are given up, but never fire twice: a stretch that is
+// dropped counts as decided.
 const maxSpans = 8
 
 // pass records that nothing was fired after Last up to an instant.
@@ -25,26 +24,27 @@ func (a *agenda) pass(to time.Time) {
 	a.rec.Passed = slices.Clone(a.rec.Passed[max(0, len(a.rec.Passed)-maxSpans):])
 }
 
-// fired reports whether an instant was decided about while a clock was ahead, or has a run.
+// fired reports whether an instant was decided while a clock was ahead, or has a run.
 func (a *agenda) fired(at time.Time) bool {
 	id := schema.RunID(at)
 	return schema.Within(a.rec.Decided, at) || a.rec.Find(id) != nil || slices.Contains(a.rec.Kept, id)
 }
 
-// rewind takes back that firings which are still to come were passed over.
+// rewind takes back the skipping of firings that are still to come.
 func (a *agenda) rewind(s *schedule.Schedule) {
 	if a.rec.Last.Sub(a.WallNow) <= cluster.MisfireAfter {
 		return
 	}
-	back := a.WallNow.Add(-cluster.MisfireAfter) // what is older came too late
+	back := a.WallNow.Add(-cluster.MisfireAfter) // older firings came too late
 	open := schema.Without(a.rec.Passed, []schema.Span{{To: back}})
 	if len(open) == 0 {
 		a.draft.Out.Ahead = append(a.draft.Out.Ahead, a.task)
 		return
 	}
 	decidedTo := a.rec.Last
-	a.draft.AddStep(cluster.Decided{Step: cluster.StepRecall, Task: a.task}, cluster.Reason{Code: cluster.WhyClock, Detail: fmt.Sprintf(
-		"its schedule had been decided up to %s; what was passed over and is still to come fires in time", decidedTo.Format(time.RFC3339))})
+	detail := fmt.Sprintf("its schedule had been decided up to %s; firings that were passed over and are still to come fire in time",
+		decidedTo.Format(time.RFC3339))
+	a.draft.AddStep(cluster.Decided{Step: cluster.StepRecall, Task: a.task}, cluster.Reason{Code: cluster.WhyClock, Detail: detail})
 	later := schema.Without(a.rec.Decided, []schema.Span{{To: decidedTo}})
 	a.rec.Decided = append(schema.Without([]schema.Span{{From: back, To: decidedTo}}, open), later...)
 	for len(a.rec.Decided) > maxSpans {
@@ -56,7 +56,7 @@ func (a *agenda) rewind(s *schedule.Schedule) {
 	a.unskip(s, open)
 }
 
-// unskip takes firings that are still to come out of what is recorded and counted as too late.
+// unskip removes firings that are still to come from the recorded and counted ones that came too late.
 func (a *agenda) unskip(s *schedule.Schedule, open []schema.Span) {
 	var left []schema.Skip
 	for _, skip := range a.rec.Skips {
@@ -91,8 +91,8 @@ func (a *agenda) unskip(s *schedule.Schedule, open []schema.Span) {
 	a.rec.Skips = left
 }
 
-// unusedID names a run after an instant, or, to the millisecond, after one soon after it: a task of the same name that was deleted
-// just now may have had a run of that name, and what members say of its slots is not said of this one. No firing has such a name.
+// unusedID names a run after an instant, or, to the millisecond, after one soon after it. A deleted task of the same name may just have
+// had a run of that name, whose slots must not be mistaken for those of this run. No firing has such a name.
 func (a *agenda) unusedID(at time.Time) string {
 	id := schema.RunID(at)
 	for a.Mentions(cluster.RunTask(a.task, id)) {

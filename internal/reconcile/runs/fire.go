@@ -9,7 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// fire begins the runs whose time has come.
+// fire begins the runs that are due.
 func (a *agenda) fire(s *schedule.Schedule) {
 	if a.spec.Paused {
 		return
@@ -35,16 +35,16 @@ func (a *agenda) fire(s *schedule.Schedule) {
 	a.fireDue(s)
 }
 
-// awaitsFormer reports whether the interval of a task still goes by the anchor that an earlier version has recorded: until its next
-// firing, where that comes before the first one of the grid, so that no gap of two intervals arises. What has come of it by now
-// is decided about first.
+// awaitsFormer reports whether the interval of a task still follows the anchor that an earlier version has recorded: until its next
+// firing, if that comes before the first one of the grid, so that no gap of two intervals arises. Firings that have come by now are
+// decided first.
 func (a *agenda) awaitsFormer(former, grid *schedule.Schedule) bool {
 	if !former.Next(a.rec.Last).After(a.WallNow) {
 		a.fireDue(former)
 	}
 	pending := former.Next(a.rec.Last)
 	switch {
-	case !pending.After(a.WallNow): // there was no room for all
+	case !pending.After(a.WallNow): // there was no room for all firings
 		return true
 	case !pending.Before(grid.Next(a.WallNow)):
 		return false
@@ -53,11 +53,11 @@ func (a *agenda) awaitsFormer(former, grid *schedule.Schedule) bool {
 	return true
 }
 
-// fireDue decides about the firings of a schedule that have come.
+// fireDue decides the firings of a schedule that have come.
 func (a *agenda) fireDue(s *schedule.Schedule) {
 	due := s.At(a.rec.Last, a.WallNow, a.spec.Misfire, a.spec.Overlap.Skips() && a.ahead() == "", a.fired)
 	if over := len(a.rec.Runs) + len(due.Late) + len(due.Fire) - cluster.MaxActiveRuns; over > 0 && len(due.Fire) > 0 && a.unfinished() {
-		due.GiveUp(over) // what is due now takes the room that there is
+		due.GiveUp(over) // firings that are due now take the available room
 	}
 	passed := due.Last
 	if first := slices.Concat(due.Late, due.Fire); len(first) > 0 {
@@ -78,7 +78,7 @@ func (a *agenda) fireDue(s *schedule.Schedule) {
 	}
 }
 
-// fireAll begins the runs of what is due, or records that they are skipped, or has those wait that find no room.
+// fireAll begins the runs of due firings, records that they are skipped, or lets those wait that find no room.
 func (a *agenda) fireAll(due *schedule.Due) {
 	fire := slices.Concat(due.Late, due.Fire)
 	for n, at := range fire {
@@ -102,7 +102,7 @@ func (a *agenda) fireAll(due *schedule.Due) {
 	}
 }
 
-// ahead returns the ID of a run that goes on or waits and is not one that makes up for something, "" if there is none.
+// ahead returns the ID of a run that is under way or queued and does not make up for a late firing, "" if there is none.
 func (a *agenda) ahead() string {
 	if at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return !r.Late }); at >= 0 {
 		return a.rec.Runs[at].ID
@@ -110,7 +110,7 @@ func (a *agenda) ahead() string {
 	return ""
 }
 
-// skip records firings that begin no run, together with the last ones that were skipped for the same run, if there are any.
+// skip records firings that begin no run, together with the last ones that were skipped for the same run.
 func (a *agenda) skip(s schema.Skip) {
 	a.changed = true
 	a.rec.Skips = slices.Clone(a.rec.Skips)

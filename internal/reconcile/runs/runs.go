@@ -14,7 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
-// Bounds of what one commit does about runs.
+// Bounds of the run changes of one commit.
 const (
 	maxEnds  = 10 // runs of one task that it ends
 	maxDrops = 20 // records of finished runs that it deletes
@@ -26,16 +26,15 @@ type stage struct {
 	draft   *round.Draft
 	agendas map[string]view.Entry[schema.TaskRuns]
 	pending round.PendingRuns
-	begun   map[string]bool // runs asked for by operators that there are now
+	begun   map[string]bool // runs that operators requested and that exist now
 }
 
-// Advance decides about the tasks that run to their end: it takes in what members report to have ended, ends
-// runs, and begins those whose time has come. An agenda is written in the commit that acts on it, under the
-// term, so that a firing happens once, whichever member leads next; and no slot leaves an assignment before what
-// its member has reported of it is in the agenda.
+// Advance handles the tasks that run to their end: it records the ends that members report, ends runs, and begins those that are due. An
+// agenda is written in the commit that acts on it, under the term, so that a firing happens once, whichever member leads next; and
+// no slot leaves an assignment before its member's report is in the agenda.
 //
-// It returns the world with those agendas, which agendas could not be brought up to date, and which of the runs that
-// operators asked for there are now.
+// It returns the world with those agendas, the agendas that could not be brought up to date, and which of the runs that operators
+// requested exist now.
 func Advance(w round.World, draft *round.Draft) (*round.Facts, round.PendingRuns, map[string]bool) {
 	f := &round.Facts{World: w, MemberIDs: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
 	d := &stage{f, draft, maps.Clone(w.Snapshot.TaskRuns), round.PendingRuns{}, map[string]bool{}}
@@ -47,7 +46,7 @@ func Advance(w round.World, draft *round.Draft) (*round.Facts, round.PendingRuns
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.agendas)) {
 		if _, known := w.Snapshot.Tasks[name]; !known {
-			d.dropAgenda(name) // deleted with everything that was known of the task
+			d.dropAgenda(name) // deleted, with all other records of the task
 		}
 	}
 	next := *f
@@ -101,8 +100,8 @@ func (d *stage) advance(name string, task view.Entry[schema.Task]) {
 	}
 }
 
-// limit keeps an agenda within its bound. It gives up which of a run's errors was whose, the largest run's first, then
-// which firings were skipped, and then what is known of the oldest runs that are over and that no assignment lists.
+// limit keeps an agenda within its bound. It drops which slot each error of a run belongs to, for the largest run first, then the
+// skipped firings, and then the oldest runs that are over and that no assignment lists.
 func (a *agenda) limit() {
 	a.blurred = map[string]bool{}
 	for schema.Size(&a.rec) > schema.MaxTaskRuns {
@@ -121,7 +120,7 @@ func (a *agenda) limit() {
 		case len(a.draft.Out.DropRuns) < maxDrops:
 			oldest := slices.IndexFunc(a.rec.Kept, a.mayForget)
 			if oldest < 0 {
-				return // what is left cannot be so large
+				return // the rest cannot be so large
 			}
 			a.forget(a.rec.Kept[oldest])
 			a.rec.Kept = slices.Delete(a.rec.Kept, oldest, oldest+1)
@@ -138,7 +137,7 @@ func failedBytes(failed []schema.Failure) (n int) {
 	return n
 }
 
-// dropAgenda deletes what is left of a task that has no runs any longer: the runs that are over first.
+// dropAgenda deletes the remains of a task that no longer has runs: the runs that are over first.
 func (d *stage) dropAgenda(name string) {
 	old, draft := d.agendas[name], d.draft
 	if old.Rec == nil || d.DryRun || draft.Crowded() || draft.Omits(round.PartAgenda, name) {
@@ -146,7 +145,7 @@ func (d *stage) dropAgenda(name string) {
 	}
 	if kept := old.Rec.Kept; len(kept) > 0 {
 		n := min(len(kept), maxDrops)
-		if d.KeepRuns { // but what goes on is over at once: nothing else of the task happens before that
+		if d.KeepRuns { // but runs that are under way end at once, before any other change of the task
 			n = 0
 			if len(old.Rec.Runs) == 0 {
 				return
@@ -167,7 +166,7 @@ func (d *stage) dropAgenda(name string) {
 	delete(d.agendas, name)
 }
 
-// agenda is one task's in the making.
+// agenda is the unfinished agenda of one task.
 type agenda struct {
 	*round.Facts
 	draft   *round.Draft
@@ -178,7 +177,7 @@ type agenda struct {
 	blurred map[string]bool // runs of which one error is kept
 }
 
-// foldAll takes in what members report to have ended. Each slot's end is recorded once.
+// foldAll records the ends that members report. Each slot's end is recorded once.
 func (a *agenda) foldAll() {
 	for _, memberID := range a.MemberIDs {
 		rec := a.Snapshot.Peers[memberID].Completions.Rec
@@ -232,7 +231,7 @@ func several(reason string) string {
 	return schema.SeveralReasons + strings.TrimPrefix(reason, schema.SeveralReasons)
 }
 
-// maxFailures bounds how many errors are kept of a run.
+// maxFailures bounds the errors that are kept of a run.
 const maxFailures = 10
 
 func union(a, b cluster.Indexes) cluster.Indexes {
@@ -241,7 +240,7 @@ func union(a, b cluster.Indexes) cluster.Indexes {
 	return slices.Compact(all)
 }
 
-// end ends the runs of which nothing is left to do.
+// end ends the runs that have nothing left to do.
 func (a *agenda) end() {
 	for n := 0; n < maxEnds && a.draft.Bytes < round.MaxRunBytes; n++ {
 		at := slices.IndexFunc(a.rec.Runs, func(r schema.Run) bool { return !r.Queued && r.Remaining() == 0 })
@@ -268,11 +267,11 @@ func (a *agenda) end() {
 	}
 }
 
-// mayForget reports whether what is known of a run that is over may be forgotten. While an assignment still lists a slot of the
-// run, its worker may write checkpoints, which are deleted with the run.
+// mayForget reports whether the record of a run that is over may be deleted. While an assignment still lists a slot of the run, its
+// worker may write checkpoints, which are deleted with the run.
 func (a *agenda) mayForget(id string) bool { return !a.Lists(cluster.RunTask(a.task, id)) }
 
-// trim forgets the oldest runs that are over and too many.
+// trim drops the oldest runs that are over and too many.
 func (a *agenda) trim() {
 	extra := len(a.rec.Kept) - cmp.Or(a.spec.KeepRuns, cluster.DefaultKeepRuns)
 	if extra <= 0 || a.KeepRuns {
@@ -302,8 +301,8 @@ func (a *agenda) forget(id string) {
 	a.draft.Extra++
 }
 
-// beginRequested begins the runs that operators ask for; where others go on they wait, unless runs may overlap. It adds
-// those that there are now to begun.
+// beginRequested begins the runs that operators ask for. If others are under way they wait, unless runs may overlap. It adds those that
+// exist now to begun.
 func (a *agenda) beginRequested(begun map[string]bool) {
 	requests := a.Snapshot.Requests
 	if !requests.Good() {
@@ -329,8 +328,8 @@ func (a *agenda) newRun(id string, due time.Time) schema.Run {
 	return schema.Run{ID: id, Due: due, WorkName: a.spec.WorkName, WorkerNum: a.spec.WorkerNum, Params: a.spec.Params}
 }
 
-// begin adds a run; if it is to wait, dequeue begins it in its turn. Those that make up for what came too late stay behind
-// all others that wait, in the order of their instants.
+// begin adds a run; if it must wait, dequeue begins it in its turn. Runs that make up for late firings stay behind all others that
+// wait, in the order of their instants.
 func (a *agenda) begin(r schema.Run, wait bool) {
 	r.Queued = wait
 	if !wait {
@@ -346,7 +345,7 @@ func (a *agenda) begin(r schema.Run, wait bool) {
 	a.draft.AddStep(cluster.Decided{Step: cluster.StepRun, Task: cluster.RunTask(a.task, r.ID)}, whyRun(&r))
 }
 
-// whyRun returns why a run begins, or waits to.
+// whyRun returns why a run begins or waits.
 func whyRun(r *schema.Run) cluster.Reason {
 	if r.By != "" {
 		return cluster.Reason{Code: cluster.WhyAsked, Detail: r.By}
@@ -354,7 +353,7 @@ func whyRun(r *schema.Run) cluster.Reason {
 	return cluster.Reason{Code: cluster.WhyDue}
 }
 
-// dequeue begins the next run that waits, if nothing else goes on.
+// dequeue begins the next run that waits, if no other is under way.
 func (a *agenda) dequeue() {
 	goesOn := func(r schema.Run) bool { return !r.Queued }
 	for i := range a.rec.Runs {

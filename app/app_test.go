@@ -386,11 +386,11 @@ func TestStatus(t *testing.T) {
 		Lost:  []cluster.NodeInfo{{Name: "n3", State: cluster.NodeLost, Slots: 1}},
 		Tasks: []cluster.TaskInfo{{Name: "a", WorkName: "A", WorkerNum: 3, Running: 1, Backoff: 1, Lost: 1}, {Name: "b", WorkName: "b", WorkerNum: 2, Unplaced: 1, Failed: 1, Reason: "no live node has registered its work"}},
 		Workers: []cluster.WorkerInfo{
-			{Task: "a", Index: 0, Node: "n1", State: cluster.WorkerRunning},
-			{Task: "a", Index: 1, Node: "n1", State: cluster.WorkerBackoff, Restarts: 4, Error: "boom \x1b[31m\nmore"},
-			{Task: "a", Index: 2, Node: "n3", State: cluster.WorkerLost},
-			{Task: "b", Index: 0, State: cluster.WorkerGivenUp, Error: "took down n1, n2, n3, n1"},
-			{Task: "b", Index: 1, State: cluster.WorkerPending},
+			{Task: "a", Index: 0, Node: "n1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}},
+			{Task: "a", Index: 1, Node: "n1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerBackoff, Restarts: 4, Error: "boom \x1b[31m\nmore"}},
+			{Task: "a", Index: 2, Node: "n3", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerLost}},
+			{Task: "b", Index: 0, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp, Error: "took down n1, n2, n3, n1"}},
+			{Task: "b", Index: 1, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerPending}},
 		},
 		Errors: []cluster.RecordError{{Path: "/xconsumer/demo/tasks/c", Error: "not usable"}},
 	}), httpapi.Options{})

@@ -23,11 +23,11 @@ func TestStatusOfRuns(t *testing.T) {
 			{Name: "off", WorkName: "report", WorkerNum: 4, Runs: true, Paused: true},
 			{Name: "setup", WorkName: "report", WorkerNum: 4, Runs: true},
 		},
-		Runs: []cluster.RunInfo{{Task: "night", ID: "x", State: cluster.RunGoesOn, WorkerNum: 4, Done: 2, Failed: 1, Error: "no luck"}},
+		Runs: []cluster.RunInfo{{Task: "night", Run: cluster.Run{ID: "x", WorkerNum: 4}, State: cluster.RunGoesOn, Done: 2, Failed: 1, Error: "no luck"}},
 	})
 	node.Ran = []cluster.RunInfo{
-		{Task: "night", ID: "20261125T013000Z", State: cluster.RunSkipped, Due: at, Skipped: 1, Reason: "2026-11-25T01:30:00Z skipped: 1m27s late"},
-		{Task: "night", ID: "x", State: cluster.RunGoesOn, WorkerNum: 4},
+		{Task: "night", Run: cluster.Run{ID: "20261125T013000Z", Due: at}, State: cluster.RunSkipped, Skipped: 1, Reason: "2026-11-25T01:30:00Z skipped: 1m27s late"},
+		{Task: "night", Run: cluster.Run{ID: "x", WorkerNum: 4}, State: cluster.RunGoesOn},
 	}
 	server := apinode.Serve(t, node, httpapi.Options{})
 	next := at.Local().Format("2006-01-02 15:04:05 MST")

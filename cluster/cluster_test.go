@@ -194,3 +194,22 @@ func TestSpecsAreValues(t *testing.T) {
 		}
 	}
 }
+
+// Two statuses are the same only if every field is; of an instant, the time zone does not count.
+func TestWorkerStatusEqual(t *testing.T) {
+	at := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	status := cluster.WorkerStatus{State: cluster.WorkerBackoff, Since: at, Restarts: 1, InRow: 1, Error: "no"}
+	elsewhere := status
+	elsewhere.Since = at.In(time.FixedZone("", 3600))
+	if !status.Equal(elsewhere) {
+		t.Error("the same instant in another time zone counts as another one")
+	}
+	for i := range reflect.TypeFor[cluster.WorkerStatus]().NumField() {
+		other := status
+		field := reflect.ValueOf(&other).Elem().Field(i)
+		field.Set(reflect.Zero(field.Type()))
+		if status.Equal(other) {
+			t.Errorf("%s does not count", reflect.TypeFor[cluster.WorkerStatus]().Field(i).Name)
+		}
+	}
+}

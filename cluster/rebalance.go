@@ -7,17 +7,20 @@ import (
 
 // Rebalance is the policy by which slots move between nodes: how many move at a time, and how long the
 // cluster waits for nodes that were lost. The zero value moves everything at once and waits for no node.
+//
+// app.toml has its fields under their JSON names. Their zero tags are like those of a [TaskSpec].
 type Rebalance struct {
 	// MaxInFlight bounds how many slots are in flight at a time: released or granted, and not yet
 	// running. A slot that runs nowhere counts, but the limit never delays it. 0: no limit.
-	MaxInFlight int `json:"maxInFlight,omitempty"`
+	MaxInFlight int `json:"maxInFlight,omitempty" zero:"would let nothing run or move|leave it out for no limit"`
 	// LeaveDelay is how long the slots of a node that crashed or was lost stay reserved for it, so
 	// that it can come back to them. The slots of a node that leaves on purpose move at once.
-	LeaveDelay Duration `json:"leaveDelay,omitempty"`
+	LeaveDelay Duration `json:"leaveDelay,omitempty" zero:"would be no delay|leave it out for that"`
 	// FreezeAbove is a share of the nodes. When more than that vanish at once, the network is
 	// more likely at fault than the nodes, and their slots stay where they are for FreezeFor. 0: never.
-	FreezeAbove float64  `json:"freezeAbove,omitempty"`
-	FreezeFor   Duration `json:"freezeFor,omitempty"` // 0: DefaultFreezeFor
+	FreezeAbove float64 `json:"freezeAbove,omitempty"`
+	// FreezeFor is how long such a freeze holds; 0: DefaultFreezeFor.
+	FreezeFor Duration `json:"freezeFor,omitempty" zero:"would end a freeze at once|leave freezeAbove out for no freeze, or freezeFor for 5m"`
 }
 
 // Bounds of the policy.

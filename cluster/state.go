@@ -217,17 +217,32 @@ type TaskDetail struct {
 
 // WorkerInfo describes a slot.
 type WorkerInfo struct {
-	Task     string      `json:"task"`
-	Run      string      `json:"run,omitempty"` // its run, if it belongs to one
-	Index    int         `json:"index"`
-	Count    int         `json:"count,omitempty"` // the count that the worker has; 0 for none, or while no member has it
-	Node     string      `json:"node"`            // "" while no member has it
-	Member   string      `json:"member"`          // "" while no member has it
-	Token    int64       `json:"token"`
+	Task   string `json:"task"`
+	Run    string `json:"run,omitempty"` // its run, if it belongs to one
+	Index  int    `json:"index"`
+	Count  int    `json:"count,omitempty"` // the count that the worker has; 0 for none, or while no member has it
+	Node   string `json:"node"`            // "" while no member has it
+	Member string `json:"member"`          // "" while no member has it
+	Token  int64  `json:"token"`
+	WorkerStatus
+}
+
+// WorkerStatus is how a worker is doing, as its member reports it.
+type WorkerStatus struct {
 	State    WorkerState `json:"state"`
-	Since    time.Time   `json:"since,omitzero"` // since when it has been in this state, by the node's clock
-	Restarts int         `json:"restarts"`       // failures since the slot came to this member
-	Error    string      `json:"error"`          // the latest error, at most 1 KB; or ReturnsAtOnce; or ""
+	Since    time.Time   `json:"since,omitzero"`  // since when it has been in this state, by the node's clock
+	Restarts int         `json:"restarts"`        // failures since the slot came to this member
+	InRow    int         `json:"inRow,omitempty"` // failures since it last ran well
+	Error    string      `json:"error"`           // the latest error, at most 1 KB; or ReturnsAtOnce; or ""
+}
+
+// Equal reports whether two statuses are the same. Of Since, the instant counts and not the time zone.
+func (s WorkerStatus) Equal(other WorkerStatus) bool {
+	if !s.Since.Equal(other.Since) {
+		return false
+	}
+	other.Since = s.Since
+	return s == other
 }
 
 // ReturnsAtOnce replaces the error of a worker that returns without an error, again and again, within one second of its start.
@@ -266,22 +281,27 @@ const (
 	RunSkipped RunState = "skipped"
 )
 
-// RunInfo describes a run of a task.
-type RunInfo struct {
-	Task      string    `json:"task"`
+// Run is one execution of a task: when and why it began, and with which number of workers and parameters.
+type Run struct {
 	ID        string    `json:"id"`
-	State     RunState  `json:"state"`
 	Due       time.Time `json:"due"`          // the instant of its firing
-	By        string    `json:"by,omitempty"` // who requested it; "" if the schedule began it
+	By        string    `json:"by,omitempty"` // who requested it; "" if the schedule or the declaration began it
 	WorkerNum int       `json:"workerNum"`
 	Params    Params    `json:"params,omitempty"`
-	Began     time.Time `json:"began,omitzero"`  // by the clock of the leader that began it
-	Ended     time.Time `json:"ended,omitzero"`  // by the clock of the leader that saw it
-	Done      int       `json:"done"`            // workers that have run to their end
-	Failed    int       `json:"failed"`          // workers that have failed too often
-	Error     string    `json:"error,omitempty"` // the error of a worker that has failed
+	Began     time.Time `json:"began,omitzero"` // by the clock of the leader that began it
+	Ended     time.Time `json:"ended,omitzero"` // by the clock of the leader that saw it
 	// Late reports that the run makes up for a firing that came too late. Runs that are due go before it.
 	Late bool `json:"late,omitempty"`
+}
+
+// RunInfo describes a run of a task. For skipped firings, only ID and Due of its Run are set.
+type RunInfo struct {
+	Task string `json:"task"`
+	Run
+	State  RunState `json:"state"`
+	Done   int      `json:"done"`            // workers that have run to their end
+	Failed int      `json:"failed"`          // workers that have failed too often
+	Error  string   `json:"error,omitempty"` // the error of a worker that has failed
 	// Reason is why firings were skipped, in words. Skipped is their number, and Due is the instant of the last one.
 	Reason  string `json:"reason,omitempty"`
 	Skipped int    `json:"skipped,omitempty"`

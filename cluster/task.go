@@ -31,46 +31,53 @@ const (
 
 // TaskSpec declares a task: a work, and how many workers of it should run. Declarations are values, and can be compared with
 // ==. A field that is left out has the zero value.
+//
+// app.toml and the console's form have the fields of this type under their JSON names, in this order. The zero tag of a field
+// is for app.toml, which refuses 0 as its value: what 0 would mean, and, after a |, what to write instead.
 type TaskSpec struct {
-	Name        string   `json:"name"`
-	WorkName    string   `json:"workName"`
-	WorkerNum   int      `json:"workerNum"`
-	StopTimeout Duration `json:"stopTimeout,omitempty"` // 0: DefaultStopTimeout
-	Interval    Duration `json:"interval,omitempty"`    // between a worker's return and its next run; 0: at once
-	Params      Params   `json:"params,omitempty"`
-
-	// Constraints on the nodes that its workers may run on.
-	Require    Selector `json:"require,omitempty"`    // only on nodes with these labels
-	Prefer     Selector `json:"prefer,omitempty"`     // on such nodes while they have room
-	Spread     string   `json:"spread,omitempty"`     // evenly over the values of this label first
-	MaxPerNode int      `json:"maxPerNode,omitempty"` // 0: no limit
-	Weight     int      `json:"weight,omitempty"`     // how much of a node's capacity one worker takes; 0: 1
-
-	// MaxUnavailable bounds how many of its workers may be unavailable at a time because they are being moved; 0: no limit. A
-	// worker that runs nowhere counts, but the limit never delays it.
-	MaxUnavailable int  `json:"maxUnavailable,omitempty"`
-	Paused         bool `json:"paused,omitempty"` // none of its workers may run
-
+	Name      string `json:"name"`
+	WorkName  string `json:"workName"`
+	WorkerNum int    `json:"workerNum"`
 	// Resize is the policy for its workers when WorkerNum changes.
 	Resize Resize `json:"resize,omitempty"` // "": ResizeRestart
+	// StopTimeout is how long a worker may take to stop; 0: DefaultStopTimeout.
+	StopTimeout Duration `json:"stopTimeout,omitempty" zero:"would leave a worker no time to stop|leave it out for 10s, or write a short time such as 100ms"`
+	// Interval is the pause between a worker's return and its next run; 0: at once.
+	Interval Duration `json:"interval,omitempty" zero:"would be no pause|leave it out to run a worker again at once"`
+	Params   Params   `json:"params,omitempty"`
+	Paused   bool     `json:"paused,omitempty"` // none of its workers may run
+
+	// Constraints on the nodes that its workers may run on.
+	Require Selector `json:"require,omitempty"` // only on nodes with these labels
+	Prefer  Selector `json:"prefer,omitempty"`  // on such nodes while they have room
+	Spread  string   `json:"spread,omitempty"`  // evenly over the values of this label first
+	// MaxPerNode bounds how many of its workers one node may have; 0: no limit.
+	MaxPerNode int `json:"maxPerNode,omitempty" zero:"would let nothing run or move|leave it out for no limit"`
+	// Weight is what one worker takes of a node's capacity; 0: 1.
+	Weight int `json:"weight,omitempty" zero:"would let nothing run or move|leave it out for 1"`
+	// MaxUnavailable bounds how many of its workers may be unavailable at a time because they are being moved; 0: no limit. A
+	// worker that runs nowhere counts, but the limit never delays it.
+	MaxUnavailable int `json:"maxUnavailable,omitempty" zero:"would let nothing run or move|leave it out for no limit"`
 
 	// Policies for workers that fail, or whose node loses contact.
 	Restart          Restart          `json:"restart,omitzero"`
 	WhenDisconnected WhenDisconnected `json:"whenDisconnected,omitempty"` // "": WhenDisconnectedStop
 
 	// Tasks that run to their end: once, or at every firing of a schedule. See Runs.
-	Mode     Mode     `json:"mode,omitempty"`     // "": ModeContinuous
-	Schedule string   `json:"schedule,omitempty"` // when a run begins, in the five fields of cron
-	TimeZone string   `json:"timeZone,omitempty"` // of Schedule, as "Europe/Berlin"; "": UTC
-	Every    Duration `json:"every,omitempty"`    // a run begins at each instant of a grid of this width
+	Mode     Mode   `json:"mode,omitempty"`     // "": ModeContinuous
+	Schedule string `json:"schedule,omitempty"` // when a run begins, in the five fields of cron
+	TimeZone string `json:"timeZone,omitempty"` // of Schedule, as "Europe/Berlin"; "": UTC
+	// Every is the width of a grid of instants, at each of which a run begins.
+	Every Duration `json:"every,omitempty" zero:"would fire without end|write at least 1s, or leave it out for a task without a schedule"`
 	// Phase shifts the grid of Every against the hours, days or weeks of UTC. It must be less than Every. If it is not set, it
 	// follows from the task's name, so that tasks with the same Every do not all begin at once.
-	Phase       Phase    `json:"phase,omitzero"`
-	Misfire     Misfire  `json:"misfire,omitempty"`     // "": MisfireSkip
-	Overlap     Overlap  `json:"overlap,omitempty"`     // "": OverlapSkip
-	MaxAttempts int      `json:"maxAttempts,omitempty"` // attempts in a run after which a worker has failed; 0: DefaultMaxAttempts
-	Timeout     Duration `json:"timeout,omitempty"`     // of one attempt in a run; 0: none
-	KeepRuns    int      `json:"keepRuns,omitempty"`    // how many runs that are over are kept; 0: DefaultKeepRuns
+	Phase       Phase   `json:"phase,omitzero"`
+	Misfire     Misfire `json:"misfire,omitempty"`     // "": MisfireSkip
+	Overlap     Overlap `json:"overlap,omitempty"`     // "": OverlapSkip
+	MaxAttempts int     `json:"maxAttempts,omitempty"` // attempts in a run after which a worker has failed; 0: DefaultMaxAttempts
+	// Timeout bounds one attempt in a run; 0: no limit.
+	Timeout  Duration `json:"timeout,omitempty" zero:"would stop every execution at once|leave it out for no limit"`
+	KeepRuns int      `json:"keepRuns,omitempty"` // how many runs that are over are kept; 0: DefaultKeepRuns
 
 	Unknown Unknown `json:"-"`
 }
@@ -91,6 +98,9 @@ const (
 	ModeContinuous Mode = "continuous" // a worker that returns is run again
 	ModeOnce       Mode = "once"       // a worker that returns without an error is done
 )
+
+// Values returns the modes.
+func (Mode) Values() []Mode { return []Mode{ModeContinuous, ModeOnce} }
 
 // Misfire is the policy for late firings: those that are decided about more than MisfireAfter after their instant. A firing
 // is late if no node led, if the task was paused, if clocks were wrong, or if there was no room for another run. A firing
@@ -113,6 +123,9 @@ const (
 	MisfireAll  Misfire = "all"  // one run each makes up for the last MaxMisfires late firings; the others are skipped
 )
 
+// Values returns the misfire policies.
+func (Misfire) Values() []Misfire { return []Misfire{MisfireSkip, MisfireOnce, MisfireAll} }
+
 // Overlap is the policy for a firing while an earlier run of the task is under way.
 type Overlap string
 
@@ -122,6 +135,9 @@ const (
 	OverlapQueue Overlap = "queue" // its run waits for the earlier one to end
 	OverlapAllow Overlap = "allow" // its run begins at once
 )
+
+// Values returns the overlap policies.
+func (Overlap) Values() []Overlap { return []Overlap{OverlapSkip, OverlapQueue, OverlapAllow} }
 
 // Skips reports whether o is OverlapSkip, which is the default.
 func (o Overlap) Skips() bool { return o == "" || o == OverlapSkip }
@@ -137,6 +153,11 @@ const (
 	WhenDisconnectedContinue WhenDisconnected = "continue"
 )
 
+// Values returns the policies.
+func (WhenDisconnected) Values() []WhenDisconnected {
+	return []WhenDisconnected{WhenDisconnectedStop, WhenDisconnectedContinue}
+}
+
 // Resize is the policy for a task's workers when their number changes.
 type Resize string
 
@@ -150,12 +171,17 @@ const (
 	ResizeLive Resize = "live"
 )
 
+// Values returns the resize policies.
+func (Resize) Values() []Resize { return []Resize{ResizeRestart, ResizeLive} }
+
 // Restart is the policy by which failed workers are run again.
 type Restart struct {
-	Backoff    Duration `json:"backoff,omitempty"`    // the pause after the first failure, doubled after each further one; 0: 500 ms
-	MaxBackoff Duration `json:"maxBackoff,omitempty"` // the longest pause; 0: one minute
-	// Max is the number of failures in a row after which a worker of a continuous task has failed permanently. It then
-	// stays stopped until its task is changed or it is restarted. 0: never.
+	// Backoff is the pause after the first failure, doubled after each further one; 0: 500 ms.
+	Backoff Duration `json:"backoff,omitempty" zero:"would start a worker that fails again without a pause|leave it out for 500ms, or write a short time such as 10ms"`
+	// MaxBackoff is the longest pause; 0: one minute.
+	MaxBackoff Duration `json:"maxBackoff,omitempty" zero:"would be no pause after any failure|leave it out for 1m, or write at least what backoff is"`
+	// Max is the number of failures in a row after which a worker of a continuous task has failed permanently. It then stays
+	// stopped until its task is changed or it is restarted. 0: never.
 	Max int `json:"max,omitempty"`
 	// Elsewhere is the number of failures in a row after which a worker is tried on another node; 0: never.
 	Elsewhere int `json:"elsewhere,omitempty"`

@@ -38,10 +38,13 @@ func (m *mistakes) limit(field string, value, most int) {
 	}
 }
 
-// oneOf refuses a value that is not among the known ones. "" stands for the default.
-func oneOf[T ~string](m *mistakes, field string, value T, known ...T) {
-	if value != "" && !slices.Contains(known, value) {
-		m.add(field, "invalid value %q (want %s)", value, alternatives(known))
+// oneOf refuses values that their type does not have. "" stands for the default.
+func oneOf[T interface {
+	~string
+	Values() []T
+}](m *mistakes, field string, value T) {
+	if value != "" && !slices.Contains(value.Values(), value) {
+		m.add(field, "invalid value %q (want %s)", value, alternatives(value.Values()))
 	}
 }
 
@@ -100,11 +103,11 @@ func (t TaskSpec) mistakes() mistakes {
 	m.limit("maxPerNode", t.MaxPerNode, MaxWorkers)
 	m.limit("weight", t.Weight, MaxWeight)
 	m.limit("maxUnavailable", t.MaxUnavailable, MaxWorkers)
-	oneOf(&m, "resize", t.Resize, ResizeRestart, ResizeLive)
+	oneOf(&m, "resize", t.Resize)
 	if t.Resize == ResizeLive && t.Runs() {
 		m.add("resize", "a run keeps the number of workers that it began with; leave it out for a task that runs to its end")
 	}
-	oneOf(&m, "whenDisconnected", t.WhenDisconnected, WhenDisconnectedStop, WhenDisconnectedContinue)
+	oneOf(&m, "whenDisconnected", t.WhenDisconnected)
 	t.validateMode(&m)
 	t.validatePhase(&m)
 	if t.Runs() || t.Mode != "" && t.Mode != ModeContinuous { // or in an invalid mode
@@ -119,9 +122,9 @@ func (t TaskSpec) mistakes() mistakes {
 // validateMode checks whether the task runs for ever, once or by a schedule. Package schedule reads the schedule itself.
 func (t TaskSpec) validateMode(m *mistakes) {
 	if t.Scheduled() && t.Mode != ModeContinuous && t.Mode != ModeOnce && t.Mode != "" {
-		m.add("mode", "invalid value %q (want %s); leave it out for a task with a schedule", t.Mode, alternatives([]Mode{ModeContinuous, ModeOnce}))
+		m.add("mode", "invalid value %q (want %s); leave it out for a task with a schedule", t.Mode, alternatives(t.Mode.Values()))
 	} else {
-		oneOf(m, "mode", t.Mode, ModeContinuous, ModeOnce)
+		oneOf(m, "mode", t.Mode)
 	}
 	switch {
 	case t.Mode == ModeContinuous && t.Scheduled():
@@ -150,8 +153,8 @@ func (t TaskSpec) validatePhase(m *mistakes) {
 
 // validateRuns checks the fields that only tasks with runs have.
 func (t TaskSpec) validateRuns(m *mistakes) {
-	oneOf(m, "misfire", t.Misfire, MisfireSkip, MisfireOnce, MisfireAll)
-	oneOf(m, "overlap", t.Overlap, OverlapSkip, OverlapQueue, OverlapAllow)
+	oneOf(m, "misfire", t.Misfire)
+	oneOf(m, "overlap", t.Overlap)
 	if t.Runs() && t.WorkerNum > MaxRunWorkers {
 		m.add("workerNum", "%d is more than %d, which a task that runs to its end may have", t.WorkerNum, MaxRunWorkers)
 	}

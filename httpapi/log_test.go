@@ -197,7 +197,7 @@ func TestLogOfNames(t *testing.T) {
 	p.state.Lost = []cluster.NodeInfo{{Name: "lost"}}
 	p.state.Tasks = []cluster.TaskInfo{{Name: "a"}, {Name: "b"}, {Name: "c"}}
 	p.state.Workers = []cluster.WorkerInfo{
-		{Task: "a", Index: 1, Node: "n2", Member: "m2"}, {Task: "b", Node: "n2", Member: "m2"}, {Task: "c"}, {Task: "e", Node: "ended-on", State: cluster.WorkerDone},
+		{Task: "a", Index: 1, Node: "n2", Member: "m2"}, {Task: "b", Node: "n2", Member: "m2"}, {Task: "c"}, {Task: "e", Node: "ended-on", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerDone}},
 	}
 	p.asked.Set(p.state)
 	for path, want := range map[string]struct {

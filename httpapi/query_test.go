@@ -55,7 +55,7 @@ func newWitness() witness {
 	state := cluster.State{
 		Nodes: []cluster.NodeInfo{{Name: "n1", Member: "m1"}}, Lost: []cluster.NodeInfo{{Name: "n2", Member: "m2"}},
 		Tasks:   []cluster.TaskInfo{{Name: "mails"}, {Name: "nightly"}},
-		Workers: []cluster.WorkerInfo{{Task: "mails", Node: "n1", State: cluster.WorkerRunning}},
+		Workers: []cluster.WorkerInfo{{Task: "mails", Node: "n1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}}},
 	}
 	return witness{apinode.New(state), make(chan cluster.Event), cluster.Decisions{
 		Decisions: []cluster.Decision{
@@ -431,10 +431,10 @@ func TestWorkerOfTheRunUnderWay(t *testing.T) {
 		Tasks: []cluster.TaskInfo{
 			{Name: "idle", Runs: true, NextRun: began.Add(time.Hour)}, {Name: "once", Runs: true}, {Name: "test01"}, {Name: "tick", Runs: true},
 		},
-		Workers: []cluster.WorkerInfo{{Task: "tick", Run: "r2", State: cluster.WorkerPending}},
+		Workers: []cluster.WorkerInfo{{Task: "tick", Run: "r2", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerPending}}},
 		Runs: []cluster.RunInfo{
-			{Task: "tick", ID: "r1", State: cluster.RunGoesOn, Began: began}, {Task: "tick", ID: "r2", State: cluster.RunGoesOn, Began: began.Add(time.Second)},
-			{Task: "tick", ID: "r3", State: cluster.RunQueued},
+			{Task: "tick", Run: cluster.Run{ID: "r1", Began: began}, State: cluster.RunGoesOn}, {Task: "tick", Run: cluster.Run{ID: "r2", Began: began.Add(time.Second)}, State: cluster.RunGoesOn},
+			{Task: "tick", Run: cluster.Run{ID: "r3"}, State: cluster.RunQueued},
 		},
 	}
 	for _, c := range []struct{ path, want string }{

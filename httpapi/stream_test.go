@@ -45,7 +45,7 @@ func drawState(t *rapid.T, name string) cluster.State {
 			s.Lost = append(s.Lost, cluster.NodeInfo{Name: fmt.Sprint("l", i)})
 		}
 		if rapid.Bool().Draw(t, name+" run") {
-			s.Runs = append(s.Runs, cluster.RunInfo{Task: fmt.Sprint("t", i), ID: "r"})
+			s.Runs = append(s.Runs, cluster.RunInfo{Task: fmt.Sprint("t", i), Run: cluster.Run{ID: "r"}})
 		}
 		if rapid.Bool().Draw(t, name+" error") {
 			s.Errors = append(s.Errors, cluster.RecordError{Path: fmt.Sprint("/", i)})

@@ -80,13 +80,13 @@ func TestWaitsUntilItIsSeen(t *testing.T) {
 
 // A run is over for who waits for it once the state that is answered shows it so: what the store says of runs may be later.
 func TestWaitsUntilTheRunIsSeenToBeOver(t *testing.T) {
-	run := cluster.RunInfo{Task: "a", ID: "8", State: cluster.RunDone, WorkerNum: 1, Done: 1}
+	run := cluster.RunInfo{Task: "a", Run: cluster.Run{ID: "8", WorkerNum: 1}, State: cluster.RunDone, Done: 1}
 	goesOn := run
 	goesOn.State, goesOn.Done = cluster.RunGoesOn, 0
 	another := goesOn
 	another.ID = "9"
 	state := func(runs ...cluster.RunInfo) cluster.State {
-		return cluster.State{Runs: runs, Workers: []cluster.WorkerInfo{{Task: "a", Run: "9", Node: "n1", State: cluster.WorkerStarting}}}
+		return cluster.State{Runs: runs, Workers: []cluster.WorkerInfo{{Task: "a", Run: "9", Node: "n1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerStarting}}}}
 	}
 	for _, c := range []struct {
 		name        string
@@ -121,7 +121,7 @@ func TestWaitsUntilTheRunIsSeenToBeOver(t *testing.T) {
 // Whoever waits for a restart is told of every worker that has not begun again, and of one that is stuck since when.
 func TestWaitNamesAllThatRestart(t *testing.T) {
 	worker := func(i int, state cluster.WorkerState) cluster.WorkerInfo {
-		return cluster.WorkerInfo{Task: "fn", Index: i, Node: "n1", Member: "m1", Token: 7, State: state, Since: time.Date(2026, 11, 29, 8, 37, 42, 0, time.UTC)}
+		return cluster.WorkerInfo{Task: "fn", Index: i, Node: "n1", Member: "m1", Token: 7, WorkerStatus: cluster.WorkerStatus{State: state, Since: time.Date(2026, 11, 29, 8, 37, 42, 0, time.UTC)}}
 	}
 	stuck := "fn#1 on n1 is stuck since 08:37:42 UTC by its clock: the worker does not stop; see xconsumer explain 'fn#1'"
 	many := make([]cluster.WorkerInfo, 23)
@@ -138,7 +138,7 @@ func TestWaitNamesAllThatRestart(t *testing.T) {
 		{"one stops", []cluster.WorkerInfo{worker(1, cluster.WorkerStuck), worker(2, cluster.WorkerStopping)}, "fn#2 on n1 is stopping", 2},
 		{"none has begun", []cluster.WorkerInfo{worker(0, cluster.WorkerRunning), worker(1, cluster.WorkerBackoff)}, "fn#1 on n1 is to be restarted", 2},
 		{"many", many, "and 3 more", 21},
-		{"one has failed since it took down nodes", []cluster.WorkerInfo{{Task: "fn", State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"}}, "fn#0 is not started again yet", 1},
+		{"one has failed since it took down nodes", []cluster.WorkerInfo{{Task: "fn", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"}}}, "fn#0 is to be tried again", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := node{apinode.New(cluster.State{Tasks: []cluster.TaskInfo{{Name: "fn"}}, Workers: c.workers}), new([]string), nil}

@@ -27,7 +27,7 @@ func describe(events []cluster.Event) string {
 // A worker that was reported to start on another node is reported to stop: a reader counts no worker twice.
 func TestDerivedStops(t *testing.T) {
 	at := func(node string, token int64, state cluster.WorkerState) []cluster.WorkerInfo {
-		w := cluster.WorkerInfo{Task: "a", Node: node, Member: node, Token: token, State: state}
+		w := cluster.WorkerInfo{Task: "a", Node: node, Member: node, Token: token, WorkerStatus: cluster.WorkerStatus{State: state}}
 		if node == "" {
 			w.Member = ""
 		}
@@ -68,7 +68,7 @@ func TestDerivedStartsAndStopsArePaired(t *testing.T) {
 	for seed := range uint64(200) {
 		dice := rand.New(rand.NewPCG(seed, 1))
 		open := map[int64]bool{}
-		last := cluster.WorkerInfo{Task: "a", State: cluster.WorkerPending}
+		last := cluster.WorkerInfo{Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerPending}}
 		token := int64(0)
 		for range 100 {
 			next := last

@@ -33,7 +33,7 @@ func TestStatusIsBounded(t *testing.T) {
 					continue
 				}
 				slot := cluster.Slot{Task: s.Name, Index: index}
-				l.Running[slot] = cluster.Report{Slot: slot, Token: h.Token, State: cluster.WorkerBackoff, Since: noon, Restarts: 3, InRow: 3, Error: strings.Repeat("refused \x02", dice.IntN(90))}
+				l.Running[slot] = cluster.Report{Slot: slot, Token: h.Token, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerBackoff, Since: noon, Restarts: 3, InRow: 3, Error: strings.Repeat("refused \x02", dice.IntN(90))}}
 				l.Claims[slot] = schema.Claim{Token: h.Token, Since: noon}
 				if apart {
 					l.Claims[slot] = schema.Claim{Token: h.Token, Since: noon.Add(time.Duration(dice.IntN(1e6)) * time.Millisecond)}

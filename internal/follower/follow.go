@@ -78,10 +78,10 @@ func Follow(l Local) Actions {
 		h := granted[slot]
 		switch {
 		case r.Ended && !l.recorded[end{slot, r.Token}] && l.lists[end{slot, r.Token}] && (l.Phase == membership.LeaseValid || !l.Leaving):
-			// Nothing of it runs, so it needs no lease: its end must still be recorded. If it were dropped while the lease is lost, it
-			// would be executed again.
-		case l.Phase > membership.LeaseValid && r.Continues && !l.Leaving:
-			// It may run twice, as its task allows.
+			// Nothing of it runs, so it needs no lease: it waits for its end to be recorded. Were it
+			// forgotten while the lease is lost, it would be executed again.
+		case l.Phase > membership.LeaseValid && r.Continues() && !l.Leaving:
+			// It may run twice, as its task says.
 		case l.Phase > membership.LeaseValid:
 			o.Stop[slot] = cluster.ErrLeaseLost
 		case l.Leaving:
@@ -217,8 +217,7 @@ func sameRange(a, b *schema.SlotRange) bool {
 
 func sameWorkers(a, b []schema.WorkerState) bool {
 	return slices.EqualFunc(a, b, func(x, y schema.WorkerState) bool {
-		return x.Slot == y.Slot && x.State == y.State && x.Since.Equal(y.Since) && x.Restarts == y.Restarts && x.InRow == y.InRow &&
-			x.Error == y.Error
+		return x.Slot == y.Slot && x.WorkerStatus.Equal(y.WorkerStatus)
 	})
 }
 
@@ -260,25 +259,16 @@ func notable(running map[cluster.Slot]cluster.Report) []schema.WorkerState {
 		return cmp.Compare(rank(&x), rank(&y))
 	})
 	for _, slot := range slots {
-		r := running[slot]
 		if len(list) == maxStates {
 			break
 		}
-		if len(r.Error) > budget {
-			r.Error = schema.Cut(r.Error, schema.ShortError)
+		status := running[slot].WorkerStatus
+		if len(status.Error) > budget {
+			status.Error = schema.Cut(status.Error, schema.ShortError)
 		}
-		budget = max(0, budget-len(r.Error))
-		list = append(
-			list,
-			schema.WorkerState{
-				Slot:     slot,
-				State:    r.State,
-				Since:    r.Since.UTC().Truncate(time.Millisecond),
-				Restarts: r.Restarts,
-				InRow:    r.InRow,
-				Error:    r.Error,
-			},
-		)
+		budget = max(0, budget-len(status.Error))
+		status.Since = status.Since.UTC().Truncate(time.Millisecond)
+		list = append(list, schema.WorkerState{Slot: slot, WorkerStatus: status})
 	}
 	return list
 }

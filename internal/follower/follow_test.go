@@ -42,7 +42,7 @@ func local(version int64, slots []schema.Granted, releasing []schema.Releasing, 
 		if err := id.UnmarshalText([]byte(slot)); err != nil {
 			panic(text)
 		}
-		l.Running[id] = cluster.Report{Slot: id, Token: token, State: cluster.WorkerState(state), Since: since}
+		l.Running[id] = cluster.Report{Slot: id, Token: token, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerState(state), Since: since}}
 		l.Claims[id] = schema.Claim{Token: token, Since: since}
 	}
 	return l
@@ -374,7 +374,7 @@ func TestStatusStaysSmall(t *testing.T) {
 	l := local(4, nil, nil)
 	for i := range 5000 {
 		slot := cluster.Slot{Task: strings.Repeat("t", 128), Index: i}
-		l.Running[slot] = cluster.Report{Slot: slot, Token: int64(i), State: cluster.WorkerBackoff, Restarts: 1e6, Since: since, Error: strings.Repeat("é", 500)}
+		l.Running[slot] = cluster.Report{Slot: slot, Token: int64(i), WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerBackoff, Restarts: 1e6, Since: since, Error: strings.Repeat("é", 500)}}
 		l.Claims[slot] = schema.Claim{Token: 5, Since: since}
 	}
 	status := follower.Follow(l).Status
@@ -403,7 +403,7 @@ func TestWhoNeedsSomebodyIsTold(t *testing.T) {
 	l := local(4, nil, nil)
 	add := func(task string, index int, state cluster.WorkerState, failure string) {
 		slot := cluster.Slot{Task: task, Index: index}
-		l.Running[slot] = cluster.Report{Slot: slot, Token: 5, State: state, Since: since, Error: failure}
+		l.Running[slot] = cluster.Report{Slot: slot, Token: 5, WorkerStatus: cluster.WorkerStatus{State: state, Since: since, Error: failure}}
 		l.Claims[slot] = schema.Claim{Token: 5, Since: since}
 	}
 	for i := range 600 {

@@ -222,7 +222,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, l
 		fl.differs = 0
 	}
 	for slot, cause := range o.Stop {
-		fl.Workers.Stop(slot, cause, fl.stopTime(running[slot].StopTimeout, cause))
+		fl.Workers.Stop(slot, cause, fl.stopTime(running[slot].StopTimeout(), cause))
 	}
 	for slot, spec := range o.Update {
 		fl.Workers.Update(slot, spec)

@@ -24,7 +24,7 @@ func waitsFor(running map[cluster.Slot]cluster.Report) (names string, left time.
 	for i, slot := range slots {
 		r := running[slot]
 		if r.State != cluster.WorkerStuck {
-			left = max(left, r.StopTimeout-time.Since(r.Since))
+			left = max(left, r.StopTimeout()-time.Since(r.Since))
 		}
 		switch {
 		case i == most:

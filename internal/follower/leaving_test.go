@@ -14,7 +14,7 @@ func TestWaitsFor(t *testing.T) {
 		running := map[cluster.Slot]cluster.Report{}
 		add := func(index int, since, grace time.Duration) {
 			slot := cluster.Slot{Task: "a", Index: index}
-			running[slot] = cluster.Report{Slot: slot, State: cluster.WorkerStopping, Since: time.Now().Add(-since), StopTimeout: grace}
+			running[slot] = cluster.Report{Slot: slot, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerStopping, Since: time.Now().Add(-since)}, Spec: &cluster.TaskSpec{StopTimeout: cluster.Duration(grace)}}
 		}
 		add(0, 3*time.Second, 20*time.Second)
 		add(1, 3*time.Second, 10*time.Second)
@@ -30,8 +30,8 @@ func TestWaitsFor(t *testing.T) {
 		clear(running)
 		add(0, time.Second, 10*time.Second)
 		stuck, ended := cluster.Slot{Task: "b"}, cluster.Slot{Task: "c"}
-		running[stuck] = cluster.Report{Slot: stuck, State: cluster.WorkerStuck, Since: time.Now(), StopTimeout: time.Minute}
-		running[ended] = cluster.Report{Slot: ended, State: cluster.WorkerDone, Since: time.Now(), StopTimeout: time.Minute, Ended: true}
+		running[stuck] = cluster.Report{Slot: stuck, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerStuck, Since: time.Now()}, Spec: &cluster.TaskSpec{StopTimeout: cluster.Duration(time.Minute)}}
+		running[ended] = cluster.Report{Slot: ended, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerDone, Since: time.Now()}, Spec: &cluster.TaskSpec{StopTimeout: cluster.Duration(time.Minute)}, Ended: true}
 		if names, left := waitsFor(running); names != "a#0 b#0" || left != 9*time.Second {
 			t.Errorf("%q, %v", names, left)
 		}

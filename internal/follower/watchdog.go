@@ -90,7 +90,7 @@ func emitLeaseChange(last, phase membership.Phase, running int, emit func(cluste
 
 // leased leaves out workers that need no lease: those that may continue without one, and those that have ended.
 func leased(running map[cluster.Slot]cluster.Report) map[cluster.Slot]cluster.Report {
-	maps.DeleteFunc(running, func(_ cluster.Slot, r cluster.Report) bool { return r.Continues || r.Ended })
+	maps.DeleteFunc(running, func(_ cluster.Slot, r cluster.Report) bool { return r.Continues() || r.Ended })
 	return running
 }
 

@@ -38,7 +38,7 @@ func TestStopwatch(t *testing.T) {
 	w.gone(peer(granted(5), nil), 20)
 	w.decided([]cluster.Decided{move(cluster.StepFree, "", 0, 1), move(cluster.StepGrant, "", 0, 1, 5)}, map[string]*schema.Assignment{"b": {Granted: granted(0, 1, 5, 9)}, "gone": nil}, 30)
 	at(35, map[string]*view.Peer{"b": peer(nil, claimed(9))})
-	at(40, map[string]*view.Peer{"b": peer(nil, claimed(0, 1, 9), schema.WorkerState{Slot: cluster.Slot{Task: "t", Index: 1}, State: cluster.WorkerStarting})})
+	at(40, map[string]*view.Peer{"b": peer(nil, claimed(0, 1, 9), schema.WorkerState{Slot: cluster.Slot{Task: "t", Index: 1}, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerStarting}})})
 	at(50, map[string]*view.Peer{"b": peer(nil, claimed(0, 1, 5, 9))})
 	at(60, map[string]*view.Peer{"b": peer(nil, claimed(0, 1, 5, 9))})
 	// One that is taken back, and given to somebody much later, has not been on its way all the time.

@@ -29,7 +29,7 @@ func (n *node) Lease() cluster.Lease {
 }
 func (n *node) Measures() []cluster.Measure { return n.meter.Read() }
 func (n *node) Workers() map[cluster.Slot]cluster.Report {
-	return map[cluster.Slot]cluster.Report{{Task: "orders"}: {State: cluster.WorkerRunning}}
+	return map[cluster.Slot]cluster.Report{{Task: "orders"}: {WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}}}
 }
 
 func (n *node) Leading() (cluster.State, bool) {
@@ -42,9 +42,9 @@ func (n *node) Leading() (cluster.State, bool) {
 			{Name: "off", WorkerNum: 5, Unplaced: 5, Paused: true}, {Name: "report", WorkerNum: 4, Runs: true},
 			{Name: "crash", WorkerNum: 3, Withheld: 1, Failed: 2, ReasonCode: cluster.WhyCrashed},
 		},
-		Workers: []cluster.WorkerInfo{{Task: "orders", Node: "n1", State: cluster.WorkerRunning}, {Task: "orders", Index: 1, Node: "n2", State: cluster.WorkerRunning}, {Task: "orders", Index: 2, State: cluster.WorkerPending},
-			{Task: "crash", State: cluster.WorkerWithheld}, {Task: "crash", Index: 1, State: cluster.WorkerGivenUp}, {Task: "crash", Index: 2, Node: "n1", State: cluster.WorkerGivenUp}},
-		Runs: []cluster.RunInfo{{Task: "report", State: cluster.RunGoesOn, WorkerNum: 4, Done: 1}},
+		Workers: []cluster.WorkerInfo{{Task: "orders", Node: "n1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}}, {Task: "orders", Index: 1, Node: "n2", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}}, {Task: "orders", Index: 2, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerPending}},
+			{Task: "crash", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerWithheld}}, {Task: "crash", Index: 1, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp}}, {Task: "crash", Index: 2, Node: "n1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp}}},
+		Runs: []cluster.RunInfo{{Task: "report", State: cluster.RunGoesOn, Run: cluster.Run{WorkerNum: 4}, Done: 1}},
 	}, n.name == "n1"
 }
 

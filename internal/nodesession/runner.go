@@ -219,7 +219,7 @@ func (r *Runner) stopDetached(within time.Duration, cause error) error {
 		return nil
 	}
 	for slot, report := range r.detached.Reports() {
-		r.detached.Stop(slot, cause, min(report.StopTimeout, within))
+		r.detached.Stop(slot, cause, min(report.StopTimeout(), within))
 	}
 	stuck := time.NewTimer(within + time.Second)
 	defer stuck.Stop()

@@ -172,7 +172,7 @@ func (s *nodeSession) keepClosing(ctx context.Context) {
 // without contact do so, unless the node is to leave.
 func (s *nodeSession) stopAll(ctx context.Context, pool *worker.Pool) {
 	for slot, r := range pool.Reports() {
-		if r.Continues && !r.Ended && ctx.Err() == nil {
+		if r.Continues() && !r.Ended && ctx.Err() == nil {
 			continue
 		}
 		pool.Stop(slot, cluster.ErrLeaseLost, s.lease.Params().Soft)

@@ -140,7 +140,7 @@ func TestTwentyLargeRuns(t *testing.T) {
 	c := &crew{T: t, board: newBoard(s), dice: rand.New(rand.NewPCG(1, 2)), running: map[string]map[cluster.Slot]cluster.Report{}, over: map[string]schema.FinishedRun{}}
 	rec := &schema.TaskRuns{Begun: true, Runs: []schema.Run{}}
 	for i := range runs {
-		rec.Runs = append(rec.Runs, schema.Run{ID: fmt.Sprintf("r%02d", i), Due: noon, Began: noon, WorkName: "a", WorkerNum: workers, Params: s.Params})
+		rec.Runs = append(rec.Runs, schema.Run{Run: cluster.Run{ID: fmt.Sprintf("r%02d", i), Due: noon, Began: noon, WorkerNum: workers, Params: s.Params}, WorkName: "a"})
 	}
 	c.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
 	for m := range members {
@@ -152,7 +152,7 @@ func TestTwentyLargeRuns(t *testing.T) {
 			for index := m * workers / members; index < (m+1)*workers/members; index++ {
 				h.Slots = append(h.Slots, index)
 				slot := cluster.Slot{Task: h.Task, Index: index}
-				c.running[memberID][slot] = cluster.Report{Slot: slot, Token: h.Token, State: cluster.WorkerRunning, Since: noon}
+				c.running[memberID][slot] = cluster.Report{Slot: slot, Token: h.Token, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning, Since: noon}}
 			}
 			slots = append(slots, h)
 		}
@@ -202,7 +202,7 @@ func TestAgendaIsBounded(t *testing.T) {
 	dice := rand.New(rand.NewPCG(1, 2))
 	done := &schema.Completions{}
 	for i := range cluster.MaxActiveRuns {
-		r := schema.Run{ID: fmt.Sprintf("20261126T120000.%03dZ-abcd", i), Due: noon, Began: noon, By: "somebody", WorkName: "a", WorkerNum: s.WorkerNum, Params: s.Params}
+		r := schema.Run{Run: cluster.Run{ID: fmt.Sprintf("20261126T120000.%03dZ-abcd", i), Due: noon, Began: noon, By: "somebody", WorkerNum: s.WorkerNum, Params: s.Params}, WorkName: "a"}
 		rec.Runs = append(rec.Runs, r)
 		ways := make([]schema.Completion, 14)
 		for index := range s.WorkerNum {
@@ -311,7 +311,7 @@ func TestAgendaKeepsRunsThatAreListed(t *testing.T) {
 	s := spec("a", 1)
 	s.Mode, s.KeepRuns = cluster.ModeOnce, cluster.MaxKeepRuns
 	b := newBoard(s)
-	rec := &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 1, Due: noon, Began: noon}}}
+	rec := &schema.TaskRuns{Begun: true, Runs: []schema.Run{{Run: cluster.Run{ID: "r", WorkerNum: 1, Due: noon, Began: noon}, WorkName: "a"}}}
 	for i := range schema.MaxTaskRuns / 20 {
 		rec.Kept = append(rec.Kept, fmt.Sprintf("20261125T120000.%06dZ", i))
 	}

@@ -247,7 +247,7 @@ func TestInstantHasOneRun(t *testing.T) {
 	due := noon.Add(time.Hour)
 	c.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{
 		Timing: schedule.Name(c.spec), Last: noon, Kept: []string{schema.RunID(due)},
-		Runs: []schema.Run{{ID: schema.RunID(due.Add(time.Hour)), Due: due, WorkName: "a", WorkerNum: 1, Began: noon}},
+		Runs: []schema.Run{{Run: cluster.Run{ID: schema.RunID(due.Add(time.Hour)), Due: due, WorkerNum: 1, Began: noon}, WorkName: "a"}},
 	}}
 	c.at(due)
 	c.at(due.Add(time.Hour))
@@ -363,7 +363,7 @@ func TestDeclaredAgainWithHistory(t *testing.T) {
 	b := newBoard(s)
 	b.snap.Tasks["a"].Rec.Generation = 1
 	run := cluster.RunTask("a", "r2")
-	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Kept: []string{"r1"}, Runs: []schema.Run{{ID: "r2", WorkName: "a", WorkerNum: 1, Began: noon}}}}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Kept: []string{"r1"}, Runs: []schema.Run{{Run: cluster.Run{ID: "r2", WorkerNum: 1, Began: noon}, WorkName: "a"}}}}}
 	b.live("n1", 1, schematest.Granted(run+" 0 @5"), schematest.Releasing(), 1, schematest.Claimed(run+" 0 @5"))
 	former := view.OfRun(s, &b.snap.TaskRuns["a"].Rec.Runs[0])
 	b.snap.Peers["n1"].Assignment.Rec.Granted[0].Spec = &former

@@ -298,24 +298,24 @@ func TestResumedIsTheReason(t *testing.T) {
 // What is the matter with a worker that fails is said, and what comes next.
 func TestAiling(t *testing.T) {
 	for want, w := range map[string]cluster.WorkerInfo{
-		"it is withheld, since it took down n1, n2, n1, one after the other; it is tried again by itself after 1m10s, and at once if its task is changed or by `xconsumer restart a#0`": {Task: "a", State: cluster.WorkerWithheld, Error: "took down n1, n2, n1"},
-		"it has failed permanently: it took down n1, n2, n1, n2, one after the other; `xconsumer restart a#0` tries it again, as does a change of its task":                             {Task: "a", State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"},
-		"it has failed permanently on n1 after 3 failures, the last: no; `xconsumer restart a#0` tries it again, as does a change of its task":                                          {Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"},
-		"it returns at once, without an error, on n1, where it is run again after a pause that grows up to 10s; it should run until":                                                    {Task: "a", State: cluster.WorkerRunning, Node: "n1", Error: cluster.ReturnsAtOnce},
-		"here; it runs after 8 failures there, the last: exit status 3":                                                                                                                 {Task: "a", State: cluster.WorkerRunning, Node: "n1", Restarts: 8, Error: "exit status 3"},
-		"it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no":                                                                                       {Task: "a", State: cluster.WorkerBackoff, Node: "n1", Restarts: 1, Error: "no"},
+		"it is withheld, since it took down n1, n2, n1, one after the other; it is tried again by itself after 1m10s, and at once if its task is changed or by `xconsumer restart a#0`": {Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerWithheld, Error: "took down n1, n2, n1"}},
+		"it has failed permanently: it took down n1, n2, n1, n2, one after the other; `xconsumer restart a#0` tries it again, as does a change of its task":                             {Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"}},
+		"it has failed permanently on n1 after 3 failures, the last: no; `xconsumer restart a#0` tries it again, as does a change of its task":                                          {Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp, Restarts: 3, Error: "no"}, Node: "n1"},
+		"it returns at once, without an error, on n1, where it is run again after a pause that grows up to 10s; it should run until":                                                    {Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning, Error: cluster.ReturnsAtOnce}, Node: "n1"},
+		"here; it runs after 8 failures there, the last: exit status 3":                                                                                                                 {Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning, Restarts: 8, Error: "exit status 3"}, Node: "n1"},
+		"it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no":                                                                                       {Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerBackoff, Restarts: 1, Error: "no"}, Node: "n1"},
 	} {
 		if got := explain.Ailing(&w, "here"); !strings.HasPrefix(got, want) {
 			t.Errorf("%q\nwant %q", got, want)
 		}
 	}
 	e := cluster.Explanation{Here: "here", Nodes: []cluster.Candidate{{Node: "n1", Here: true, Placeable: true, Why: "one"}, {Node: "n2", Placeable: true, Why: "two"}, {Node: "n3", Why: "three"}}}
-	explain.Observe(&e, cluster.WorkerInfo{Task: "a", State: cluster.WorkerGivenUp, Node: "n1", Restarts: 3, Error: "no"})
+	explain.Observe(&e, cluster.WorkerInfo{Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp, Restarts: 3, Error: "no"}, Node: "n1"})
 	const stays = "it could run there, but balance does not move a slot that has failed permanently"
 	if e.Nodes[0].Why != "one" || e.Nodes[1].Why != stays || e.Nodes[2].Why != "three" {
 		t.Errorf("of the other nodes: %+v", e.Nodes)
 	}
-	if got := explain.Ailing(&cluster.WorkerInfo{Task: "a", State: cluster.WorkerRunning, Node: "n1"}, "here"); got != "here" {
+	if got := explain.Ailing(&cluster.WorkerInfo{Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}, Node: "n1"}, "here"); got != "here" {
 		t.Errorf("of one that has never failed: %q", got)
 	}
 }

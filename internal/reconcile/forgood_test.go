@@ -37,7 +37,7 @@ func TestFailedForGoodStays(t *testing.T) {
 					p := b.snap.Peers["M"]
 					for _, slot := range c.failed {
 						if schema.Find(p.Assignment.Rec.Granted, slot) != nil {
-							p.Status.Rec.Workers = append(p.Status.Rec.Workers, schema.WorkerState{Slot: slot, State: cluster.WorkerGivenUp, Restarts: 2, Error: "no"})
+							p.Status.Rec.Workers = append(p.Status.Rec.Workers, schema.WorkerState{Slot: slot, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp, Restarts: 2, Error: "no"}})
 						}
 					}
 					d := b.decide()

@@ -98,7 +98,7 @@ func TestHeldSlotIsGrantedToNobodyElse(t *testing.T) {
 	once := spec("a", 4)
 	once.Mode = cluster.ModeOnce
 	b := newBoard(once)
-	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 4}}}}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{Run: cluster.Run{ID: "r", WorkerNum: 4}, WorkName: "a"}}}}}
 	run := cluster.RunTask("a", "r")
 	b.live("L", 5, schematest.Granted(run+" 2 @7"), schematest.Releasing(), 5, schematest.Claimed(run+" 2 @7"))
 	b.live("M", 5, schematest.Granted(run+" 1,3 @6"), schematest.Releasing(), 4, schematest.Claimed(run+" 0 @5", run+" 1,3 @6"))

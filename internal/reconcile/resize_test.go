@@ -43,7 +43,7 @@ func (b *board) answer(memberID string, stuck bool) {
 			status.Holding = append(status.Holding, schema.Claimed{SlotRange: h.SlotRange})
 		}
 		for slot := range schema.Each(p.Assignment.Rec.Releasing) {
-			status.Workers = append(status.Workers, schema.WorkerState{Slot: slot, State: cluster.WorkerStuck})
+			status.Workers = append(status.Workers, schema.WorkerState{Slot: slot, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerStuck}})
 		}
 	}
 	p.Status.Rec = status

@@ -33,7 +33,7 @@ func withRun(t *testing.T, b *board) (placed int, load map[string]int, moved int
 	settle()
 	before := b.places()
 	b.snap.TaskRuns["r"] = view.Entry[schema.TaskRuns]{Version: 5,
-		Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "x", WorkName: "a", WorkerNum: run.WorkerNum, Began: noon}}}}
+		Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{Run: cluster.Run{ID: "x", WorkerNum: run.WorkerNum, Began: noon}, WorkName: "a"}}}}
 	settle()
 	load = map[string]int{}
 	for slot, name := range b.places() {

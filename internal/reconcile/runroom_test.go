@@ -54,7 +54,7 @@ func TestLateRunsGoInOrder(t *testing.T) {
 	c := newCalendar(t, func(s *cluster.TaskSpec) { s.Schedule, s.Misfire = "* * * * *", cluster.MisfireAll })
 	run := func(minute int, queued bool) schema.Run {
 		due := noon.Add(time.Duration(minute) * time.Minute)
-		return schema.Run{ID: schema.RunID(due), Due: due, WorkName: "a", WorkerNum: 1, Late: true, Queued: queued, Began: noon}
+		return schema.Run{Run: cluster.Run{ID: schema.RunID(due), Due: due, WorkerNum: 1, Late: true, Began: noon}, WorkName: "a", Queued: queued}
 	}
 	c.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{
 		Timing: schedule.Name(c.spec), Last: noon, Runs: []schema.Run{run(-9, false), run(3, true), run(4, true)},

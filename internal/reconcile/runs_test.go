@@ -76,7 +76,7 @@ func TestFullTaskWaitsForAnEnd(t *testing.T) {
 	rec := &schema.TaskRuns{Timing: schedule.Name(s), Last: last}
 	for i := range cluster.MaxActiveRuns {
 		due := last.Add(time.Duration(i-cluster.MaxActiveRuns) * time.Second)
-		rec.Runs = append(rec.Runs, schema.Run{ID: schema.RunID(due), Due: due, WorkName: "a", WorkerNum: 1, Began: due})
+		rec.Runs = append(rec.Runs, schema.Run{Run: cluster.Run{ID: schema.RunID(due), Due: due, WorkerNum: 1, Began: due}, WorkName: "a"})
 	}
 	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
 	d := b.decide(atNoon)
@@ -109,7 +109,7 @@ func TestEndsAreNotedOnce(t *testing.T) {
 		{Task: name, Slots: cluster.Indexes{1}, Token: 6, Error: "said twice"},
 		{Task: cluster.RunTask("a", "old"), Slots: cluster.Indexes{0}, Token: 4},
 	}}}
-	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 3}}}}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{Run: cluster.Run{ID: "r", WorkerNum: 3}, WorkName: "a"}}}}}
 	d := b.decide(atNoon)
 	next := d.TaskRuns["a"]
 	if next == nil || len(next.Runs) != 1 || next.Runs[0].Done.String() != "0-1" || len(next.Runs[0].Failed) != 0 {
@@ -205,7 +205,7 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 					t.Errorf("%+v", m)
 				}
 			}
-			b.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 1}}}, Version: 3}
+			b.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{Run: cluster.Run{ID: "r", WorkerNum: 1}, WorkName: "a"}}}, Version: 3}
 			d = b.decide(atNoon)
 			if assignment, written := d.Assignments["n2"]; !written || assignment != nil {
 				t.Errorf("n2 is not reaped: %+v", d.Assignments)
@@ -300,7 +300,7 @@ func TestDueNowTakesTheRoom(t *testing.T) {
 	rec := &schema.TaskRuns{Timing: schedule.Name(s), Last: noon.Add(-100 * time.Second)}
 	for i := range cluster.MaxActiveRuns - 8 {
 		due := noon.Add(time.Duration(i-60) * time.Minute)
-		rec.Runs = append(rec.Runs, schema.Run{ID: schema.RunID(due), Due: due, WorkName: "a", WorkerNum: 1, Began: due})
+		rec.Runs = append(rec.Runs, schema.Run{Run: cluster.Run{ID: schema.RunID(due), Due: due, WorkerNum: 1, Began: due}, WorkName: "a"})
 	}
 	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: rec}}
 	next := b.decide(atNoon).TaskRuns["a"]
@@ -325,7 +325,7 @@ func TestDueNowTakesTheRoom(t *testing.T) {
 // bounded.
 func TestDueNowGoesFirst(t *testing.T) {
 	c := newCalendar(t, func(s *cluster.TaskSpec) { s.Schedule, s.Misfire = "* * * * *", cluster.MisfireAll })
-	late := schema.Run{ID: schema.RunID(noon.Add(-2 * time.Minute)), Due: noon.Add(-2 * time.Minute), WorkName: "a", WorkerNum: 1, Late: true, Began: noon}
+	late := schema.Run{Run: cluster.Run{ID: schema.RunID(noon.Add(-2 * time.Minute)), Due: noon.Add(-2 * time.Minute), WorkerNum: 1, Late: true, Began: noon}, WorkName: "a"}
 	waits := late
 	waits.ID, waits.Due, waits.Queued = schema.RunID(noon.Add(-time.Minute)), noon.Add(-time.Minute), true
 	c.snap.TaskRuns["a"] = view.Entry[schema.TaskRuns]{Rec: &schema.TaskRuns{Timing: schedule.Name(c.spec), Last: noon, Runs: []schema.Run{late, waits}}}

@@ -14,7 +14,7 @@ func TestRunsStayInThePlan(t *testing.T) {
 	s := spec("a", 4)
 	s.Mode = cluster.ModeOnce
 	b := newBoard(s)
-	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "r", WorkName: "a", WorkerNum: 4}}}}}
+	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{Run: cluster.Run{ID: "r", WorkerNum: 4}, WorkName: "a"}}}}}
 	all := cluster.RunTask("a", "r") + " 0-3 @6"
 	l := b.live("L", 5, schematest.Granted(all), schematest.Releasing(), 5, schematest.Claimed(all))
 	for i := range l.Assignment.Rec.Granted {
@@ -41,8 +41,8 @@ func TestRunsBeginWhereThereIsRoom(t *testing.T) {
 	x.Mode, y.Mode = cluster.ModeOnce, cluster.ModeOnce
 	b := newBoard(x, y)
 	b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{
-		"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "x", WorkName: "a", WorkerNum: 2}}}},
-		"b": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{ID: "y", WorkName: "b", WorkerNum: 2}}}},
+		"a": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{Run: cluster.Run{ID: "x", WorkerNum: 2}, WorkName: "a"}}}},
+		"b": {Rec: &schema.TaskRuns{Begun: true, Runs: []schema.Run{{Run: cluster.Run{ID: "y", WorkerNum: 2}, WorkName: "b"}}}},
 	}
 	all := cluster.RunTask("a", "x") + " 0-1 @6"
 	l := b.live("L", 5, schematest.Granted(all), schematest.Releasing(), 5, schematest.Claimed(all))

@@ -107,7 +107,7 @@ func placeWorkers(p *view.Peer, info cluster.NodeInfo, placed map[cluster.Slot]c
 // according to whether the slot is being released.
 func describeHeld(w *cluster.WorkerInfo, reported *schema.WorkerState, releasing bool) {
 	if reported != nil {
-		w.State, w.Since, w.Restarts, w.Error = reported.State, reported.Since, reported.Restarts, reported.Error
+		w.WorkerStatus = reported.WorkerStatus
 	}
 	if releasing && w.State != cluster.WorkerStopping && w.State != cluster.WorkerStuck {
 		w.State, w.Since = cluster.WorkerStopping, time.Time{} // the member has not reported since when

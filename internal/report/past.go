@@ -61,7 +61,7 @@ func (w *walk) start(p *view.Peer) {
 		}
 		for _, index := range r.Slots {
 			slot := cluster.Slot{Task: r.Task, Index: index}
-			w.places[slot] = cluster.WorkerInfo{Node: p.Assignment.Rec.Node, Token: r.Token, State: state}
+			w.places[slot] = cluster.WorkerInfo{Node: p.Assignment.Rec.Node, Token: r.Token, WorkerStatus: cluster.WorkerStatus{State: state}}
 		}
 	}
 }
@@ -74,14 +74,14 @@ func (w *walk) undo(m *cluster.Decided) {
 		case cluster.StepGrant:
 			delete(w.places, slot)
 		case cluster.StepRelease:
-			w.places[slot] = cluster.WorkerInfo{Node: m.Node, Token: m.Token, State: cluster.WorkerRunning}
+			w.places[slot] = cluster.WorkerInfo{Node: m.Node, Token: m.Token, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}}
 		case cluster.StepFree:
 			state := cluster.WorkerStopping // it was being released
 			switch m.Code {
 			case cluster.WhyLost, cluster.WhyLeft, cluster.WhyEvicted: // its member was gone by then
 				state = cluster.WorkerRunning
 			}
-			w.places[slot] = cluster.WorkerInfo{Node: m.Node, Token: m.Token, State: state}
+			w.places[slot] = cluster.WorkerInfo{Node: m.Node, Token: m.Token, WorkerStatus: cluster.WorkerStatus{State: state}}
 		}
 	}
 }

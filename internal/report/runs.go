@@ -91,9 +91,8 @@ func addRunInfo(s *view.Snapshot, state *cluster.State, task string) {
 // RunInfo describes a run.
 func RunInfo(task string, r *schema.Run) cluster.RunInfo {
 	info := cluster.RunInfo{
-		Task: task, ID: r.ID, Due: r.Due, By: r.By, WorkerNum: r.WorkerNum, Params: r.Params,
-		State: cluster.RunGoesOn, Began: r.Began, Ended: r.Ended, Done: len(r.Done), Failed: r.WorkerNum - len(r.Done) - r.Remaining(),
-		Late: r.Late,
+		Task: task, Run: r.Run, State: cluster.RunGoesOn,
+		Done: len(r.Done), Failed: r.WorkerNum - len(r.Done) - r.Remaining(),
 	}
 	if len(r.Failed) > 0 {
 		info.Error = fmt.Sprintf("%s: %s", r.Failed[0].Slots, r.Failed[0].Error)
@@ -113,6 +112,6 @@ func RunInfo(task string, r *schema.Run) cluster.RunInfo {
 // skipInfo describes firings that were skipped.
 func skipInfo(task string, s *schema.Skip) cluster.RunInfo {
 	return cluster.RunInfo{
-		Task: task, ID: schema.RunID(s.Due), State: cluster.RunSkipped, Due: s.Due, Reason: s.String(), Skipped: s.Number,
+		Task: task, Run: cluster.Run{ID: schema.RunID(s.Due), Due: s.Due}, State: cluster.RunSkipped, Reason: s.String(), Skipped: s.Number,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/report"
@@ -23,7 +24,7 @@ func TestRunsAreInOneOrder(t *testing.T) {
 		defer func() { _ = s.Close() }()
 		due := func(second int) time.Time { return time.Date(2026, 11, 29, 8, 38, second, 0, time.UTC) }
 		run := func(second int, ended time.Time) schema.Run {
-			return schema.Run{ID: schema.RunID(due(second)), Due: due(second), WorkName: "w", WorkerNum: 1, Began: due(second), Ended: ended}
+			return schema.Run{Run: cluster.Run{ID: schema.RunID(due(second)), Due: due(second), WorkerNum: 1, Began: due(second), Ended: ended}, WorkName: "w"}
 		}
 		ran := schema.FinishedRun{Run: run(10, due(12))}
 		agenda := schema.TaskRuns{

@@ -36,7 +36,7 @@ func TestSinceIsOfTheState(t *testing.T) {
 				p = peer("n1", nil, releasing(5, 0), holding)
 			}
 			if c.state != "" {
-				p.Status.Rec.Workers = []schema.WorkerState{{Slot: cluster.Slot{Task: "t"}, State: c.state, Since: reported}}
+				p.Status.Rec.Workers = []schema.WorkerState{{Slot: cluster.Slot{Task: "t"}, WorkerStatus: cluster.WorkerStatus{State: c.state, Since: reported}}}
 			}
 			s := view.Snapshot{
 				Cluster: "c", Epoch: entry(&schema.Epoch{Leader: "g1", Term: 4, NextToken: 9}), Peers: map[string]*view.Peer{"g1": p},

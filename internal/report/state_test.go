@@ -51,8 +51,8 @@ func TestState(t *testing.T) {
 	up := peer("n1", granted(5, 0, 1, 2), releasing(4, 3, 4), claimed(5, 0, 1))
 	up.Status.Rec.Holding = append(up.Status.Rec.Holding, claimed(4, 3, 4)...)
 	up.Status.Rec.Workers = []schema.WorkerState{
-		{Slot: cluster.Slot{Task: "t", Index: 1}, State: cluster.WorkerBackoff, Since: since, Restarts: 3, Error: "boom"},
-		{Slot: cluster.Slot{Task: "t", Index: 4}, State: cluster.WorkerStuck, Since: since},
+		{Slot: cluster.Slot{Task: "t", Index: 1}, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerBackoff, Since: since, Restarts: 3, Error: "boom"}},
+		{Slot: cluster.Slot{Task: "t", Index: 4}, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerStuck, Since: since}},
 	}
 	fenced := peer("n2", granted(6, 5), nil, claimed(6, 5))
 	fenced.Status.Rec.Fenced, fenced.Status.Rec.Leaving = true, true

@@ -36,8 +36,8 @@ func TestEveryViewAddsUp(t *testing.T) {
 		Tasks: map[string]view.Entry[schema.Task]{"a": {Rec: &schema.Task{Spec: spec}}},
 		Peers: map[string]*view.Peer{
 			"m1": peer("n1", []schema.Granted{granted(1, 0, 1, 2, 10), granted(3, 6)}, []schema.Releasing{back}, []schema.Claimed{{SlotRange: ranged(1, 0, 1, 2, 3, 10)}},
-				schema.WorkerState{Slot: cluster.Slot{Task: "a", Index: 2}, State: cluster.WorkerBackoff},
-				schema.WorkerState{Slot: cluster.Slot{Task: "a", Index: 10}, State: cluster.WorkerGivenUp, Error: "it failed 5 times"}),
+				schema.WorkerState{Slot: cluster.Slot{Task: "a", Index: 2}, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerBackoff}},
+				schema.WorkerState{Slot: cluster.Slot{Task: "a", Index: 10}, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp, Error: "it failed 5 times"}}),
 			"m2": dead,
 		},
 		Suspects: view.Entry[schema.Suspects]{Rec: &schema.Suspects{Slots: []schema.Suspect{

@@ -237,13 +237,9 @@ type Status struct {
 
 // WorkerState describes a slot that is not simply running.
 type WorkerState struct {
-	Slot     cluster.Slot        `json:"slot"`
-	State    cluster.WorkerState `json:"state"`
-	Since    time.Time           `json:"since"`
-	Restarts int                 `json:"restarts,omitempty"`
-	InRow    int                 `json:"inRow,omitempty"` // failures since it last ran well
-	Error    string              `json:"error,omitempty"`
-	Unknown  cluster.Unknown     `json:"-"`
+	Slot cluster.Slot `json:"slot"`
+	cluster.WorkerStatus
+	Unknown cluster.Unknown `json:"-"`
 }
 
 // Task is a task's declaration. A hand edit is legal input.

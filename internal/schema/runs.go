@@ -76,19 +76,12 @@ func (s *Skip) String() string {
 // Run is one execution of a task. Its work, its number of workers and its parameters are as declared when the run began; everything
 // else follows the task's present declaration.
 type Run struct {
-	ID        string          `json:"id"`
-	Due       time.Time       `json:"due"`          // the instant of its firing
-	By        string          `json:"by,omitempty"` // the caller that asked for it; "" for the schedule or the declaration
-	WorkName  string          `json:"workName"`
-	WorkerNum int             `json:"workerNum"`
-	Params    cluster.Params  `json:"params,omitempty"`
-	Queued    bool            `json:"queued,omitempty"` // waits for another run
-	Late      bool            `json:"late,omitempty"`   // makes up for a firing that came too late: other runs go first
-	Began     time.Time       `json:"began,omitzero"`   // by the clock of the leader that began it
-	Done      cluster.Indexes `json:"done,omitempty"`
-	Failed    []Failure       `json:"failed,omitempty"`
-	Ended     time.Time       `json:"ended,omitzero"`
-	Unknown   cluster.Unknown `json:"-"`
+	cluster.Run
+	WorkName string          `json:"workName"`
+	Queued   bool            `json:"queued,omitempty"` // it waits for another run
+	Done     cluster.Indexes `json:"done,omitempty"`
+	Failed   []Failure       `json:"failed,omitempty"`
+	Unknown  cluster.Unknown `json:"-"`
 }
 
 // RunID names a run after the instant of its firing.

@@ -196,12 +196,10 @@ func (p *Pool) newSlot(g cluster.Grant, node *slog.Logger) *slot {
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.report = cluster.Report{
-		Slot:        g.Slot,
-		Token:       g.Token,
-		State:       cluster.WorkerStarting,
-		Since:       time.Now(),
-		StopTimeout: g.Spec.StopTimeoutOrDefault(),
-		Continues:   g.Spec.Continues(),
+		Slot:         g.Slot,
+		Token:        g.Token,
+		WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerStarting, Since: time.Now()},
+		Spec:         &g.Spec,
 	}
 	return s
 }
@@ -213,7 +211,7 @@ func (p *Pool) Update(id cluster.Slot, spec cluster.TaskSpec) {
 	if s := p.slots[id]; s != nil && *s.run.spec.Load() != spec {
 		s.run.spec.Store(&spec)
 		p.count(&s.report, -1)
-		s.report.StopTimeout, s.report.Continues = spec.StopTimeoutOrDefault(), spec.Continues()
+		s.report.Spec = &spec
 		p.count(&s.report, 1)
 		if s.report.State == cluster.WorkerGivenUp && !s.ofRun {
 			close(s.again)
@@ -239,7 +237,7 @@ func (p *Pool) Leased() bool { return p.leased.Load() > 0 }
 
 // count counts a slot if it needs a lease.
 func (p *Pool) count(r *cluster.Report, n int64) {
-	if !r.Continues && !r.Ended {
+	if !r.Continues() && !r.Ended {
 		p.leased.Add(n)
 	}
 }

@@ -101,7 +101,7 @@ func someState() cluster.State {
 		Nodes:   []cluster.NodeInfo{{Name: "n1", Member: "m1", State: cluster.NodeUp, Leader: true, Slots: 1, Load: 1}},
 		Lost:    []cluster.NodeInfo{},
 		Tasks:   []cluster.TaskInfo{{Name: "orders", WorkName: "w", WorkerNum: 1, Running: 1, Revision: "0"}},
-		Workers: []cluster.WorkerInfo{{Task: "orders", Node: "n1", Member: "m1", Token: 1, State: cluster.WorkerRunning}},
+		Workers: []cluster.WorkerInfo{{Task: "orders", Node: "n1", Member: "m1", Token: 1, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}}},
 	}
 }
 

@@ -3,6 +3,9 @@ package console_test
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -203,6 +206,7 @@ func plans(p *page) {
 func edits(p *page) {
 	p.open("/edit/mails")
 	p.await("it is filled in", `document.querySelector("#field-workName")?.value === "test02"`)
+	hasAllFields(p)
 	p.enter("#field-workerNum", "many")
 	p.says("#field-workerNum-wrong", "number")
 	p.enter("#field-workerNum", "5")
@@ -226,6 +230,51 @@ func edits(p *page) {
 	p.click("#yes")
 	p.says(".empty", "Task fresh does not exist")
 	p.quiet(14)
+}
+
+// hasAllFields compares the form with the fields that a task may have. Each has a name and is explained in both languages. The
+// words of a language may leave out fields, but name no others.
+func hasAllFields(p *page) {
+	p.Helper()
+	fields := taskFields("", reflect.TypeFor[cluster.TaskSpec]())
+	slices.Sort(fields)
+	for _, language := range []string{"zh", "en"} {
+		p.enter("#language", language)
+		p.await("the form speaks "+language, fmt.Sprintf(`document.documentElement.lang.startsWith(%q)`, language))
+		shown := value[[]string](p, `[...document.querySelectorAll("#edit .field")].filter((f) => f.querySelector("label").textContent && f.querySelector("p.faint").textContent).map((f) => f.querySelector("input, select, textarea").id.replace("field-", "")).sort()`)
+		if !slices.Equal(shown, fields) {
+			p.Errorf("in %s the form has %v, a task %v", language, shown, fields)
+		}
+	}
+	words := later[[]string](p, `import("./words.js").then((m) => Object.values(m.all).flatMap((w) => [...Object.keys(w.form), ...Object.keys(w.help)]))`)
+	for _, name := range words {
+		if !slices.Contains(fields, name) {
+			p.Errorf("the console has words for a field %s, which a task does not have", name)
+		}
+	}
+	groups := later[[]string](p, `import("./words.js").then((m) => Object.values(m.all).flatMap((w) => Object.keys(w.groups)))`)
+	shown := value[[]string](p, `[...document.querySelectorAll("#edit legend")].map((l) => l.textContent)`)
+	for _, name := range groups {
+		if !slices.Contains(shown, name) {
+			p.Errorf("the console has words for a group %q; there are %v", name, shown)
+		}
+	}
+}
+
+// taskFields returns the names of the fields of a task in JSON. Those of a struct within it have a dot in their names.
+func taskFields(prefix string, of reflect.Type) (names []string) {
+	for field := range of.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		text := reflect.PointerTo(field.Type).Implements(reflect.TypeFor[interface{ UnmarshalText([]byte) error }]())
+		switch {
+		case name == "-":
+		case field.Type.Kind() == reflect.Struct && !text:
+			names = append(names, taskFields(prefix+name+".", field.Type)...)
+		default:
+			names = append(names, prefix+name)
+		}
+	}
+	return names
 }
 
 func replays(p *page) {
@@ -288,7 +337,7 @@ func readsChinese(p *page) {
 	p.says("#summary", "带有 gpu=true 的节点")
 	p.await("the page says so", `document.documentElement.lang === "zh-CN" && document.title.includes("总览")`)
 	if different := later[string](p, `import("./words.js").then(({ all }) => {
-		const keys = (o, at = "") => Object.entries(o).flatMap(([k, v]) => (v && typeof v === "object" ? keys(v, at + k + ".") : [at + k + ":" + typeof v])).sort().join(" ");
+		const keys = (o, at = "") => Object.entries(o).filter(([k]) => !["form", "help", "groups"].includes(k)).flatMap(([k, v]) => (v && typeof v === "object" ? keys(v, at + k + ".") : [at + k + ":" + typeof v])).sort().join(" ");
 		return keys(all.en) === keys(all.zh) ? "" : keys(all.zh);
 	})`); different != "" {
 		p.Errorf("the languages say different things: Chinese says %s", different)

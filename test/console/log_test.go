@@ -98,7 +98,7 @@ func newLogWorld(t *testing.T) *logWorld {
 	w := &logWorld{state: cluster.State{
 		Cluster: "shop", Leader: "n1", Term: 1, Lost: []cluster.NodeInfo{},
 		Tasks:   []cluster.TaskInfo{{Name: "a", WorkName: "w", WorkerNum: 1, Revision: "0"}},
-		Workers: []cluster.WorkerInfo{{Task: "a", State: cluster.WorkerPending}},
+		Workers: []cluster.WorkerInfo{{Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerPending}}},
 	}}
 	for i := range 3 {
 		n := &writer{Node: apinode.New(cluster.State{}), lines: map[cluster.Slot][]cluster.LogLine{}, changed: make(chan struct{})}

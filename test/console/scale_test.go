@@ -36,7 +36,7 @@ func fleet(nodes, slots int) cluster.State {
 		s.Tasks = append(s.Tasks, cluster.TaskInfo{Name: name, WorkName: "work", WorkerNum: slots / tasks, Running: slots / tasks, Revision: "0"})
 		for i := range slots / tasks {
 			n := &s.Nodes[(t*slots/tasks+i)%nodes]
-			s.Workers = append(s.Workers, cluster.WorkerInfo{Task: name, Index: i, Node: n.Name, Member: n.Member, Token: int64(i), State: cluster.WorkerRunning, Since: began})
+			s.Workers = append(s.Workers, cluster.WorkerInfo{Task: name, Index: i, Node: n.Name, Member: n.Member, Token: int64(i), WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning, Since: began}})
 		}
 	}
 	return s

@@ -215,7 +215,7 @@ func (n *node) local() follower.Local {
 		if n.asked[slot] {
 			state = cluster.WorkerStopping
 		}
-		l.Running[slot] = cluster.Report{Slot: slot, Token: token, State: state}
+		l.Running[slot] = cluster.Report{Slot: slot, Token: token, WorkerStatus: cluster.WorkerStatus{State: state}}
 		l.Claims[slot] = schema.Claim{Token: token}
 	}
 	if !n.lease {

@@ -993,7 +993,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "an ended slot counts as running without a lease",
-		one("internal/follower/watchdog.go", "return r.Continues || r.Ended })", "return r.Continues })"),
+		one("internal/follower/watchdog.go", "return r.Continues() || r.Ended })", "return r.Continues() })"),
 		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{
@@ -1300,7 +1300,7 @@ var mutants = []mutant{
 	},
 	{
 		"stop", "workers that need no lease end their process",
-		one("internal/worker/worker.go", "	if !r.Continues && !r.Ended {\n		p.leased.Add(n)\n	}\n", "	p.leased.Add(n)\n"),
+		one("internal/worker/worker.go", "	if !r.Continues() && !r.Ended {\n		p.leased.Add(n)\n	}\n", "	p.leased.Add(n)\n"),
 		in("test/cluster", "TestExitTimer"),
 	},
 	{

@@ -84,16 +84,16 @@ func TestRunsShowAttempts(t *testing.T) {
 	node := apinode.New(cluster.State{
 		Tasks: []cluster.TaskInfo{{Name: "a", WorkName: "w", WorkerNum: 3, Runs: true}},
 		Workers: []cluster.WorkerInfo{
-			{Task: "a", Run: "r2", Index: 0, Node: "n1", State: cluster.WorkerRunning},
-			{Task: "a", Run: "r2", Index: 1, Node: "n1", State: cluster.WorkerBackoff, Restarts: 2, Error: "it has run for 5s"},
-			{Task: "a", Run: "r2", Index: 2, Node: "n1", State: cluster.WorkerRunning, Restarts: 1, Error: "no luck"},
-			{Task: "a", Run: "r3", Index: 0, Node: "n1", State: cluster.WorkerRunning},
+			{Task: "a", Run: "r2", Index: 0, Node: "n1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}},
+			{Task: "a", Run: "r2", Index: 1, Node: "n1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerBackoff, Restarts: 2, Error: "it has run for 5s"}},
+			{Task: "a", Run: "r2", Index: 2, Node: "n1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning, Restarts: 1, Error: "no luck"}},
+			{Task: "a", Run: "r3", Index: 0, Node: "n1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}},
 		},
 	}, cluster.TaskDetail{TaskInfo: cluster.TaskInfo{Name: "a", Runs: true}})
 	node.Ran = []cluster.RunInfo{
-		{Task: "a", ID: "r1", State: cluster.RunFailed, WorkerNum: 3, Failed: 3, Error: "0-2: after 3 attempts: no luck"},
-		{Task: "a", ID: "r2", State: cluster.RunGoesOn, WorkerNum: 3},
-		{Task: "a", ID: "r3", State: cluster.RunGoesOn, WorkerNum: 1},
+		{Task: "a", Run: cluster.Run{ID: "r1", WorkerNum: 3}, State: cluster.RunFailed, Failed: 3, Error: "0-2: after 3 attempts: no luck"},
+		{Task: "a", Run: cluster.Run{ID: "r2", WorkerNum: 3}, State: cluster.RunGoesOn},
+		{Task: "a", Run: cluster.Run{ID: "r3", WorkerNum: 1}, State: cluster.RunGoesOn},
 	}
 	var out bytes.Buffer
 	runOn(t, apinode.Serve(t, node, httpapi.Options{}).URL, &out, "runs", "a")
@@ -123,7 +123,7 @@ func (obliging) Do(context.Context, cluster.Operation) (string, error) { return 
 func TestRestartOfAKeptWorker(t *testing.T) {
 	for _, state := range []cluster.WorkerState{cluster.WorkerWithheld, cluster.WorkerGivenUp} {
 		url := apinode.Serve(t, obliging{apinode.New(cluster.State{
-			Tasks: []cluster.TaskInfo{{Name: "a"}}, Workers: []cluster.WorkerInfo{{Task: "a", State: state}},
+			Tasks: []cluster.TaskInfo{{Name: "a"}}, Workers: []cluster.WorkerInfo{{Task: "a", WorkerStatus: cluster.WorkerStatus{State: state}}},
 		})}, httpapi.Options{}).URL
 		for _, name := range []string{"a#0", "a"} {
 			var out bytes.Buffer

@@ -83,7 +83,7 @@ func TestWide(t *testing.T) {
 	node := planNode{apinode.New(cluster.State{
 		Cluster: "c", Nodes: []cluster.NodeInfo{{Name: longName, Member: "m1", State: cluster.NodeUp}},
 		Tasks:   []cluster.TaskInfo{{Name: longName, WorkName: "w"}},
-		Workers: []cluster.WorkerInfo{{Task: "t", Node: longName, Member: "m1", State: cluster.WorkerBackoff, Error: strings.Repeat("it fails; ", 10) + "\n" + theEnd}},
+		Workers: []cluster.WorkerInfo{{Task: "t", Node: longName, Member: "m1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerBackoff, Error: strings.Repeat("it fails; ", 10) + "\n" + theEnd}}},
 	})}
 	url := apinode.Serve(t, node, httpapi.Options{}).URL
 	for _, args := range [][]string{

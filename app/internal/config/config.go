@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -221,7 +222,7 @@ func (f *configFile) nodeAndRebalance(s *Settings) {
 	c := &f.config
 	s.Labels, s.Weight, s.Capacity = cluster.Labels(c.Node.Labels), c.Node.Weight, c.Node.Capacity
 	f.check("node.labels", s.Labels.Validate())
-	f.zeros("node", map[string]int{"weight": s.Weight, "capacity": s.Capacity})
+	f.zeros("node", reflect.ValueOf(c.Node))
 	for _, n := range []struct {
 		key         string
 		value, most int
@@ -230,12 +231,8 @@ func (f *configFile) nodeAndRebalance(s *Settings) {
 			f.check(n.key, fmt.Errorf("%d is not between 1 and %d", n.value, n.most))
 		}
 	}
-	f.zeros("rebalance", map[string]int{"maxInFlight": c.Rebalance.MaxInFlight})
-	s.Rebalance = cluster.Rebalance{
-		MaxInFlight: c.Rebalance.MaxInFlight, FreezeAbove: c.Rebalance.FreezeAbove,
-		LeaveDelay: cluster.Duration(f.duration("rebalance.leaveDelay", c.Rebalance.LeaveDelay)),
-		FreezeFor:  cluster.Duration(f.duration("rebalance.freezeFor", c.Rebalance.FreezeFor)),
-	}
+	f.zeros("rebalance", f.policy)
+	f.fill("rebalance", f.policy, reflect.ValueOf(&s.Rebalance).Elem())
 	for _, e := range split(s.Rebalance.Validate()) {
 		name, text, _ := strings.Cut(e.Error(), ": ")
 		f.check("rebalance."+name, errors.New(text))

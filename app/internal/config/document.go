@@ -10,15 +10,23 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// document is the type that the decoder fills: fileConfig and the tasks. A task in the file has the fields of a
-// cluster.TaskSpec under their JSON names, so that a new field needs no change here.
-var document = reflect.StructOf(append(reflect.VisibleFields(reflect.TypeFor[fileConfig]()), reflect.StructField{
-	Name: "Tasks", Type: reflect.SliceOf(asWritten(reflect.TypeFor[cluster.TaskSpec]())), Tag: `toml:"task"`,
-}))
+// document is what the decoder fills in: fileConfig, the policy and the tasks. In the file they have the fields of a
+// cluster.Rebalance and of a cluster.TaskSpec under their JSON names, so that a new field needs no change here.
+var document = reflect.StructOf(append(
+	reflect.VisibleFields(reflect.TypeFor[fileConfig]()),
+	reflect.StructField{Name: "Rebalance", Type: policyType, Tag: `toml:"rebalance"`},
+	reflect.StructField{Name: "Tasks", Type: tasksType, Tag: `toml:"task"`},
+))
+
+var (
+	policyType = asWritten(reflect.TypeFor[cluster.Rebalance]())
+	tasksType  = reflect.SliceOf(asWritten(reflect.TypeFor[cluster.TaskSpec]()))
+)
 
 var (
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
 	durationType = reflect.TypeFor[cluster.Duration]()
+	phaseType    = reflect.TypeFor[cluster.Phase]()
 	paramsType   = reflect.TypeFor[cluster.Params]()
 )
 
@@ -30,21 +38,30 @@ func asWritten(t reflect.Type) reflect.Type {
 		return reflect.TypeFor[map[string]any]()
 	case reflect.PointerTo(t).Implements(textType), t.Kind() == reflect.String:
 		return reflect.TypeFor[string]()
-	case t.Kind() == reflect.Int, t.Kind() == reflect.Bool: // the decoder refuses a number that does not fit
+	case t.Kind() == reflect.Int, t.Kind() == reflect.Float64, t.Kind() == reflect.Bool: // the decoder refuses a number that does not fit
 		return t
 	case t.Kind() != reflect.Struct:
-		panic(fmt.Sprintf("config: a task has a field of type %v, which no file can have", t)) // found by any test
+		panic(fmt.Sprintf("config: a declaration has a field of type %v, which no file can have", t)) // found by any test
 	}
 	var fields []reflect.StructField
 	for _, field := range reflect.VisibleFields(t) {
 		if name, listed := jsonName(field); listed {
-			fields = append(
-				fields,
-				reflect.StructField{Name: field.Name, Type: asWritten(field.Type), Tag: reflect.StructTag(fmt.Sprintf("toml:%q", name))},
-			)
+			fields = append(fields, reflect.StructField{Name: field.Name, Type: asWritten(field.Type), Tag: tags(name, field)})
 		}
 	}
 	return reflect.StructOf(fields)
+}
+
+// tags returns the tags that a field of a declaration has in document: its name there, its zero tag, and whether its text is a duration.
+func tags(name string, field reflect.StructField) reflect.StructTag {
+	tags := fmt.Sprintf("toml:%q", name)
+	if zero, ok := field.Tag.Lookup("zero"); ok {
+		tags += fmt.Sprintf(" zero:%q", zero)
+	}
+	if field.Type == durationType || field.Type == phaseType {
+		tags += ` text:"duration"`
+	}
+	return reflect.StructTag(tags)
 }
 
 // jsonName returns the name of a field in JSON, and whether JSON has the field. It panics for a field without a name in its
@@ -82,59 +99,47 @@ func (pr *problems) fill(key string, from, to reflect.Value) {
 	}
 }
 
-// keyTypes are all keys of app.toml, with their types there. Keys are case-sensitive, although the decoder ignores case.
-var keyTypes = typesBelow("", document)
+// keys are all keys of app.toml, with the fields of document that they are read into. Keys are case-sensitive,
+// although the decoder ignores case.
+var keys = keysBelow("", document)
 
-func typesBelow(prefix string, t reflect.Type) map[string]reflect.Type {
-	keys := map[string]reflect.Type{}
+func keysBelow(prefix string, t reflect.Type) map[string]reflect.StructField {
+	below := map[string]reflect.StructField{}
 	for field := range t.Fields() {
 		name, inner := prefix+field.Tag.Get("toml"), field.Type
-		keys[name] = inner
+		below[name] = field
 		if inner.Kind() == reflect.Slice {
 			inner = inner.Elem()
 		}
 		if inner.Kind() == reflect.Struct {
-			maps.Copy(keys, typesBelow(name+".", inner))
+			maps.Copy(below, keysBelow(name+".", inner))
 		}
 	}
-	return keys
+	return below
 }
 
 // isDuration reports whether the value of a key is a duration, or the phase of one.
 func isDuration(plain string) bool {
-	_, known := zeroDurations[plain]
-	return known || taskDurations[plain]
+	field := keys[plain]
+	_, refusesZero := field.Tag.Lookup("zero")
+	return field.Type != nil && field.Type.Kind() == reflect.String && (refusesZero || field.Tag.Get("text") == "duration")
 }
 
-// taskDurations are the keys of a task's durations.
-var taskDurations = durationsBelow("task.", reflect.TypeFor[cluster.TaskSpec]())
-
-func durationsBelow(prefix string, t reflect.Type) map[string]bool {
-	keys := map[string]bool{}
-	for _, field := range reflect.VisibleFields(t) {
-		name, listed := jsonName(field)
-		switch {
-		case !listed:
-		case field.Type == durationType, field.Type == reflect.TypeFor[cluster.Phase]():
-			keys[prefix+name] = true
-		case field.Type.Kind() == reflect.Struct:
-			for key := range durationsBelow(prefix+name+".", field.Type) {
-				keys[key] = true
-			}
-		}
-	}
-	return keys
+// zeroOf returns what 0 would mean for a key, and what to write instead, as the zero tag of its field says. It reports
+// whether the key has one; all others take 0.
+func zeroOf(plain string) (means, fix string, refused bool) {
+	return strings.Cut(keys[plain].Tag.Get("zero"), "|")
 }
 
 // isKey reports whether a key exists.
 func isKey(plain string) bool {
-	_, known := keyTypes[plain]
+	_, known := keys[plain]
 	return known
 }
 
 // isTable reports whether a key has keys below it.
 func isTable(plain string) bool {
-	for known := range keyTypes {
+	for known := range keys {
 		if strings.HasPrefix(known, plain+".") {
 			return true
 		}
@@ -144,8 +149,8 @@ func isTable(plain string) bool {
 
 // anyBelow reports whether a key is in a table with free names: labels, params or variables.
 func anyBelow(plain string) bool {
-	for known, t := range keyTypes {
-		if t.Kind() == reflect.Map && strings.HasPrefix(plain, known+".") {
+	for known, field := range keys {
+		if field.Type.Kind() == reflect.Map && strings.HasPrefix(plain, known+".") {
 			return true
 		}
 	}

@@ -8,30 +8,25 @@ import (
 	"strings"
 	"testing"
 
-	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
 // Every duration of a task and of the cluster's policy says what 0 would mean, so that a new one cannot be forgotten.
 func TestEveryDurationSaysWhatZeroMeans(t *testing.T) {
-	for _, of := range []reflect.Type{reflect.TypeFor[cluster.TaskSpec](), reflect.TypeFor[xconsumer.Config]()} {
+	for table, of := range map[string]reflect.Type{"task": reflect.TypeFor[cluster.TaskSpec](), "rebalance": reflect.TypeFor[cluster.Rebalance]()} {
 		names := durationNames(of)
 		if len(names) == 0 {
 			t.Fatalf("%v has no durations", of)
 		}
 		for _, name := range names {
-			found := false
-			for key := range zeroDurations {
-				found = found || strings.HasSuffix(key, "."+name)
-			}
-			if !found {
-				t.Errorf("zeroDurations has no key for %s of %v", name, of)
+			if _, _, refused := zeroOf(table + "." + name); !refused {
+				t.Errorf("%s of %v has no zero tag", name, of)
 			}
 		}
 	}
-	for key := range zeroDurations {
-		if !isKey(key) {
-			t.Errorf("zeroDurations has %q, which app.toml does not have", key)
+	for key, field := range keys {
+		if text, has := field.Tag.Lookup("zero"); has && strings.Count(text, "|") != 1 {
+			t.Errorf("the zero tag of %s is not what 0 would mean, |, and what to write: %q", key, text)
 		}
 	}
 }
@@ -42,13 +37,10 @@ func durationNames(of reflect.Type) (names []string) {
 		switch name, _, _ := strings.Cut(field.Tag.Get("json"), ","); {
 		case field.Type == durationType:
 			names = append(names, name)
-		case field.Type == reflect.TypeFor[cluster.Phase](): // takes 0
+		case field.Type == phaseType: // takes 0
 		case field.Type.Kind() == reflect.Struct && !field.Anonymous:
 			for _, inner := range durationNames(field.Type) {
-				if name != "" {
-					inner = name + "." + inner
-				}
-				names = append(names, inner)
+				names = append(names, name+"."+inner)
 			}
 		}
 	}

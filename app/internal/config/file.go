@@ -21,6 +21,7 @@ type configFile struct {
 	problems
 	config   fileConfig
 	declared reflect.Value // the tasks in it, as they are written
+	policy   reflect.Value // [rebalance], as it is written
 }
 
 // table is a [[task]] or [[work]] header.
@@ -33,7 +34,8 @@ type table struct {
 
 func newConfigFile(path string) *configFile {
 	return &configFile{
-		declared: reflect.Zero(reflect.SliceOf(reflect.TypeFor[struct{}]())),
+		declared: reflect.Zero(tasksType),
+		policy:   reflect.Zero(policyType),
 		problems: problems{
 			places: places{keys: map[string]place{}, again: map[place]string{}},
 			path:   path,
@@ -176,5 +178,5 @@ func (f *configFile) decoded(read reflect.Value) {
 	for i := range config.NumField() {
 		config.Field(i).Set(read.Field(i))
 	}
-	f.declared = read.FieldByName("Tasks")
+	f.declared, f.policy = read.FieldByName("Tasks"), read.FieldByName("Rebalance")
 }

@@ -12,8 +12,8 @@ type fileConfig struct {
 	Node    struct {
 		Name     string            `toml:"name"`
 		Labels   map[string]string `toml:"labels"`
-		Weight   int               `toml:"weight"`
-		Capacity int               `toml:"capacity"`
+		Weight   int               `toml:"weight" zero:"would let nothing run or move|leave it out for 1"`
+		Capacity int               `toml:"capacity" zero:"would let nothing run or move|leave it out for no limit"`
 	} `toml:"node"`
 	ZooKeeper zookeeperConfig `toml:"zookeeper"`
 	Etcd      etcdConfig      `toml:"etcd"`
@@ -38,17 +38,11 @@ type fileConfig struct {
 	Leader struct {
 		Workers string `toml:"workers"`
 	} `toml:"leader"`
-	Rebalance struct {
-		MaxInFlight int     `toml:"maxInFlight"`
-		LeaveDelay  string  `toml:"leaveDelay"`
-		FreezeAbove float64 `toml:"freezeAbove"`
-		FreezeFor   string  `toml:"freezeFor"`
-	} `toml:"rebalance"`
 	Log struct {
 		Keep string `toml:"keep"`
 	} `toml:"log"`
 	Works []fileWork `toml:"work"`
-	// The tasks come from cluster.TaskSpec: see document.
+	// The policy and the tasks come from cluster.Rebalance and cluster.TaskSpec: see document.
 }
 
 type fileWork struct {
@@ -61,8 +55,8 @@ type fileWork struct {
 
 type zookeeperConfig struct {
 	Host           string    `toml:"host"`
-	SessionTimeout string    `toml:"sessionTimeout"`
-	TickTime       string    `toml:"tickTime"`
+	SessionTimeout string    `toml:"sessionTimeout" zero:"would end every session at once|leave it out for 20s; at the usual tickTime the least is 5s"`
+	TickTime       string    `toml:"tickTime" zero:"is not a possible tick|leave it out for 2s, or write what the servers have"`
 	Username       string    `toml:"username"`
 	Password       string    `toml:"password"`
 	PasswordFile   string    `toml:"passwordFile"`
@@ -72,7 +66,7 @@ type zookeeperConfig struct {
 type etcdConfig struct {
 	Endpoints      []string  `toml:"endpoints"`
 	Prefix         string    `toml:"prefix"`
-	SessionTimeout string    `toml:"sessionTimeout"`
+	SessionTimeout string    `toml:"sessionTimeout" zero:"would end every session at once|leave it out for 10s; the least is 2s"`
 	Username       string    `toml:"username"`
 	Password       string    `toml:"password"`
 	PasswordFile   string    `toml:"passwordFile"`
@@ -99,7 +93,7 @@ func lastPart(key string) string { return key[strings.LastIndexByte(key, '.')+1:
 func nearest(key string) string {
 	above, last, _ := cutLast(key)
 	var known []string
-	for k := range keyTypes {
+	for k := range keys {
 		if kAbove, kLast, _ := cutLast(k); kAbove == above {
 			known = append(known, kLast)
 		}

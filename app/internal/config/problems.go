@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -73,16 +73,18 @@ func (pr *problems) fail(e placedError) {
 	pr.errs = append(pr.errs, e)
 }
 
-// zeros records keys with the value 0 that should be left out instead. It reports whether there are any.
-func (pr *problems) zeros(table string, values map[string]int) (any bool) {
-	for _, name := range slices.Sorted(maps.Keys(values)) {
+// zeros records the numbers of a table, and of the tables within it, that are given as 0 and do not take it. It reports
+// whether there are any.
+func (pr *problems) zeros(table string, values reflect.Value) (any bool) {
+	for i := range values.NumField() {
+		name, value := values.Type().Field(i).Tag.Get("toml"), values.Field(i)
 		key := table + "." + name
-		if pr.has(key) && !pr.wrongType(key) && values[name] == 0 {
-			text := "leave it out for no limit"
-			if name == "weight" {
-				text = "leave it out for 1"
-			}
-			pr.fail(placedError{pr.keys[key], key, name + ": 0 would let nothing run or move", text})
+		means, fix, refused := zeroOf(plainKey(key))
+		switch {
+		case value.Kind() == reflect.Struct:
+			any = pr.zeros(key, value) || any
+		case refused && value.Kind() == reflect.Int && value.Int() == 0 && pr.has(key) && !pr.wrongType(key):
+			pr.fail(placedError{pr.keys[key], key, name + ": 0 " + means, fix})
 			pr.unread[key] = true
 			any = true
 		}

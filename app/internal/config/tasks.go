@@ -22,7 +22,7 @@ func (f *configFile) tasks() []cluster.TaskSpec {
 		var spec cluster.TaskSpec
 		f.fill(key, f.declared.Index(i), reflect.ValueOf(&spec).Elem())
 		f.fillUnreadSchedule(key, &spec)
-		bad := f.zeros(key, map[string]int{"maxPerNode": spec.MaxPerNode, "weight": spec.Weight, "maxUnavailable": spec.MaxUnavailable})
+		bad := f.zeros(key, f.declared.Index(i))
 		bad = f.mistakes(key, schedule.Validate(spec)) || bad
 		if at := key + ".resize"; f.has(at) && !f.wrongType(at) && spec.Resize == "" {
 			f.fail(placedError{f.keys[at], at, `resize: invalid value "" (want "restart" or "live")`, `leave it out for "restart"`})
@@ -103,12 +103,12 @@ func (pr *problems) duration(key, text string) time.Duration {
 	}
 	var d cluster.Duration
 	err, fix := d.UnmarshalText([]byte(text)), ""
-	z, refused := zeroDurations[plainKey(key)]
+	means, instead, refused := zeroOf(plainKey(key))
 	switch {
 	case err == nil && d < 0:
 		err = fmt.Errorf("%s is not more than 0s", d)
 	case err == nil && d == 0 && refused:
-		err, fix = fmt.Errorf("0s %s", z.means), z.fix
+		err, fix = fmt.Errorf("0s %s", means), instead
 	}
 	pr.checkFix(key, err, fix)
 	if err != nil {

@@ -125,7 +125,7 @@ func syntax(text, line string, column int) (message, fix string) {
 func elsewhere(plain string) string {
 	_, last, _ := cutLast(plain)
 	var above []string
-	for key := range keyTypes {
+	for key := range keys {
 		if table, name, _ := cutLast(key); name == last {
 			above = append(above, table)
 		}
@@ -139,25 +139,4 @@ func elsewhere(plain string) string {
 		return ""
 	}
 	return "it belongs to " + written(above[0], above[0] == "task" || above[0] == "work")
-}
-
-// zero is the effect that 0 would have for a duration that must not be 0, and the fix.
-type zero struct{ means, fix string }
-
-// zeroDurations are the keys of durations that must not be 0.
-var zeroDurations = map[string]zero{
-	"zookeeper.sessionTimeout": {"would end every session at once", "leave it out for 20s; at the usual tickTime the least is 5s"},
-	"zookeeper.tickTime":       {"is not a possible tick", "leave it out for 2s, or write what the servers have"},
-	"etcd.sessionTimeout":      {"would end every session at once", "leave it out for 10s; the least is 2s"},
-	"rebalance.leaveDelay":     {"would be no delay", "leave it out for that"},
-	"rebalance.freezeFor":      {"would end a freeze at once", "leave freezeAbove out for no freeze, or freezeFor for 5m"},
-	"task.stopTimeout":         {"would leave a worker no time to stop", "leave it out for 10s, or write a short time such as 100ms"},
-	"task.interval":            {"would be no pause", "leave it out to run a worker again at once"},
-	"task.restart.backoff": {
-		"would start a worker that fails again without a pause",
-		"leave it out for 500ms, or write a short time such as 10ms",
-	},
-	"task.restart.maxBackoff": {"would be no pause after any failure", "leave it out for 1m, or write at least what backoff is"},
-	"task.every":              {"would fire without end", "write at least 1s, or leave it out for a task without a schedule"},
-	"task.timeout":            {"would stop every execution at once", "leave it out for no limit"},
 }

@@ -173,7 +173,7 @@ func (v *View) ofRun(ctx context.Context, t Target, state *cluster.State) (worke
 	}
 	for i := range r.WorkerNum {
 		if !t.One || i == t.index {
-			workers = append(workers, cluster.WorkerInfo{Task: t.Task, Run: t.run, Index: i, State: is})
+			workers = append(workers, cluster.WorkerInfo{Task: t.Task, Run: t.run, Index: i, WorkerStatus: cluster.WorkerStatus{State: is}})
 		}
 	}
 	if len(workers) == 0 {

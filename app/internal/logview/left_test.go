@@ -90,7 +90,7 @@ func many(workers int, info cluster.TaskInfo) cluster.State {
 	info.Name, info.WorkerNum, info.Unplaced = "big", workers, workers
 	state := cluster.State{Nodes: []cluster.NodeInfo{{Name: "n1", Member: "m-n1"}}, Tasks: []cluster.TaskInfo{info}}
 	for i := range workers {
-		state.Workers = append(state.Workers, cluster.WorkerInfo{Task: "big", Index: i, State: cluster.WorkerPending})
+		state.Workers = append(state.Workers, cluster.WorkerInfo{Task: "big", Index: i, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerPending}})
 	}
 	return state
 }
@@ -156,10 +156,10 @@ func TestLogsOfManyLeft(t *testing.T) {
 // is kept of it.
 func TestLogsOfRun(t *testing.T) {
 	runs := []cluster.RunInfo{
-		{Task: "once", ID: "r1", State: cluster.RunDone, WorkerNum: 2, Done: 2},
-		{Task: "once", ID: "r2", State: cluster.RunSkipped, Reason: "the run before goes on"},
-		{Task: "once", ID: "r3", State: cluster.RunQueued, WorkerNum: 2},
-		{Task: "once", ID: "r4", State: cluster.RunFailed, WorkerNum: 2, Failed: 2},
+		{Task: "once", Run: cluster.Run{ID: "r1", WorkerNum: 2}, State: cluster.RunDone, Done: 2},
+		{Task: "once", Run: cluster.Run{ID: "r2"}, State: cluster.RunSkipped, Reason: "the run before goes on"},
+		{Task: "once", Run: cluster.Run{ID: "r3", WorkerNum: 2}, State: cluster.RunQueued},
+		{Task: "once", Run: cluster.Run{ID: "r4", WorkerNum: 2}, State: cluster.RunFailed, Failed: 2},
 	}
 	for _, test := range []struct {
 		name, worker, run string
@@ -204,7 +204,7 @@ func TestLogsOfRun(t *testing.T) {
 func TestLogsOfPausedRun(t *testing.T) {
 	n := newLeftNode(t, cluster.State{
 		Tasks:   []cluster.TaskInfo{{Name: "once", WorkerNum: 1, Runs: true, Paused: true}},
-		Workers: []cluster.WorkerInfo{{Task: "once", Run: "r1", State: cluster.WorkerPending}},
+		Workers: []cluster.WorkerInfo{{Task: "once", Run: "r1", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerPending}}},
 	})
 	n.here = "the task is paused"
 	_, _, err := n.logs(t, "once#0", "r1")

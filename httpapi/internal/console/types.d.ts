@@ -1,32 +1,484 @@
-// The types of the node's API, for the type check of the console. httpapi/openapi.yaml describes the API itself.
+// The types of the node's API, for the type check of the console. They are generated from the API's description:
+// UPDATE=1 go test ./httpapi/internal/console -run TestTypes
 
-export type State = { cluster: string; leader: string; term: number; nodes: Node[]; lost: Node[]; tasks: Task[]; workers: Worker[]; runs?: Run[]; errors?: { path: string; error: string }[] };
-export type Past = State & { at: string; decision: number; incomplete?: boolean };
-export type Node = {
-	name: string; member: string; host: string; address: string; pid: number; leader: boolean; state: string; slots: number; works?: string[];
-	labels?: Record<string, string>; weight: number; capacity?: number; load: number; cordoned?: boolean; quarantine?: string; drain?: { from: number; left: number };
+export type Accepted = {
+	accepted: string;
+	repeated?: boolean;
+	revision: string;
+	settled?: boolean;
+	unplaced?: string[];
+	waiting?: string[];
 };
-export type Task = { name: string; workName: string; workerNum: number; running: number; unplaced: number; starting?: number; waiting?: number; stopping?: number; lost?: number; withheld?: number; failed?: number; paused?: boolean; runs?: boolean; nextRun?: string; schedule?: string; reason?: string; reasonCode?: string; revision: string };
-export type Override = { workerNum?: number; paused?: boolean };
-export type TaskDetail = Task & { declared: Record<string, unknown>; override: Override };
-export type Worker = { task: string; run?: string; index: number; count?: number; node: string; member: string; token: number; state: string; since?: string; restarts: number; error: string };
-export type Run = { task: string; id: string; state: string; due: string; by?: string; workerNum: number; began?: string; ended?: string; done: number; failed: number; error?: string; late?: boolean; reason?: string; skipped?: number };
+
+export type AuditLine = {
+	at: string;
+	by: string;
+	from?: string;
+	id: string;
+	key?: string;
+	nodes?: string[];
+	revision?: string;
+	sum?: string;
+	tasks?: string[];
+	what: string;
+};
+
+export type Balance = {
+	least: number;
+	mean: number;
+	most: number;
+	skew: number;
+};
+
+export type BugReport = {
+	at: string;
+	build?: string;
+	cluster: string;
+	node: string;
+	records: StoredRecord[];
+};
+
+export type Build = {
+	go: string;
+	modified?: boolean;
+	revision?: string;
+	time?: string;
+	version: string;
+};
+
+export type Candidate = {
+	here?: boolean;
+	load: number;
+	node: string;
+	placeable: boolean;
+	taskWorkers: number;
+	why: string;
+};
+
+export type Config = {
+	config: Record<string, unknown>;
+	node: string;
+};
+
+export type Decided = {
+	code?: string;
+	node?: string;
+	slots?: string;
+	step: string;
+	task?: string;
+	to?: string;
+	token?: number;
+	why?: string;
+};
+
+export type Decision = {
+	at: string;
+	leader: string;
+	moves: Decided[];
+	number: number;
+	omitted?: number;
+	term: number;
+};
+
+export type Decisions = {
+	audit: AuditLine[];
+	decisions: Decision[];
+};
+
+export type DrainBody = {
+	deadline?: string;
+};
+
+export type DrainInfo = {
+	deadline?: string;
+	from: number;
+	left: number;
+};
+
+export type ErrorDetail = {
+	location?: string;
+	message?: string;
+	value?: unknown;
+};
+
+export type ErrorModel = {
+	detail?: string;
+	errors?: ErrorDetail[];
+	instance?: string;
+	status?: number;
+	title?: string;
+	type?: string;
+};
+
+export type Event = {
+	detail?: string;
+	kind: string;
+	member?: string;
+	node: string;
+	slot?: string;
+	task?: string;
+	time: string;
+	token?: number;
+};
+
+export type Events = {
+	events: Event[];
+};
+
+export type Explanation = {
+	here: string;
+	history: Decision[];
+	nodes: Candidate[];
+	worker: WorkerInfo;
+};
+
+export type Health = {
+	node: string;
+	reasons?: string[];
+	status: "ok" | "not ready";
+};
+
+export type LabelBody = {
+	labels: Record<string, string | null>;
+};
+
+export type Leader = {
+	info?: NodeInfo;
+	node: string;
+	term: number;
+};
+
+export type Lease = {
+	durationMs: number;
+	leftMs: number;
+	valid: boolean;
+};
+
+export type Level = {
+	level: "debug" | "info" | "warn" | "error";
+};
+
+export type LogLine = {
+	at: string;
+	number: number;
+	source: string;
+	text: string;
+	token: number;
+};
+
+export type Login = {
+	name: string;
+	open: boolean;
+	role: "" | "view" | "operate" | "admin";
+};
+
+export type LoginBody = {
+	token: string;
+};
+
+export type MoveBody = {
+	to: string;
+};
+
+export type NodeInfo = {
+	address: string;
+	advertise?: string;
+	capacity?: number;
+	cordoned?: boolean;
+	drain?: DrainInfo;
+	host: string;
+	labels?: Record<string, string>;
+	leader: boolean;
+	load: number;
+	member: string;
+	name: string;
+	pid: number;
+	quarantine?: string;
+	slots: number;
+	state: string;
+	weight: number;
+	works?: string[];
+};
+
+export type Nodes = {
+	lost: NodeInfo[];
+	nodes: NodeInfo[];
+};
+
+export type Operation = {
+	deadline?: string;
+	if?: string;
+	index?: number;
+	kind: "scale" | "pause" | "resume" | "reset" | "cordon" | "uncordon" | "drain" | "restart" | "step-down" | "run-now" | "declare" | "patch" | "delete" | "evict" | "label" | "move" | "move-now" | "lose";
+	labels?: Record<string, string | null>;
+	node?: string;
+	params?: Record<string, unknown>;
+	patch?: unknown;
+	spec?: TaskSpec;
+	task?: string;
+	workers?: number;
+};
+
+export type OperationsBody = {
+	operations?: Operation[];
+};
+
+export type Override = {
+	paused?: boolean;
+	workerNum?: number;
+};
+
+export type Past = {
+	at: string;
+	cluster: string;
+	decision: number;
+	errors?: RecordError[];
+	incomplete?: boolean;
+	leader: string;
+	lost: NodeInfo[];
+	nodes: NodeInfo[];
+	runs?: RunInfo[];
+	tasks: TaskInfo[];
+	term: number;
+	warnings?: string[];
+	workers: WorkerInfo[];
+};
+
+export type Plan = {
+	after: Balance;
+	before: Balance;
+	moves: PlannedMove[];
+	nextRuns?: PlannedRun[];
+	restarts: PlannedRestart[];
+	reverts?: PlannedRevert[];
+	revision: string;
+	starts: PlannedStart[];
+	stops: string[];
+	unplaced: Unplaced[];
+};
+
+export type PlannedBody = {
+	operations: Operation[];
+	revision: string;
+};
+
+export type PlannedMove = {
+	code: string;
+	from: string;
+	reason: string;
+	slot: string;
+	to: string;
+};
+
+export type PlannedRestart = {
+	from: number;
+	gap: string;
+	task: string;
+	to: number;
+	workers: number;
+};
+
+export type PlannedRevert = {
+	code: string;
+	reason: string;
+	task: string;
+};
+
+export type PlannedRun = {
+	first?: boolean;
+	paused?: boolean;
+	schedule?: string;
+	task: string;
+	workers: number;
+};
+
+export type PlannedStart = {
+	slot: string;
+	to: string;
+};
+
+export type RecordError = {
+	error: string;
+	path: string;
+};
+
+export type Restart = {
+	backoff?: string;
+	elsewhere?: number;
+	max?: number;
+	maxBackoff?: string;
+};
+
+export type RunInfo = {
+	began?: string;
+	by?: string;
+	done: number;
+	due: string;
+	ended?: string;
+	error?: string;
+	failed: number;
+	id: string;
+	late?: boolean;
+	params?: Record<string, unknown>;
+	reason?: string;
+	skipped?: number;
+	state: string;
+	task: string;
+	workerNum: number;
+};
+
+export type RunNowBody = {
+	params?: Record<string, unknown>;
+};
+
+export type Runs = {
+	runs: RunInfo[];
+};
+
+export type ScaleBody = {
+	workers: number;
+};
+
+export type State = {
+	cluster: string;
+	errors?: RecordError[];
+	leader: string;
+	lost: NodeInfo[];
+	nodes: NodeInfo[];
+	runs?: RunInfo[];
+	tasks: TaskInfo[];
+	term: number;
+	warnings?: string[];
+	workers: WorkerInfo[];
+};
+
+export type StoredRecord = {
+	bound?: boolean;
+	key: string;
+	text?: string;
+	value?: unknown;
+	version: number;
+};
+
+export type TaskDetail = {
+	backoff?: number;
+	declared: TaskSpec;
+	failed?: number;
+	lost?: number;
+	name: string;
+	nextRun?: string;
+	override: Override;
+	paused?: boolean;
+	pending?: number;
+	reason?: string;
+	reasonCode?: string;
+	revision: string;
+	running: number;
+	runs?: boolean;
+	schedule?: string;
+	starting?: number;
+	stopping?: number;
+	stuck?: number;
+	unplaced: number;
+	unusable?: string;
+	withheld?: number;
+	workName: string;
+	workerNum: number;
+};
+
+export type TaskInfo = {
+	backoff?: number;
+	failed?: number;
+	lost?: number;
+	name: string;
+	nextRun?: string;
+	paused?: boolean;
+	pending?: number;
+	reason?: string;
+	reasonCode?: string;
+	revision: string;
+	running: number;
+	runs?: boolean;
+	schedule?: string;
+	starting?: number;
+	stopping?: number;
+	stuck?: number;
+	unplaced: number;
+	withheld?: number;
+	workName: string;
+	workerNum: number;
+};
+
+export type TaskSpec = {
+	every?: string;
+	interval?: string;
+	keepRuns?: number;
+	maxAttempts?: number;
+	maxPerNode?: number;
+	maxUnavailable?: number;
+	misfire?: string;
+	mode?: string;
+	name: string;
+	overlap?: string;
+	params?: Record<string, unknown>;
+	paused?: boolean;
+	phase?: string;
+	prefer?: string;
+	require?: string;
+	resize?: string;
+	restart?: Restart;
+	schedule?: string;
+	spread?: string;
+	stopTimeout?: string;
+	timeZone?: string;
+	timeout?: string;
+	weight?: number;
+	whenDisconnected?: string;
+	workName: string;
+	workerNum: number;
+};
+
+export type Tasks = {
+	tasks: TaskDetail[];
+};
+
+export type Unplaced = {
+	code: string;
+	reason: string;
+	slots: number;
+	task: string;
+};
+
 export type Update = {
-	leader?: string; term?: number; nodes?: Node[]; nodesGone?: string[]; lost?: Node[]; tasks?: Task[]; tasksGone?: string[];
-	workers?: Worker[]; workersGone?: string[]; runs?: Run[]; errors?: { path: string; error: string }[];
+	errors?: RecordError[];
+	leader?: string;
+	lost?: NodeInfo[];
+	nodes?: NodeInfo[];
+	nodesGone?: string[];
+	runs?: RunInfo[];
+	tasks?: TaskInfo[];
+	tasksGone?: string[];
+	term?: number;
+	warnings?: string[];
+	workers?: WorkerInfo[];
+	workersGone?: string[];
 };
-export type Event = { time: string; kind: string; node: string; member?: string; slot?: string; token?: number; detail?: string };
-export type Decided = { step: string; task?: string; slots?: string; node?: string; to?: string; token?: number; code?: string; why?: string };
-export type Decision = { number: number; term: number; leader: string; at: string; moves: Decided[]; omitted?: number };
-export type Audit = { id: string; at: string; by: string; from?: string; what: string };
-export type Candidate = { node: string; here?: boolean; placeable: boolean; load: number; taskWorkers: number; why: string };
-export type Explanation = { worker: Worker; here: string; nodes: Candidate[]; history: Decision[] };
-export type Lease = { valid: boolean; leftMs: number; durationMs: number };
-export type LogLine = { number: number; at: string; token: number; source: string; text: string };
-export type Login = { name: string; role: string; open: boolean };
-export type Accepted = { accepted: string; revision: string; settled?: boolean; waiting?: string[] };
-export type Problem = { status: number; title?: string; detail?: string; errors?: { message: string; location?: string }[] };
-export type Operation = { kind: string; task?: string; index?: number; node?: string; workers?: number; params?: Record<string, unknown>; spec?: { name: string }; patch?: Record<string, unknown>; if?: string; deadline?: string; labels?: Record<string, string | null> };
-export type Balance = { least: number; most: number; mean: number; skew: number };
-export type PlannedMove = { slot: string; from: string; to: string; code: string; reason: string };
-export type Plan = { revision: string; moves: PlannedMove[]; starts: { slot: string; to: string }[]; stops: string[]; unplaced: { task: string; slots: number; code: string; reason: string }[]; restarts: { task: string; workers: number; from: number; to: number; gap: string }[]; reverts?: { task: string; code: "replaced" | "maybe-replaced" | "deleted"; reason: string }[]; before: Balance; after: Balance };
+
+export type WorkerInfo = {
+	count?: number;
+	error: string;
+	inRow?: number;
+	index: number;
+	member: string;
+	node: string;
+	restarts: number;
+	run?: string;
+	since?: string;
+	state: string;
+	task: string;
+	token: number;
+};
+
+export type Workers = {
+	workers: WorkerInfo[];
+};

@@ -41,7 +41,7 @@ func membersOf(number int) cluster.Snapshot {
 func workersOf(n int64, number int, state cluster.WorkerState) cluster.Snapshot {
 	s := cluster.Snapshot{Number: n}
 	for i := range number {
-		w := cluster.WorkerInfo{Task: "a", Index: i, State: state}
+		w := cluster.WorkerInfo{Task: "a", Index: i, WorkerStatus: cluster.WorkerStatus{State: state}}
 		if state == cluster.WorkerRunning {
 			w.Node, w.Member, w.Token = "n2", "m-n2", int64(i+1)
 		}
@@ -160,7 +160,7 @@ func TestHubCatchesUp(t *testing.T) {
 		}
 		return s
 	}
-	worker := cluster.WorkerInfo{Task: "a", Node: "n3", Member: "m-n3", Token: 1, State: cluster.WorkerRunning}
+	worker := cluster.WorkerInfo{Task: "a", Node: "n3", Member: "m-n3", Token: 1, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}}
 	h.put(snap(1, []string{"n1", "n2", "n3"}, worker))
 	h.event(cluster.Event{Kind: cluster.NodeJoined, Node: "n3", Member: "m-n3"}) // by this node, as it begins to lead
 	later := snap(2, []string{"n1", "n2"})

@@ -325,7 +325,7 @@ func (a *agenda) beginRequested(begun map[string]bool) {
 }
 
 func (a *agenda) newRun(id string, due time.Time) schema.Run {
-	return schema.Run{ID: id, Due: due, WorkName: a.spec.WorkName, WorkerNum: a.spec.WorkerNum, Params: a.spec.Params}
+	return schema.Run{Run: cluster.Run{ID: id, Due: due, WorkerNum: a.spec.WorkerNum, Params: a.spec.Params}, WorkName: a.spec.WorkName}
 }
 
 // begin adds a run; if it must wait, dequeue begins it in its turn. Runs that make up for late firings stay behind all others that

@@ -1,6 +1,6 @@
 // Requests to the node's API.
 
-/** @import { Problem } from "../types" */
+/** @import { ErrorModel as Problem } from "../types" */
 
 /** Refused is an error response of the API. */
 export class Refused extends Error {
@@ -10,7 +10,7 @@ export class Refused extends Error {
 		this.status = problem.status;
 		/** @type {Record<string, string>} the mistake in each field, by the field's name */
 		this.fields = {};
-		for (const e of problem.errors ?? []) if (e.location) this.fields[e.location.replace(/^body\.?/, "")] = e.message;
+		for (const e of problem.errors ?? []) if (e.location) this.fields[e.location.replace(/^body\.?/, "")] = e.message ?? "";
 	}
 }
 

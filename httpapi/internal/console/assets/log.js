@@ -8,7 +8,7 @@ import { SlotLog } from "./logslot.js";
 import { key } from "./placement.js";
 import { clock, words } from "./words.js";
 
-/** @import { Worker } from "../types" */
+/** @import { WorkerInfo as Worker } from "../types" */
 /** @import { Mark, Written } from "./logslot.js" */
 
 const maxLines = 1000;

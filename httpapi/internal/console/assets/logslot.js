@@ -3,7 +3,7 @@
 //	the state, change by change ─▶ moved: a queue of places ─▶ run: one after the other, each read at its node ─▶ view
 import { lines, ofRun, part, Refused, worker } from "./api.js";
 
-/** @import { LogLine, Worker } from "../types" */
+/** @import { LogLine, WorkerInfo as Worker } from "../types" */
 /** @typedef {{ node: string, member: string, token: number, before?: boolean }} Place before: the slot was there before the page was opened */
 /** @typedef {LogLine & { mark?: undefined }} Written */
 /** @typedef {{ mark: "continues" | "unread" | "nothing", node: string, token: number, why?: Error }} Mark a remark between the lines */

@@ -45,7 +45,7 @@ const Summary = () => {
 	const w = words.value, p = /** @type {Placement} */ (live.value);
 	void p.version.value;
 	const { running, wanted } = p.tally();
-	const missing = (/** @type {import("../types").Task} */ t) => t.unplaced + (t.withheld ?? 0) || (t.failed ?? 0);
+	const missing = (/** @type {import("../types").TaskInfo} */ t) => t.unplaced + (t.withheld ?? 0) || (t.failed ?? 0);
 	const waiting = p.tasks.filter((t) => missing(t) > 0 && t.reason && !t.paused).map((t) => w.waiting(missing(t), t.name, t.reasonCode ?? "", t.reason ?? ""));
 	const rest = [...waiting, ...(p.leader ? [] : [w.noLeader]), ...(p.errors.length > 0 ? [w.unusable(p.errors.length)] : [])];
 	const bad = !p.leader || running < wanted;

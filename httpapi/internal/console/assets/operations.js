@@ -4,7 +4,7 @@ import { ofRun, part, worker } from "./api.js";
 import { key } from "./placement.js";
 import { words } from "./words.js";
 
-/** @import { Node, Task, Worker } from "../types" */
+/** @import { NodeInfo as Node, TaskInfo as Task, WorkerInfo as Worker } from "../types" */
 
 const task = (/** @type {string} */ name, /** @type {string} */ what) => `tasks/${part(name)}${what ? "/" + what : ""}`;
 const node = (/** @type {string} */ name, /** @type {string} */ what) => `nodes/${part(name)}/${what}`;

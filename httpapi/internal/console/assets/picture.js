@@ -9,7 +9,7 @@ import { HeatMap } from "./heatmap.js";
 import { choose, href, place } from "./route.js";
 import { words } from "./words.js";
 
-/** @import { Node, Worker } from "../types" */
+/** @import { NodeInfo as Node, WorkerInfo as Worker } from "../types" */
 /** @import { Placement } from "./placement.js" */
 /** @import { Words } from "./words.js" */
 

@@ -4,7 +4,7 @@
 // a group of workers compares the group's rev to see whether it has changed.
 import { signal } from "./vendor/signals.mjs";
 
-/** @import { Node, Run, State, Task, Update, Worker } from "../types" */
+/** @import { NodeInfo as Node, RunInfo as Run, State, TaskInfo as Task, Update, WorkerInfo as Worker } from "../types" */
 /** @typedef {{ member: string, slots: Map<string, Worker>, rev: number }} Group */
 /** @typedef {{ key: string, before: Worker | undefined, after: Worker | undefined }} Step */
 

@@ -22,6 +22,9 @@ export const speak = (/** @type {string} */ l) => {
 	localStorage.setItem("language", l);
 };
 
+/** fieldName returns the name of a field of a task in the chosen language; without a word for it, its own as words, which is "Restart max backoff" for restart.maxBackoff. */
+export const fieldName = (/** @type {string} */ name) => words.value.form[name] ?? name[0].toUpperCase() + name.slice(1).replace(/[.A-Z]/g, (c) => " " + (c === "." ? "" : c.toLowerCase()));
+
 /** clock returns a time of day, with the date unless it is today. */
 export const clock = (/** @type {string | undefined} */ text) => {
 	if (!text) return "";

@@ -1,40 +1,35 @@
-// The form for a task's declaration, new or changed. It previews the effect before the declaration is saved.
+// The form for a task's declaration, new or changed. It previews the effect before the declaration is saved. Its fields are
+// those of the task's schema.
 import { useEffect, useMemo, useState } from "../vendor/hooks.mjs";
 import { html } from "../html.js";
 import { live, may } from "../cluster.js";
 import { act } from "../act.js";
 import { get, part, Refused } from "../api.js";
 import { go } from "../route.js";
-import { words } from "../words.js";
+import { taskSchema } from "../taskschema.js";
+import { fieldName, words } from "../words.js";
 import { Effect, usePlan } from "./plan.js";
 import { taskPage } from "./tasks.js";
 
 /** @import { TaskDetail } from "../../types" */
 /** @import { Placement } from "../placement.js" */
-/** @typedef {{ name: string, kind: "text" | "number" | "flag" | "json" | "choice", usual?: string, choices?: string[], list?: string }} Field */
+/** @typedef {{ type: string, description?: string, default?: unknown, enum?: string[], properties?: Record<string, Schema>, "x-group"?: string }} Schema */
+/** @typedef {{ name: string, kind: "text" | "number" | "flag" | "json" | "choice", group: string, help: string, usual: string, choices: string[] }} Field */
 
-/** @type {Record<string, Field[]>} */
-const fields = {
-	what: [
-		{ name: "name", kind: "text" }, { name: "workName", kind: "text", list: "works" }, { name: "workerNum", kind: "number" }, { name: "resize", kind: "choice", choices: ["restart", "live"] }, { name: "paused", kind: "flag" },
-		{ name: "params", kind: "json" }, { name: "interval", kind: "text", usual: "0s" }, { name: "stopTimeout", kind: "text", usual: "10s" },
-	],
-	where: [
-		{ name: "require", kind: "text", usual: "gpu=true" }, { name: "prefer", kind: "text", usual: "zone=a" }, { name: "spread", kind: "text", usual: "zone" },
-		{ name: "maxPerNode", kind: "number", usual: "∞" }, { name: "weight", kind: "number", usual: "1" }, { name: "maxUnavailable", kind: "number", usual: "∞" },
-	],
-	failing: [
-		{ name: "restart.backoff", kind: "text", usual: "500ms" }, { name: "restart.maxBackoff", kind: "text", usual: "1m" }, { name: "restart.max", kind: "number", usual: "∞" }, { name: "restart.elsewhere", kind: "number", usual: "∞" },
-		{ name: "whenDisconnected", kind: "choice", choices: ["stop", "continue"] },
-	],
-	when: [
-		{ name: "mode", kind: "choice", choices: ["continuous", "once"] }, { name: "schedule", kind: "text", usual: "0 3 * * *" }, { name: "timeZone", kind: "text", usual: "UTC" }, { name: "every", kind: "text", usual: "1h" }, { name: "phase", kind: "text", usual: "0s" },
-		{ name: "misfire", kind: "choice", choices: ["skip", "once", "all"] }, { name: "overlap", kind: "choice", choices: ["skip", "queue", "allow"] },
-		{ name: "maxAttempts", kind: "number", usual: "3" }, { name: "timeout", kind: "text", usual: "∞" }, { name: "keepRuns", kind: "number", usual: "100" },
-	],
-};
+/** @type {Record<string, Field["kind"]>} */
+const kinds = { integer: "number", number: "number", boolean: "flag", object: "json" };
 
-const every = Object.values(fields).flat();
+/** fieldsOf returns the fields of a schema. Those of a table within it have a dot in their names. @returns {Field[]} */
+const fieldsOf = (/** @type {Record<string, Schema>} */ properties, prefix = "") => Object.entries(properties).flatMap(([key, s]) => (s.properties ? fieldsOf(s.properties, prefix + key + ".") : [{
+	name: prefix + key, kind: s.enum ? "choice" : kinds[s.type] ?? "text", group: s["x-group"] ?? "", help: s.description ?? "",
+	usual: s.default === undefined ? "" : String(s.default), choices: s.enum ?? [],
+}]));
+
+const every = fieldsOf(taskSchema.properties);
+const groups = [...new Set(every.map((f) => f.group))];
+
+/** marked shows what is between backticks in a text as code. */
+const marked = (/** @type {string} */ text) => text.split("`").map((part, i) => (i % 2 ? html`<code key=${i}>${part}</code>` : part));
 
 /** @param {any} spec @param {string} name */
 const read = (spec, name) => name.split(".").reduce((v, k) => v?.[k], spec);
@@ -76,12 +71,12 @@ const specOf = (shown, w) => {
 
 const Input = (/** @type {{ f: Field, value: string, wrong?: string, fixed: boolean, set: (v: string) => void }} */ { f, value, wrong, fixed, set }) => {
 	const w = words.value, id = "field-" + f.name;
-	const common = { id, "aria-invalid": !!wrong, "aria-describedby": wrong ? id + "-wrong" : undefined, onInput: (/** @type {any} */ e) => set(f.kind === "flag" ? String(e.target.checked) : e.target.value) };
-	const input = f.kind === "choice" ? html`<select ...${common} value=${value}><option value="">${w.usual}</option>${f.choices?.map((c) => html`<option key=${c} value=${c}>${c}</option>`)}</select>`
+	const common = { id, "aria-invalid": !!wrong, "aria-describedby": id + "-help" + (wrong ? ` ${id}-wrong` : ""), onInput: (/** @type {any} */ e) => set(f.kind === "flag" ? String(e.target.checked) : e.target.value) };
+	const input = f.kind === "choice" ? html`<select ...${common} value=${value}><option value="">${w.usual(f.usual)}</option>${f.choices.map((c) => html`<option key=${c} value=${c}>${c}</option>`)}</select>`
 		: f.kind === "json" ? html`<textarea ...${common} rows="4" spellcheck=${false} value=${value}></textarea>`
 		: f.kind === "flag" ? html`<input ...${common} type="checkbox" checked=${value === "true"} />`
-		: html`<input ...${common} type="text" inputmode=${f.kind === "number" ? "numeric" : "text"} list=${f.list} disabled=${fixed} value=${value} placeholder=${f.usual ?? ""} />`;
-	return html`<div class=${"field of-" + f.kind}><label for=${id}>${/** @type {Record<string, string>} */ (w.form)[f.name]}</label>${input}${wrong && html`<p class="bad" id=${id + "-wrong"}>${wrong}</p>`}</div>`;
+		: html`<input ...${common} type="text" inputmode=${f.kind === "number" ? "numeric" : "text"} list=${f.name === "workName" ? "works" : undefined} disabled=${fixed} value=${value} placeholder=${f.usual} />`;
+	return html`<div class=${"field of-" + f.kind}><label for=${id}>${fieldName(f.name)}</label>${input}<p class="faint" id=${id + "-help"}>${marked(w.help[f.name] ?? f.help)}</p>${wrong && html`<p class="bad" id=${id + "-wrong"}>${wrong}</p>`}</div>`;
 };
 
 export const Edit = (/** @type {{ name: string }} */ { name }) => {
@@ -121,7 +116,7 @@ export const Edit = (/** @type {{ name: string }} */ { name }) => {
 	return html`<h2 class="page">${name ? `${w.edit}: ${name}` : w.create}</h2>
 		<form id="edit" onSubmit=${save}>
 			<datalist id="works">${works.map((x) => html`<option key=${x} value=${x}></option>`)}</datalist>
-			${Object.entries(fields).map(([group, list]) => html`<fieldset class="card" key=${group}><legend>${/** @type {Record<string, string>} */ (w.groups)[group]}</legend>${list.map((f) => html`<${Input} key=${f.name} f=${f} value=${shown[f.name] ?? ""} wrong=${of(f.name)} fixed=${f.name === "name" && !!name} set=${(/** @type {string} */ v) => show({ ...shown, [f.name]: v })} />`)}</fieldset>`)}
+			${groups.map((group) => html`<fieldset class="card" key=${group}><legend>${w.groups[group] ?? group}</legend>${every.filter((f) => f.group === group).map((f) => html`<${Input} key=${f.name} f=${f} value=${shown[f.name] ?? ""} wrong=${of(f.name)} fixed=${f.name === "name" && !!name} set=${(/** @type {string} */ v) => show({ ...shown, [f.name]: v })} />`)}</fieldset>`)}
 			<section class="card" aria-label=${w.preview}><h3>${w.preview}</h3>
 				${preview.failure ? html`<p class="bad" role="alert">${preview.failure.message}</p>` : preview.plan ? html`<${Effect} plan=${preview.plan} />` : html`<p class="faint">${changed ? "" : w.noEffect}</p>`}
 				${failure && html`<p class="bad" role="alert">${failure}</p>`}</section>

@@ -11,7 +11,7 @@ import { Drain, labelled, NodeActions } from "./nodes.js";
 import { WorkerList } from "./workers.js";
 import * as operations from "../operations.js";
 
-/** @import { Lease, Node as Info } from "../../types" */
+/** @import { Lease, NodeInfo as Info } from "../../types" */
 /** @import { Placement } from "../placement.js" */
 
 const leaseEvery = 2000; // milliseconds between two fetches of the lease
@@ -22,7 +22,7 @@ const LeaseOf = (/** @type {{ n: Info }} */ { n }) => {
 	const { value, failure } = /** @type {{ value?: Lease, failure?: string }} */ (useFetched(`nodes/${part(n.name)}/lease`, [Math.floor(performance.now() / leaseEvery)], leaseEvery));
 	if (failure) return html`<span class="faint">${w.leaseUnknown}${failure}</span>`;
 	if (!value) return html`<span class="faint">…</span>`;
-	if (!value.holds) return html`<span class="state stuck">${w.leaseOver}</span>`;
+	if (!value.valid) return html`<span class="state stuck">${w.leaseOver}</span>`;
 	return html`<meter min="0" max=${value.durationMs} low=${value.durationMs / 4} value=${value.leftMs} aria-label=${w.lease}></meter> ${w.leaseLeft(seconds(value.leftMs), seconds(value.durationMs))}`;
 };
 

@@ -7,7 +7,7 @@ import { Table } from "../table.js";
 import { words } from "../words.js";
 import * as operations from "../operations.js";
 
-/** @import { Node } from "../../types" */
+/** @import { NodeInfo as Node } from "../../types" */
 
 export const labelled = (/** @type {Record<string, string> | undefined} */ labels) => Object.entries(labels ?? {}).map(([k, v]) => `${k}=${v}`).sort();
 

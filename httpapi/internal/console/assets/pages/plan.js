@@ -68,7 +68,7 @@ export const Effect = (/** @type {{ plan: Planned }} */ { plan }) => {
 		${plan.unplaced.map((u) => html`<p class="bad" key=${u.task}>${w.planUnplaced(u.slots, u.task, w.reasonOf(u.code, u.reason))}</p>`)}</div>`;
 };
 
-/** @type {Record<string, "task" | "node">} */
+/** @type {Partial<Record<Operation["kind"], "task" | "node">>} */
 const kinds = { scale: "task", pause: "task", resume: "task", delete: "task", cordon: "node", uncordon: "node", drain: "node", lose: "node" };
 
 /** textOf returns the object of an operation, in words. */
@@ -76,7 +76,7 @@ const textOf = (/** @type {Operation} */ o) => (o.kind === "scale" ? `${o.task} 
 
 const Builder = (/** @type {{ p: Placement, operations: Operation[], set: (list: Operation[]) => void }} */ { p, operations, set }) => {
 	const w = words.value;
-	const [kind, setKind] = useState("scale"), [of, setOf] = useState(""), [count, setCount] = useState("");
+	const [kind, setKind] = useState(/** @type {Operation["kind"]} */ ("scale")), [of, setOf] = useState(""), [count, setCount] = useState("");
 	const names = kinds[kind] === "task" ? p.tasks.map((t) => t.name) : p.nodes.map((n) => n.name);
 	const add = (/** @type {any} */ e) => {
 		e.preventDefault();

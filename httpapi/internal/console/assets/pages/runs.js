@@ -9,7 +9,7 @@ import { Table } from "../table.js";
 import { clock, lasted, words } from "../words.js";
 import { TaskName } from "./tasks.js";
 
-/** @import { Run } from "../../types" */
+/** @import { RunInfo as Run } from "../../types" */
 /** @import { Placement } from "../placement.js" */
 
 const time = (/** @type {string | undefined} */ text) => (text ? Date.parse(text) : NaN);

@@ -10,12 +10,12 @@ import { bounds, compareText, key } from "../placement.js";
 import { choose, place } from "../route.js";
 import { samples, runningOf } from "../samples.js";
 import { part } from "../api.js";
-import { clock, language, words } from "../words.js";
+import { clock, fieldName, language, words } from "../words.js";
 import { Durations, RunList } from "./runs.js";
 import { overrides, TaskActions } from "./tasks.js";
 import { WorkerList } from "./workers.js";
 
-/** @import { Run, TaskDetail } from "../../types" */
+/** @import { RunInfo as Run, TaskDetail } from "../../types" */
 /** @import { Placement } from "../placement.js" */
 
 export const Task = (/** @type {{ name: string }} */ { name }) => {
@@ -37,11 +37,11 @@ export const Task = (/** @type {{ name: string }} */ { name }) => {
 		<div class="columns">
 			<section class="card" aria-label=${w.declared}><h3>${w.declared}</h3><dl>
 				<dt>${w.work}</dt><dd>${t.workName}</dd><dt>${w.wanted}</dt><dd>${t.workerNum}</dd><dt>${w.runningNow}</dt><dd>${t.running}</dd>
-				${t.schedule && !detail?.declared.schedule && html`<dt>${w.form.schedule}</dt><dd>${t.schedule}</dd>`}
+				${t.schedule && !detail?.declared.schedule && html`<dt>${fieldName("schedule")}</dt><dd>${t.schedule}</dd>`}
 				${t.nextRun && html`<dt>${w.next}</dt><dd>${clock(t.nextRun)}</dd>`}
 				${t.reason && html`<dt>${w.reason}</dt><dd>${w.reasonOf(t.reasonCode, t.reason)}</dd>`}
 				${broken && html`<dt>${w.error}</dt><dd class="bad"><a href=${workerPage(broken)}>${key(broken)}</a> ${broken.error}</dd>`}
-				${Object.entries(detail?.declared ?? {}).filter(([k]) => !["name", "workName", "workerNum"].includes(k)).map(([k, v]) => html`<dt key=${k}>${/** @type {Record<string, string>} */ (w.form)[k] ?? k}</dt><dd>${typeof v === "object" ? JSON.stringify(v) : String(v)}</dd>`)}</dl></section>
+				${Object.entries(detail?.declared ?? {}).filter(([k]) => !["name", "workName", "workerNum"].includes(k)).map(([k, v]) => html`<dt key=${k}>${fieldName(k)}</dt><dd>${typeof v === "object" ? JSON.stringify(v) : String(v)}</dd>`)}</dl></section>
 			<section class="card" aria-label=${t.runs ? w.durations : w.chartOf}><h3>${t.runs ? w.durations : w.chartOf}</h3>
 				${t.runs ? html`<${Durations} runs=${list} />` : html`<${Chart} at=${samples.value.at} lines=${[{ label: w.runningNow, color: "--good", fill: true, values: runningOf(name) }]} language=${language.value} label=${`${w.runningNow}: ${t.running}`} />`}</section>
 		</div>

@@ -9,7 +9,7 @@ import { Table } from "../table.js";
 import { clock, words } from "../words.js";
 import * as operations from "../operations.js";
 
-/** @import { Override, Task, TaskDetail } from "../../types" */
+/** @import { Override, TaskInfo as Task, TaskDetail } from "../../types" */
 
 export const taskPage = (/** @type {string} */ name) => href(["task", name]);
 

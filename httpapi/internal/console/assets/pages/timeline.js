@@ -10,7 +10,7 @@ import { choose, place } from "../route.js";
 import { Table } from "../table.js";
 import { clock, words } from "../words.js";
 
-/** @import { Audit, Decided, Decision, Event, Past } from "../../types" */
+/** @import { AuditLine as Audit, Decided, Decision, Event, Past } from "../../types" */
 /** @typedef {{ id: string, at: string, kind: string, what: string, where: string, detail: string, decision?: number }} Line */
 
 /** EventList lists events. @param {{ rows: Event[], id?: string }} props */

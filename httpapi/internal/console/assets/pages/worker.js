@@ -13,7 +13,7 @@ import { TaskName } from "./tasks.js";
 import { StateOf } from "./workers.js";
 import * as operations from "../operations.js";
 
-/** @import { Candidate, Decided, Explanation, Worker as Info } from "../../types" */
+/** @import { Candidate, Decided, Explanation, WorkerInfo as Info } from "../../types" */
 /** @import { Placement } from "../placement.js" */
 
 const Move = (/** @type {{ x: Info, nodes: Candidate[] }} */ { x, nodes }) => {

@@ -9,7 +9,7 @@ import { href } from "../route.js";
 import { Table } from "../table.js";
 import { clock, words } from "../words.js";
 
-/** @import { Worker } from "../../types" */
+/** @import { WorkerInfo as Worker } from "../../types" */
 
 /** StateOf shows the state of a worker. */
 export const StateOf = (/** @type {{ x: Worker }} */ { x }) => html`<span class=${"state " + x.state}>${words.value.state(x.state)}</span>`;

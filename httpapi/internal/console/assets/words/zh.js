@@ -71,7 +71,16 @@ export const zh = {
 		paused: "暂停", whenDisconnected: "节点失去联系时", mode: "模式", schedule: "时间表（cron）", timeZone: "时区", every: "每隔", phase: "相位", misfire: "错过的触发", overlap: "上一次还在运行时", maxAttempts: "尝试次数", timeout: "单次执行时限", keepRuns: "保留的运行记录",
 		"restart.backoff": "失败后的等待", "restart.maxBackoff": "最长等待", "restart.max": "失败多少次后放弃", "restart.elsewhere": "失败多少次后换节点",
 	},
-	groups: { what: "运行什么", where: "在哪里", failing: "失败时", when: "何时运行" }, usual: "默认", notNumber: "需要一个数字。", notJSON: "这不是 JSON 对象。", unsaved: "有未保存的修改。",
+	help: {
+		name: "任务的名称。", workName: "任务运行的 work。", workerNum: "worker 的数量，0 到 100,000。", resize: "worker 数改变时怎么办：`restart` 先停止所有 worker，再以新的总数启动；`live` 让其余的继续运行，worker 不会得知总数。",
+		stopTimeout: "worker 停止所允许的时间，最长 1h。超过后它显示为卡住，程序会被强制终止。", interval: "worker 返回后到下一次运行的间隔。不设置时立即再运行；不到一秒就返回的 worker 会越等越久，最多 10 秒。", params: "每个 worker 都会得到的参数表，最多 4 KB 的 JSON。保存时不加密。", paused: "任务的 worker 是否都不运行。",
+		require: "节点必须带有的标签，例如 `gpu=true, zone!=c`。", prefer: "有空位时优先选择带有这些标签的节点。", spread: "先在这个标签的各个值之间均分 worker，再在节点之间均分。", maxPerNode: "一个节点最多可有的该任务的 worker 数。默认不限。", weight: "一个 worker 占用节点多少容量。", maxUnavailable: "因移动而同时不可用的 worker 数的上限。默认不限。",
+		"restart.backoff": "worker 第一次失败后的等待时间。每次再失败都加倍；运行满一分钟后重新计算。", "restart.maxBackoff": "失败后的最长等待时间。", "restart.max": "连续失败多少次后视为永久失败，直到任务被修改或它被重启。如果它必须离开所在节点，会在另一个节点上再试。默认从不。", "restart.elsewhere": "连续失败多少次后换一个节点再试，十分钟内不会回到原来的节点。默认从不。",
+		whenDisconnected: "节点与协调服务失去联系时 worker 怎么办：`stop` 停止，`continue` 继续。选 `continue` 时，其他节点可能同时运行同一个 slot；`Worker.Valid` 会报告租约是否仍然有效。",
+		mode: "`continuous`：返回的 worker 会再次运行；`once`：没有出错就返回的 worker 即为完成。", schedule: "每次运行何时开始，用 cron 的五个字段：分、时、日、月、星期。", timeZone: "`schedule` 的时区，例如 `Europe/Berlin`。默认 UTC。", every: "每次运行之间的间隔，至少 1s；与 `schedule` 二选一。", phase: "与 `every` 一起使用：触发时刻相对于整点、整日或整周的偏移。默认由任务名决定。",
+		misfire: "迟到一分钟以上的触发怎么办：`skip` 跳过，`once` 只补最后一次，`all` 补最后十次。", overlap: "触发时上一次运行还没结束怎么办：`skip` 跳过，`queue` 排队等待，`allow` 立即开始。", maxAttempts: "一次运行中，worker 尝试多少次后视为失败。", timeout: "单次尝试的最长时间。默认不限。", keepRuns: "保留多少次已结束的运行。",
+	},
+	groups: { "What runs": "运行什么", "Where workers run": "在哪里运行", "When workers fail": "失败时", "When it runs": "何时运行" }, usual: (x) => (x ? `${x}（默认）` : "默认"), notNumber: "需要一个数字。", notJSON: "这不是 JSON 对象。", unsaved: "有未保存的修改。",
 
 	login: "登录", logout: "退出", loginHint: "本节点需要令牌。管理员可用 xconsumer token NAME 生成。", noToken: "这里不需要令牌。", youAre: (who, role) => `${who}（${role}）`, badToken: "节点不认识这个令牌。",
 	theme: "配色", themes: { system: "跟随系统", light: "浅色", dark: "深色" }, about: "本节点", version: "版本", configuration: "配置", leader: "leader", term: "任期", you: "你",

@@ -49,7 +49,7 @@ func documents(t *testing.T) map[string]string {
 var (
 	inLine  = regexp.MustCompile("`(xconsumer [^`]+)`")
 	indent  = regexp.MustCompile(`(?m)^    ((?:xconsumer|go run ./cmd/xconsumer) .*)$`)
-	shown   = regexp.MustCompile(`^(?:\$ )?(?:xconsumer|go run ./cmd/xconsumer) (.*)$`)
+	shown   = regexp.MustCompile(`^(?:\$ )?(?:[A-Z]+=\S+ )*(?:xconsumer|go run ./cmd/xconsumer) (.*)$`)
 	ellipse = regexp.MustCompile(`…|\.\.\.`)
 	choice  = regexp.MustCompile(`\\?\|`)
 	quoted  = regexp.MustCompile(`'[^']*'`)
@@ -109,6 +109,7 @@ func check(t *testing.T, file, line string, words, more []string) {
 	names := choice.Split(words[0], -1) // "cordon|drain NODE"
 	for _, name := range names {
 		root := cli.New(cli.Program{Register: func(*xconsumer.Node) {}}, Streams{Out: io.Discard, Err: io.Discard, Getenv: func(string) string { return "" }})
+		root.InitDefaultHelpCmd()
 		root.InitDefaultCompletionCmd()
 		args := append([]string{name}, words[1:]...)
 		if len(more) > 0 && strings.HasPrefix(more[0], "-") {

@@ -9,14 +9,15 @@ import (
 	"testing"
 )
 
-// Packages bring a page for each command, and completions for three shells.
+// Packages bring a page for each command in two languages, and completions for three shells.
 func TestManual(t *testing.T) {
 	dir := t.TempDir()
 	if code, _, errs := run(t, nil, nil, "manual", dir); code != 0 {
 		t.Fatal(code, errs)
 	}
 	for name, want := range map[string]string{
-		"man/xconsumer.1.gz": "worker", "man/xconsumer-drain.1.gz": "deadline", "man/xconsumer-config-check.1.gz": "mistake",
+		"man/man1/xconsumer.1.gz": "worker", "man/man1/xconsumer-drain.1.gz": "deadline", "man/man1/xconsumer-config-check.1.gz": "mistake",
+		"man/zh_CN/man1/xconsumer.1.gz": "让每个任务", "man/zh_CN/man1/xconsumer-drain.1.gz": ".SH 名称\n", "man/zh_CN/man1/xconsumer-leader-step-down.1.gz": "退位",
 		"completions/xconsumer.bash": "__start_xconsumer", "completions/_xconsumer": "#compdef xconsumer", "completions/xconsumer.fish": "complete",
 	} {
 		f, err := os.Open(filepath.Join(dir, name))

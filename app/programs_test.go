@@ -61,8 +61,8 @@ night@x  running  2     1       4   no luck
 	for name, want := range map[string]string{
 		"setup":   "no run of setup is under way",
 		"setup#7": "xconsumer logs setup#0 --run ID",
-		"unknown": "no such task: unknown; see `xconsumer tasks` for those that there are",
-		"a#b":     "want a worker, as in a#0",
+		"unknown": "no such task: unknown; `xconsumer tasks` lists the tasks",
+		"a#b":     "want for example a#0",
 	} {
 		if code, _, errs := run(t, nil, env, "logs", name); code == 0 || !strings.Contains(errs, want) {
 			t.Errorf("logs %s: exit %d, %s", name, code, errs)

@@ -24,7 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	etcdserver.Serve() // ends the process if it is to be one
+	etcdserver.Serve() // does not return in a process that is to be a server
 	goleak.VerifyTestMain(m)
 }
 
@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits runs a command and wants it to exit with a code: exits 4 xconsumer scale nope 3.
+// exits runs a command that must exit with a code: exits 4 xconsumer scale nope 3.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT...]")
@@ -70,8 +70,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// startCluster starts a cluster of the script's own, with the app.toml that is there if any, and names it by
-// $XCONSUMER_SERVER and $ETCD: cluster [NODES].
+// startCluster starts a cluster for the script, with its app.toml if it has one, and sets $XCONSUMER_SERVER and $ETCD to the
+// cluster: cluster [NODES].
 func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	nodes := 3
 	if len(args) > 0 {
@@ -86,7 +86,7 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	env := []string{"HOME=" + ts.Getenv("HOME"), "XCONSUMER_HTTP_TOKENS=" + ts.Getenv("XCONSUMER_HTTP_TOKENS")}
 	c, err := fleet.RunDev(bin, ts.MkAbs("."), nodes, env, ts.Defer)
 	ts.Check(err)
-	ts.Defer(func() { ts.Logf("log of dev:\n%s", c.Log.Tail(80)) }) // which is shown if the script fails
+	ts.Defer(func() { ts.Logf("log of dev:\n%s", c.Log.Tail(80)) }) // shown if the script fails
 	if ts.Getenv("XCONSUMER_HTTP_TOKENS") == "" {
 		ts.Check(settled(c.Server))
 	}
@@ -94,7 +94,7 @@ func startCluster(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("ETCD", c.Etcd)
 }
 
-// settled waits until a cluster that has come up has assigned its work: nothing would move any longer.
+// settled waits until a new cluster has assigned its work and would move nothing.
 func settled(server string) error {
 	api, err := client.New(server, client.Options{})
 	if err != nil {
@@ -117,7 +117,7 @@ func settled(server string) error {
 	return nil
 }
 
-// running reports whether all workers that have a place run there.
+// running reports whether all workers that have a node run there.
 func running(s *cluster.State) bool {
 	for i := range s.Workers {
 		if w := &s.Workers[i]; w.Node != "" && w.State != cluster.WorkerRunning {

@@ -23,7 +23,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
-// The doctor sees what is wrong with a real ZooKeeper, and says how to fix it.
+// The doctor finds the faults of a real ZooKeeper and reports how to fix them.
 func TestDoctorOnZooKeeper(t *testing.T) {
 	ensemble := zkserver.Start(t, 3)
 	bin := fleet.Shipped(t)
@@ -57,8 +57,8 @@ func TestDoctorOnZooKeeper(t *testing.T) {
 		`ok +cluster +cluster default does not exist yet`)
 	doctor(ensemble.Addresses[0], 0, `warning +quorum +one server`)
 	doctor(all, 0, `within 4\.5s`) // T + 1.5 ticks + takeover delay
-	// One that does not answer is wrong only if the others have no quorum.
-	doctor(all+",127.0.0.1:1", 0, `warning +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`, `take it out of \[zookeeper\] host; the others have a quorum`, `warning +quorum +4 servers survive no more losses than 3`)
+	// A server that does not answer is a failure only if the others have no quorum.
+	doctor(all+",127.0.0.1:1", 0, `warning +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`, `take it out of \[zookeeper\] host; the others have a quorum`, `warning +quorum +4 servers outlive no more losses than 3 would`)
 	doctor(all+",zk9.invalid", 0, `warning +zookeeper +zk9\.invalid:2181 does not answer: the name zk9\.invalid`)
 	doctor("127.0.0.1:1", 1, `wrong +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`)
 
@@ -71,7 +71,7 @@ func TestDoctorOnZooKeeper(t *testing.T) {
 	doctor(ensemble.Addresses[leader], 1, `it has no quorum`, `start the other servers`, `wrong +session`)
 }
 
-// Where run may not create the cluster doctor does not say that the first node would.
+// The doctor does not report that the first node creates the cluster if run may not create it.
 func TestDoctorOnLockedChroot(t *testing.T) {
 	server := zkserver.Start(t, 1)
 	admin, _, err := zk.Connect(server.Addresses, 4*time.Second, zk.WithLogInfo(false))
@@ -106,7 +106,7 @@ func TestDoctorOnLockedChroot(t *testing.T) {
 	}
 }
 
-// Endpoints that do not resolve are not ok, however well the others answer.
+// Endpoints that do not resolve are a failure even if the others answer.
 func TestDoctorOnEtcd(t *testing.T) {
 	servers := etcdserver.Start(t, 3)
 	bin := fleet.Shipped(t)
@@ -134,7 +134,7 @@ func TestDoctorOnEtcd(t *testing.T) {
 	doctor(servers.Addresses[leader], 1, `wrong +session`)
 }
 
-// The cure for a server on which leases would not hold is another version, not another address.
+// The fix for a server on which leases would not hold is another version, not another address.
 func TestDoctorOnOldEtcd(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -158,7 +158,7 @@ func TestDoctorOnOldEtcd(t *testing.T) {
 	}
 }
 
-// A node whose service cannot be reached says why in a few words, and who knows more.
+// A node that cannot reach its service reports the reason briefly, and the command that shows more.
 func TestUnreachableService(t *testing.T) {
 	bin := fleet.Shipped(t)
 	for flag, want := range map[string]string{
@@ -191,7 +191,7 @@ func TestUnreachableService(t *testing.T) {
 	}
 }
 
-// oldEtcd says that it is of a version whose leases do not hold.
+// oldEtcd reports a version whose leases do not hold.
 type oldEtcd struct {
 	pb.UnimplementedMaintenanceServer
 }
@@ -200,7 +200,7 @@ func (oldEtcd) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, e
 	return &pb.StatusResponse{Header: &pb.ResponseHeader{}, Version: "3.4.1"}, nil
 }
 
-// A user name that a cluster gets later protects nothing: a node that starts and the doctor say so, and cluster
+// A user name that a cluster gets later protects nothing: a node that starts and the doctor report that, and cluster
 // protect fixes it.
 func TestProtectOnZooKeeper(t *testing.T) {
 	server := zkserver.Start(t, 1)
@@ -220,7 +220,7 @@ func TestProtectOnZooKeeper(t *testing.T) {
 			t.Errorf("%v: exit %d; want %d and %q:\n%s", args, code, wantCode, want, out)
 		}
 	}
-	// node runs a node until its log says something.
+	// node runs a node until its log has a line that matches.
 	node := func(env []string, want string) {
 		t.Helper()
 		cmd := exec.Command(bin, "run", "--name", "n1")
@@ -247,7 +247,7 @@ func TestProtectOnZooKeeper(t *testing.T) {
 	do(mistyped, 78, `^xconsumer: cluster default belongs to another identity, and only that can change it: not authorized`, "cluster", "protect", "--yes")
 	do(mistyped, 78, `^(\{.*"(starting|ignored.*|locked out)".*\n)*xconsumer: the coordination service does not let this node use the records of cluster default: .*check username and password`, "run", "--name", "n2", "--no-supervise") // and nothing of cluster protect
 	node(owned, "joined")
-	// What another identity has to itself stays as it is, and is named.
+	// Records that belong to another identity stay as they are, and are named.
 	conn, _, err := zk.Connect(server.Addresses, 10*time.Second, zk.WithLogInfo(false))
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A released program has its project require its own version. Where Go cannot fetch that, it exits 1 and says what to do.
+// A released program has its project require its own version. If Go cannot fetch that version, it exits 1 and reports what to do.
 func TestInitOfRelease(t *testing.T) {
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "xconsumer")

@@ -51,7 +51,7 @@ func follow(t *testing.T, bin, server string, args ...string) *following {
 	return f
 }
 
-// want waits for a line that matches, and returns it.
+// want waits for a matching line and returns it.
 func (f *following) want(pattern string) string {
 	f.t.Helper()
 	late := time.After(time.Minute)
@@ -108,9 +108,9 @@ func three(t *testing.T, config string) (bin string, c *fleet.Dev) {
 	return c.Bin, c
 }
 
-// logs -f goes with its workers wherever they go, and shows those that come; each line once.
+// logs -f follows workers to other nodes and shows new workers, each line once.
 func TestLogsFollow(t *testing.T) {
-	// A line a tenth of a second, numbered, each with the token: what is lost or shown twice can be told.
+	// A line a tenth of a second, numbered, each with the token, so that a lost or repeated line is found.
 	config := `[[work]]
 name = "count"
 command = ["sh", "-c", 'trap "echo stops $XCONSUMER_TOKEN; exit" TERM; echo begins $XCONSUMER_TOKEN; i=0; while :; do i=$((i+1)); echo line $XCONSUMER_TOKEN $i; sleep 0.1; done']
@@ -192,7 +192,7 @@ resize = "live"
 	wantOrder(t, slot.seen)
 }
 
-// Runs that are over before anybody asks for their logs are shown whole, whichever node had them and whichever is asked.
+// The logs of runs that are over are complete, for every node that ran them and from every node that is asked.
 func TestLogsOfShortRuns(t *testing.T) {
 	config := `[[work]]
 name = "short"
@@ -215,7 +215,7 @@ every = "2s"
 	}
 }
 
-// wantOrder wants each numbered line once, and none left out between those of one token.
+// wantOrder requires each numbered line once, and no gap between those of one token.
 func wantOrder(t *testing.T, lines []string) {
 	t.Helper()
 	last := map[string]string{}
@@ -232,7 +232,7 @@ func wantOrder(t *testing.T, lines []string) {
 }
 
 func number(text string) int {
-	n, _ := strconv.Atoi(text) // it has matched
+	n, _ := strconv.Atoi(text) // the expression matches digits only
 	return n
 }
 

@@ -14,7 +14,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
-// look is a program that looks for a secret in what its ancestors were started with, by whom it runs as.
+// look is a program that searches the arguments and environment of its ancestors for a secret, as the user that it runs as.
 const look = `
 p=$PPID
 while [ "$p" -gt 1 ]; do
@@ -30,8 +30,8 @@ mv seen.new seen
 exec sleep 1000
 `
 
-// Programs that run as whom the node runs as cannot read its secrets, nor those of the processes above it; and the node
-// itself can see all that it needs.
+// Programs that run as the user of the node cannot read the secrets of the node or of the processes above it. The node itself
+// reads all that it needs.
 func TestProgramsDoNotSeeSecrets(t *testing.T) {
 	const nobody = 65534
 	dir := t.TempDir()
@@ -49,11 +49,11 @@ func TestProgramsDoNotSeeSecrets(t *testing.T) {
 	cmd := exec.Command(bin, "dev", "--nodes", "1", "--http", "127.0.0.1:0")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir, "XCONSUMER_HTTP_TOKENS=ada admin a-very-"+"long-secret-of-ada")
-	if os.Getuid() == 0 { // who may read everything
+	if os.Getuid() == 0 { // root may read everything
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	dev := fleet.Run(t, cmd)
-	defer func() { // all of it, before its directory goes
+	defer func() { // ends all processes before the directory is removed
 		dev.Signal(syscall.SIGINT)
 		dev.Exit()
 	}()

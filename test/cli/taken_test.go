@@ -15,8 +15,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/zkserver"
 )
 
-// The doctor says who has the node's address and its name, and what run would do; a node that runs with this very
-// configuration is in order. A service that is away does not keep it waiting.
+// The doctor reports which process has the node's address and name, and what run would do. A node that runs with the same
+// configuration is not a failure. The doctor does not wait for a service that cannot be reached.
 func TestDoctorSaysWhatIsTaken(t *testing.T) {
 	server := zkserver.Start(t, 1)
 	bin, dir := fleet.Shipped(t), t.TempDir()

@@ -65,6 +65,7 @@ func outline(t *testing.T, file string) (out []string) {
 			code = !code
 			out = append(out, line)
 		case code, strings.HasPrefix(line, "    "):
+			line, _, _ = strings.Cut(line, " # ") // the comment of a command
 			out = append(out, line)
 		case heading.MatchString(line):
 			out = append(out, heading.FindString(line))

@@ -181,14 +181,14 @@ func decode(c Change, into schema.Record) error {
 	return schema.Decode(c.Key, coord.Record{Value: c.Value, Version: c.Version}, into)
 }
 
-// judgeReasons wants a reason of every step.
+// judgeReasons requires a reason of every step, as a code and in words.
 func judgeReasons(c Change, fail func(string, string, ...any)) {
 	var d schema.Decision
 	if err := decode(c, &d); err != nil {
 		fail("I5", "%v", err)
 	}
 	for _, m := range d.Moves {
-		if m.Code == "" {
+		if m.Code == "" || m.Why == "" {
 			fail("I5", "decision %d gives no reason for %s %s#%s", d.Number, m.Step, m.Task, m.Slots)
 		}
 	}

@@ -27,8 +27,8 @@ type difference struct {
 	File     string             `json:"file"`
 	Fresh    []cluster.TaskSpec `json:"new"`
 	Changed  []changed          `json:"changed"`
-	Missing  []string           `json:"missing"`  // tasks that the file does not have
-	Override []string           `json:"override"` // tasks of which an operator has set something
+	Missing  []string           `json:"missing"`  // tasks that are not in the file
+	Override []string           `json:"override"` // tasks with an override
 }
 
 type changed struct {
@@ -45,13 +45,13 @@ func (env *environment) declared(c *cobra.Command, api *client.Client, file stri
 	}
 	var now client.Tasks
 	if _, err := api.Get(c.Context(), "/api/v1/tasks", nil, &now); err != nil {
-		return nil, withHint(err)
+		return nil, withHint(c.Context(), api, err)
 	}
 	d := &difference{File: name, Fresh: []cluster.TaskSpec{}, Changed: []changed{}, Missing: []string{}, Override: []string{}}
 	known := map[string]cluster.TaskDetail{}
 	for _, t := range now.Tasks {
 		if t.ReasonCode == cluster.WhyUndeclared {
-			continue // nobody declared it, and it goes by itself
+			continue // it is not declared, and disappears by itself
 		}
 		known[t.Name] = t
 		if !slices.ContainsFunc(specs, func(s cluster.TaskSpec) bool { return s.Name == t.Name }) {
@@ -77,11 +77,11 @@ func (env *environment) declared(c *cobra.Command, api *client.Client, file stri
 	return d, nil
 }
 
-// flat returns the fields of a declaration as JSON has them.
+// flat returns the fields of a declaration by their names in JSON.
 func flat(spec cluster.TaskSpec) map[string]any {
 	fields := map[string]any{}
 	if text, err := json.Marshal(spec); err == nil {
-		_ = json.Unmarshal(text, &fields) // what was just written
+		_ = json.Unmarshal(text, &fields) // the JSON comes from Marshal
 	}
 	return fields
 }
@@ -105,7 +105,7 @@ func furtherFields(spec cluster.TaskSpec) (list []string) {
 	return list
 }
 
-// fieldsThatDiffer names the fields that are not the same in two declarations.
+// fieldsThatDiffer returns the fields that differ between two declarations, with both values.
 func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
 	old, new := flat(before), flat(after)
 	text := func(v any) string {
@@ -116,7 +116,7 @@ func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
 	}
 	for _, fields := range []map[string]any{old, new} {
 		if fields["resize"] == nil {
-			fields["resize"] = string(cluster.ResizeRestart) // what it is unless it is said
+			fields["resize"] = string(cluster.ResizeRestart) // the default
 		}
 	}
 	names := map[string]bool{}
@@ -135,7 +135,7 @@ func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
 	return list
 }
 
-// operations are those that make the cluster like the file.
+// operations returns the operations after which the cluster has the tasks of the file.
 func (d *difference) operations(prune bool) (ops cluster.Operations) {
 	for _, spec := range d.Fresh {
 		ops = append(ops, cluster.Declare(spec))
@@ -180,15 +180,19 @@ func (d *difference) show(s *environment, b *bytes.Buffer, prune bool) {
 		}
 	}
 	for _, name := range d.Override {
-		fmt.Fprintln(b, s.paint(s.Out, "  task "+name+" has an override, which stays (xconsumer reset takes it back)", faint))
+		fmt.Fprintln(b, s.paint(s.Out, "  task "+name+" has an override, which stays (xconsumer reset removes it)", faint))
 	}
 	if d.empty(prune) {
-		fmt.Fprintf(b, "the cluster is as %s says\n", d.File)
+		fmt.Fprintf(b, "the cluster has the tasks of %s\n", d.File)
 	}
 }
 
 func diffCommand(env *environment) *cobra.Command {
-	c := &cobra.Command{Use: "diff", Short: "Show how the tasks of a file differ from those of the cluster", Args: args()}
+	c := &cobra.Command{
+		Use: "diff", Short: "Show how the tasks of a file differ from those of the cluster", Args: args(),
+		Example: `  xconsumer diff -f app.toml
+  xconsumer diff -f app.toml --prune`,
+	}
 	f, o := env.server(c), outputFlag(c)
 	file := c.Flags().StringP("file", "f", "", "configuration file (default app.toml)")
 	prune := c.Flags().Bool("prune", false, "count tasks that are not in the file, too")
@@ -212,7 +216,7 @@ func diffCommand(env *environment) *cobra.Command {
 	return c
 }
 
-// names are the tasks that differ.
+// names returns the tasks that differ.
 func (d *difference) names(prune bool) (list []string) {
 	for _, spec := range d.Fresh {
 		list = append(list, spec.Name)
@@ -252,7 +256,7 @@ func applyCommand(env *environment) *cobra.Command {
 		}
 		plan, raw, err := api.Plan(c.Context(), ops)
 		if err != nil {
-			return withHint(err)
+			return withHint(c.Context(), api, err)
 		}
 		b.WriteByte('\n')
 		render.Plan(&b, &plan, env.width())
@@ -273,14 +277,14 @@ func applyCommand(env *environment) *cobra.Command {
 		}
 		accepted, err := m.applyAll(c.Context(), api, ops, plan.Revision)
 		if err != nil {
-			return withHint(err)
+			return withHint(c.Context(), api, err)
 		}
 		return m.report(&accepted, "")
 	}
 	return c
 }
 
-// nothing writes that there is nothing to do, and why.
+// nothing reports that there is nothing to do, with the reason.
 func (m *mutation) nothing(why *bytes.Buffer) error {
 	if !m.ForPrograms() {
 		_, err := why.WriteTo(m.Out)
@@ -289,21 +293,21 @@ func (m *mutation) nothing(why *bytes.Buffer) error {
 	return m.report(&client.Accepted{Accepted: "nothing: " + strings.TrimSpace(why.String())}, "")
 }
 
-// applyAll does operations that were planned at a revision, in parts if one commit does not take them all. What is
-// left is planned again after each of them, for the leader acts on it by then.
+// applyAll applies operations that were planned at a revision, in several parts if one commit cannot hold all of them. Each
+// later part is planned again, because the leader has acted on the earlier ones by then.
 func (m *mutation) applyAll(
 	ctx context.Context,
 	api *client.Client,
 	ops cluster.Operations,
 	revision string,
 ) (all client.Accepted, err error) {
-	var said []string
+	var accepted []string
 	for i, part := range parts(ops) {
 		for try := 1; ; try++ {
 			if i > 0 {
 				plan, _, err := api.Plan(ctx, part)
 				if err != nil {
-					return all, behind(said, err)
+					return all, behind(accepted, err)
 				}
 				revision = plan.Revision
 			}
@@ -317,49 +321,49 @@ func (m *mutation) applyAll(
 			}
 			select {
 			case <-ctx.Done():
-			case <-time.After(pause):
+			case <-time.After(planInterval):
 			}
 		}
 		if err != nil {
-			return all, behind(said, err)
+			return all, behind(accepted, err)
 		}
-		said = append(said, all.Accepted)
+		accepted = append(accepted, all.Accepted)
 	}
-	all.Accepted = strings.Join(said, "; ")
+	all.Accepted = strings.Join(accepted, "; ")
 	return all, nil
 }
 
-// keyOfPart returns the key of some of the operations: another one for others, since those that are left have other
-// parts when the command is called again.
+// keyOfPart returns the idempotency key of some of the operations. It depends on the operations: if the command is called
+// again, the operations that are left are divided differently.
 func (m *mutation) keyOfPart(part cluster.Operations) string {
-	text, _ := json.Marshal(part) // what was read is written
+	text, _ := json.Marshal(part) // operations can always be encoded
 	sum := sha256.Sum256(text)
 	return m.keyOfThis() + "-" + hex.EncodeToString(sum[:6])
 }
 
-// behind adds to an error what has been done before it.
-func behind(said []string, err error) error {
-	if len(said) == 0 {
+// behind adds to an error the parts that were accepted before it.
+func behind(accepted []string, err error) error {
+	if len(accepted) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w\nBefore that there was: %s", err, strings.Join(said, "; "))
+	return fmt.Errorf("%w\nAccepted before that: %s", err, strings.Join(accepted, "; "))
 }
 
-// What one commit takes of operations, with what goes with them, and how often, and after which pause, a later part is
-// planned again.
 const (
+	// One commit holds at most this many operations and bytes, with the records that go with them.
 	partRecords = 90
 	partBytes   = 200 << 10
-	tries       = 50
-	pause       = 100 * time.Millisecond
+	// A later part is planned again at most this often, and after this interval.
+	tries        = 50
+	planInterval = 100 * time.Millisecond
 )
 
-// parts divides operations, each of another task, into what fits in a commit.
+// parts divides operations, each about another task, into parts that fit in a commit.
 func parts(ops cluster.Operations) (list []cluster.Operations) {
 	var part cluster.Operations
 	size := 0
 	for _, op := range ops {
-		text, _ := json.Marshal(op) // what was read is written
+		text, _ := json.Marshal(op) // operations can always be encoded
 		if len(part) == partRecords || len(part) > 0 && size+len(text) > partBytes {
 			list, part, size = append(list, part), nil, 0
 		}

@@ -1,12 +1,11 @@
-// Package cli is the commands that ask a node: everything that people do with a cluster which runs.
+// Package cli has the commands of the program: those that ask a node, and those that run or prepare one.
 //
 // # The model
 //
-//	flags ─▶ a query (GET)       ─▶ table, JSON, YAML or names     with --watch again and again, over the stream
+//	flags ─▶ a query (GET)       ─▶ table, JSON, YAML or names     with --watch repeatedly, over the stream
 //	      └▶ a mutation (POST …) ─▶ accepted                       with --wait: settled, with --dry-run: the plan
 //
-// Every command knows the node to ask by --server, and who asks by --token. What it prints for -o json is the
-// API's own answer.
+// --server names the node to ask, and --token the caller. With -o json a command prints the answer of the API unchanged.
 package cli
 
 import (
@@ -31,12 +30,12 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// ErrUnsettled says that what was waited for did not come about in time.
+// ErrUnsettled: --wait ended before the affected workers ran where they should.
 var ErrUnsettled = errors.New("not settled")
 
-// Streams are where commands read and write, and what they learn from the process.
+// Streams are the inputs and outputs of commands.
 type Streams struct {
-	In       io.Reader // nil for nobody who could be asked
+	In       io.Reader // nil if no question can be asked
 	Out, Err io.Writer
 	Getenv   func(string) string // such as os.Getenv
 	// SecondSignal receives the signal after the one that ends the context; nil for never.
@@ -60,14 +59,14 @@ func nodeCommands(streams Streams, files Files) []*cobra.Command {
 	}
 }
 
-// environment is what all commands share.
+// environment is shared by all commands.
 type environment struct {
 	Streams
 	files Files
 	wide  bool // tables are not cut; of the one command that runs
 }
 
-// server is the flags of a command that asks a node.
+// server has the flags of a command that asks a node.
 type server struct {
 	*environment
 	flags config.ClientFlags
@@ -76,7 +75,7 @@ type server struct {
 func (env *environment) server(c *cobra.Command) *server {
 	f := &server{environment: env}
 	c.Flags().StringVar(&f.flags.URL, "server", "", "URL of the node to ask (default $XCONSUMER_SERVER or "+config.DefaultServer+")")
-	c.Flags().StringVar(&f.flags.Token, "token", "", "API token (default $XCONSUMER_API_TOKEN); the list of processes shows it to others")
+	c.Flags().StringVar(&f.flags.Token, "token", "", "API token (default $XCONSUMER_API_TOKEN); other users see it in the list of processes")
 	c.Flags().StringVar(&f.flags.CA, "ca", "", "file with the CA of the node's certificate (default $XCONSUMER_API_CA, or the system's)")
 	c.Flags().StringVar(&f.flags.Cert, "cert", "", "client certificate (default $XCONSUMER_API_CERT)")
 	c.Flags().StringVar(&f.flags.Key, "key", "", "key of the client certificate (default $XCONSUMER_API_KEY)")
@@ -86,12 +85,12 @@ func (env *environment) server(c *cobra.Command) *server {
 // client returns the client of the node that the command is to ask.
 func (f *server) client() (*client.Client, error) { return f.flags.Client(f.Getenv) }
 
-// withHint adds to an error what to do next.
-func withHint(err error) error {
+// withHint adds to an error what to do next. It asks the node for the names that exist if the error is about a name.
+func withHint(ctx context.Context, api *client.Client, err error) error {
 	refused, _ := errors.AsType[*client.RefusedError](err)
 	switch {
 	case errors.Is(err, client.ErrOutcomeUnknown):
-		return err // it says what to do
+		return err // it contains the remedy
 	case errors.Is(err, client.ErrUnreachable):
 		return fmt.Errorf(
 			"%w\nIs a node running there? Start a cluster to try out with `xconsumer dev`, a node with `xconsumer run`, "+
@@ -109,17 +108,18 @@ func withHint(err error) error {
 	case refused.Status == http.StatusServiceUnavailable:
 		return fmt.Errorf("%w\nRun `xconsumer doctor` on that node's machine to find the cause, or ask another node with --server", err)
 	case refused.Status == http.StatusPreconditionFailed:
-		return fmt.Errorf("%w\nIt was changed meanwhile: read it again, then retry", err)
-	case lists[refused.Title] != "":
-		return fmt.Errorf("%w\nSee `xconsumer %s` for those that there are", err, lists[refused.Title])
+		return fmt.Errorf("%w\nIt has changed meanwhile: read it again, then retry", err)
+	}
+	if hint := hintOf(ctx, api, refused); hint != "" {
+		return fmt.Errorf("%w\n%s", err, hint)
 	}
 	return err
 }
 
-// inQuery begins the places of query parameters; flags have their names.
+// inQuery is the prefix of the location of a query parameter. Flags have the names of the parameters.
 const inQuery = "query."
 
-// isNotTaken reports whether a node refused nothing but values of flags.
+// isNotTaken reports whether a node refused only values of flags.
 func isNotTaken(err error) bool {
 	refused, ok := errors.AsType[*client.RefusedError](err)
 	if !ok || refused.Status != http.StatusUnprocessableEntity {
@@ -133,9 +133,6 @@ func isNotTaken(err error) bool {
 	return len(refused.Errors) > 0
 }
 
-// lists says which command shows what there is of that which a node did not find.
-var lists = map[string]string{"no such task": "tasks", "no such node": "nodes", "no such worker": "workers"}
-
 func outputFlag(c *cobra.Command, formats ...string) *render.Output {
 	o := &render.Output{}
 	if formats == nil {
@@ -145,7 +142,7 @@ func outputFlag(c *cobra.Command, formats ...string) *render.Output {
 	old := c.PreRunE
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		if !slices.Contains(formats, o.Format) {
-			return fmt.Errorf("%w: --output: invalid format %q (want %s)", config.ErrUsage, o.Format, strings.Join(formats, ", "))
+			return unknownWord("--output: invalid format %q", o.Format, formats)
 		}
 		if old != nil {
 			return old(c, args)
@@ -156,7 +153,7 @@ func outputFlag(c *cobra.Command, formats ...string) *render.Output {
 	return o
 }
 
-// goesOn adds the flag of a command that goes on, under both of its names.
+// goesOn adds the flag of a command that continues until it is ended, under both of its names.
 func goesOn(c *cobra.Command, on *bool, name, usage string) {
 	for _, one := range []struct{ name, short string }{{"watch", "w"}, {"follow", "f"}} {
 		text := usage
@@ -167,7 +164,7 @@ func goesOn(c *cobra.Command, on *bool, name, usage string) {
 	}
 }
 
-// query is a command that asks and prints.
+// query is a command that prints an answer of a node.
 type query struct {
 	*server
 	*render.Output
@@ -180,23 +177,24 @@ func (env *environment) query(c *cobra.Command) *query {
 	return q
 }
 
-// run asks and prints once, or whenever something changes.
-func (q *query) run(ctx context.Context, once func(ctx context.Context, api *client.Client, out io.Writer) error) error {
+// run asks and prints once, or with --watch again after every change.
+func (q *query) run(ctx context.Context, once func(ctx context.Context, api *client.Client, out io.Writer) error) (err error) {
 	api, err := q.client()
 	if err != nil {
 		return err
 	}
 	if !q.watch {
-		return withHint(once(ctx, api, q.Out))
+		return withHint(ctx, api, once(ctx, api, q.Out))
 	}
 	last := ""
-	var cutAt time.Time     // when it was cut off
-	var page *render.Screen // of a terminal
+	var cutAt time.Time     // when the connection was lost, zero while it stands
+	var page *render.Screen // nil if the output is not a terminal
 	if terminal.IsTerminal(q.Out) {
 		page = render.NewScreen(q.Out, q.size)
+		defer func() { err = errors.Join(err, page.Close()) }() // also when the command panics
 	}
 	lost := func(err error) {
-		last = "" // the notice stands where the answer was
+		last = "" // the notice has replaced the answer
 		if cutAt.IsZero() {
 			cutAt = time.Now()
 		}
@@ -207,7 +205,7 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 		if page != nil {
 			line := strings.ReplaceAll(reason, "\n", " ")
 			notice := fmt.Sprintf("xconsumer: cut off since %s, trying again: %s", cutAt.Format(time.TimeOnly), line)
-			_ = page.Notify(notice) // else the next text fails, too
+			_ = page.Notify(notice) // if it fails, the next text fails, too
 		}
 	}
 	shown := false
@@ -218,7 +216,7 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 			if !shown || ctx.Err() != nil || !errors.Is(err, client.ErrUnreachable) {
 				return err
 			}
-			lost(err) // the stream is about to be cut off, too
+			lost(err) // the stream is about to be lost, too
 			return nil
 		}
 		shown, cutAt = true, time.Time{}
@@ -233,14 +231,10 @@ func (q *query) run(ctx context.Context, once func(ctx context.Context, api *cli
 		_, err = io.WriteString(q.Out, q.Separated(text))
 		return err
 	}
-	err = withHint(api.Follow(ctx, lost, show))
-	if page != nil {
-		err = errors.Join(err, page.Close())
-	}
-	return err
+	return withHint(ctx, api, api.Follow(ctx, lost, show))
 }
 
-// queryOne is a query whose answer is one value.
+// queryOne runs a query whose answer is one value.
 func queryOne[T any](
 	ctx context.Context,
 	q *query,

@@ -21,10 +21,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// storePatience bounds what commands do with the store itself.
-const storePatience = time.Minute
+// storeTimeout bounds the work of a command on the store.
+const storeTimeout = time.Minute
 
-// onStore runs a function with a session of the store that the configuration names.
+// onStore runs a function with a session of the store of the configuration.
 func onStore(
 	ctx context.Context,
 	flags config.Flags,
@@ -35,7 +35,7 @@ func onStore(
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	store, err := s.Service.Open(slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -59,18 +59,18 @@ func onStore(
 	return err
 }
 
-// confirmStore asks whether to go on, and returns a context whose patience with the store begins with the answer: how long
-// that takes is not the fault of the store.
+// confirmStore asks whether to continue. The timeout of the context that it returns begins with the answer, because the time
+// that a person takes does not count.
 func confirmStore(ctx context.Context, streams Streams, what string, yes bool) (context.Context, context.CancelFunc, error) {
 	if err := confirm(streams, what, yes); err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	return ctx, cancel, nil
 }
 
-// erase deletes a cluster, unless somebody is asked and does not want it.
-func erase(ctx context.Context, session coord.Session, s config.Settings, streams Streams, yes bool) (records int, err error) {
+// deleteCluster deletes a cluster after a confirmation. It returns the number of deleted records.
+func deleteCluster(ctx context.Context, session coord.Session, s config.Settings, streams Streams, yes bool) (records int, err error) {
 	what := fmt.Sprintf("delete cluster %s from %v, with all its tasks, runs and checkpoints", s.Cluster, s.Service)
 	ctx, cancel, err := confirmStore(ctx, streams, what, yes)
 	if err != nil {
@@ -88,21 +88,25 @@ func clusterCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "cluster",
 		Short: "Create, protect and delete clusters in the store",
-		Args:  noArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Example: `  xconsumer cluster init --config app.toml
+  xconsumer cluster delete --config app.toml`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	create := &cobra.Command{
 		Use: "init", Short: "Create the cluster in a new store, or prepare a store that was restored from a copy", Args: noArgs,
-		Long: `Create the cluster that the configuration names, if there is none. The first node would do so, too. With username and
-password its records are for that identity alone.
+		Long: `Create the cluster that the configuration names, if it does not exist. The first node would create it, too. With username
+and password only that identity can read and change its records.
 
-In a store that was restored from a copy, new tokens must be above all tokens that were given after the copy was made:
---token-floor names the greatest of those, and creates the epoch again if it is missing or damaged. No node may run then.`,
+In a store that was restored from a copy, new tokens must be above all tokens that were granted after the copy was made:
+--token-floor names the greatest of these, and creates the epoch again if it is missing or damaged. No node may run then.`,
+		Example: `  xconsumer cluster init --config app.toml
+  xconsumer cluster init --token-floor 120000    # in a store that was restored from a copy`,
 	}
 	flags := configFlags(create)
 	o := outputFlag(create, "table", "json", "yaml")
 	yesFlag(create, new(bool))
-	floor := create.Flags().Int64("token-floor", 0, "greatest token that was ever seen; the next token is above it")
+	floor := create.Flags().Int64("token-floor", 0, "greatest token that was granted; the next token is above it")
 	create.RunE = func(c *cobra.Command, _ []string) error {
 		if *floor < 0 {
 			return fmt.Errorf("%w: --token-floor: %d is less than 0", config.ErrUsage, *floor)
@@ -116,14 +120,18 @@ In a store that was restored from a copy, new tokens must be above all tokens th
 				fmt.Sprintf("cluster %s is in %v; its next token is %d\n", s.Cluster, s.Service, next))
 		})
 	}
-	remove := &cobra.Command{Use: "delete", Short: "Delete all records of the cluster from the store; none of its nodes may run", Args: noArgs}
+	remove := &cobra.Command{
+		Use: "delete", Short: "Delete all records of the cluster from the store; none of its nodes may run", Args: noArgs,
+		Example: `  xconsumer cluster delete --config app.toml
+  xconsumer cluster delete --config app.toml --yes    # without a question`,
+	}
 	removeFlags := configFlags(remove)
 	removeOutput := outputFlag(remove, "table", "json", "yaml")
 	yes := new(bool)
 	yesFlag(remove, yes)
 	remove.RunE = func(c *cobra.Command, _ []string) error {
 		return onStore(c.Context(), *removeFlags, streams, func(_ context.Context, session coord.Session, s config.Settings) error {
-			n, err := erase(c.Context(), session, s, streams, *yes) //nolint:contextcheck // its time begins with the answer to a question
+			n, err := deleteCluster(c.Context(), session, s, streams, *yes) //nolint:contextcheck // its timeout begins with the answer
 			if err != nil {
 				return err
 			}
@@ -142,8 +150,9 @@ func protectCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use: "protect", Short: "Restrict the records of the cluster to the configured ZooKeeper user", Args: noArgs,
 		Long: `Compare the ACL of every znode of the cluster with the username and password of the configuration, and set those that
-differ, for example because the cluster was created before it had a user. Give all nodes the user first: nodes without it
-lose their access.`,
+differ, for example because the cluster was created before it had a user. Configure the user on all nodes first: nodes
+without it lose their access.`,
+		Example: "  xconsumer cluster protect --config app.toml",
 	}
 	flags, o := configFlags(c), outputFlag(c, "table", "json", "yaml")
 	yes := new(bool)
@@ -160,7 +169,7 @@ lose their access.`,
 			if err != nil {
 				return err
 			}
-			//nolint:contextcheck // its time begins with the answer to a question
+			//nolint:contextcheck // its timeout begins with the answer
 			changed, err := protect(c.Context(), session, s, access, streams, *yes)
 			if err != nil {
 				return err
@@ -181,8 +190,8 @@ lose their access.`,
 	return c
 }
 
-// accessToProtect returns who may use the znodes of a cluster. The error says that the cluster does not exist, or that this
-// identity cannot change any of it.
+// accessToProtect returns the access rights to the znodes of a cluster. It fails if the cluster does not exist, or if this
+// identity cannot change any of them.
 func accessToProtect(ctx context.Context, session coord.Session, keys schema.Keys, name string) (zk.Access, error) {
 	access, err := zk.CheckAccess(ctx, session, keys.Root())
 	switch {
@@ -190,14 +199,14 @@ func accessToProtect(ctx context.Context, session coord.Session, keys schema.Key
 		return access, err
 	case access.Znodes == 0:
 		return access, fmt.Errorf("%w: %s", membership.ErrNoCluster, name)
-	case slices.Contains(access.Kept, keys.Root()): // so that nothing of it is this identity's
+	case slices.Contains(access.Kept, keys.Root()): // then this identity owns none of it
 		return access, fmt.Errorf("cluster %s belongs to another identity, and only that can change it: %w", name, coord.ErrUnauthorized)
 	}
 	return access, nil
 }
 
-// protect gives the znodes of a cluster to the configured user alone, and returns how many were not. A person is asked first
-// if nodes run without that user. Nodes make a new secret if others could read the old one.
+// protect restricts the znodes of a cluster to the configured user, and returns how many it has changed. It asks for a
+// confirmation if nodes run without that user. Nodes make a new secret if others could read the old one.
 func protect(
 	ctx context.Context,
 	session coord.Session,
@@ -225,8 +234,8 @@ func protect(
 		return 0, err
 	}
 	defer cancel()
-	// Who could read the secret of the nodes may know it: they make another one. It is deleted once more when nobody else
-	// can make it any longer.
+	// Others may have read the secret of the nodes, so it is deleted, and the nodes make another one. It is deleted again once
+	// only this identity can create it.
 	if slices.Contains(readable, keys.PeerSecret()) {
 		if _, err := membership.ForgetPeerSecret(ctx, session, keys); err != nil && !errors.Is(err, coord.ErrUnauthorized) {
 			return 0, err
@@ -234,7 +243,7 @@ func protect(
 	}
 	changed, err = zk.Protect(ctx, session, keys.Root())
 	switch {
-	case errors.Is(err, coord.ErrUnauthorized): // for some of those znodes: the identity itself was let in
+	case errors.Is(err, coord.ErrUnauthorized): // of some znodes, although the identity owns the root
 		return changed, fmt.Errorf("not all znodes are protected (changed: %d): %s", changed, err.Error())
 	case err != nil:
 		return changed, fmt.Errorf("not all znodes are protected (changed: %d): %w", changed, err)
@@ -251,10 +260,13 @@ func protocolCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "protocol",
 		Short: "Manage the version of the protocol that the nodes speak",
-		Args:  noArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args:  noArgs, Example: "  xconsumer protocol raise --config app.toml",
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	raise := &cobra.Command{Use: "raise", Short: "Raise the protocol to the latest version that all nodes know", Args: noArgs}
+	raise := &cobra.Command{
+		Use: "raise", Short: "Raise the protocol to the latest version that all nodes support", Args: noArgs,
+		Example: "  xconsumer protocol raise --config app.toml",
+	}
 	flags, o := configFlags(raise), outputFlag(raise, "table", "json", "yaml")
 	yesFlag(raise, new(bool))
 	raise.RunE = func(c *cobra.Command, _ []string) error {

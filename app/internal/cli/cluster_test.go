@@ -16,7 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
-// slow is somebody who answers after a while.
+// slow answers after a while.
 type slow struct {
 	io.Reader
 	after time.Duration
@@ -27,7 +27,7 @@ func (s slow) Read(p []byte) (int, error) {
 	return s.Reader.Read(p)
 }
 
-// Whoever is asked may take longer than the store.
+// An answer to a question may take longer than the limit of the store.
 func TestAnswersMayTakeTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		session, err := mem.New(mem.Config{Latency: time.Second}).Client().Open(t.Context())
@@ -43,8 +43,8 @@ func TestAnswersMayTakeTime(t *testing.T) {
 			answer string
 			gone   bool
 		}{{"no\n", false}, {"yes\n", true}} {
-			streams := Streams{In: slow{strings.NewReader(c.answer), 3 * storePatience}, Err: io.Discard}
-			n, err := erase(t.Context(), session, s, streams, false)
+			streams := Streams{In: slow{strings.NewReader(c.answer), 3 * storeTimeout}, Err: io.Discard}
+			n, err := deleteCluster(t.Context(), session, s, streams, false)
 			if (err == nil) != c.gone || (n > 0) != c.gone {
 				t.Errorf("%q: %d records, %v", c.answer, n, err)
 			}
@@ -53,18 +53,18 @@ func TestAnswersMayTakeTime(t *testing.T) {
 				t.Errorf("%q: %v", c.answer, err)
 			}
 		}
-		_, err = erase(t.Context(), session, s, Streams{}, true)
+		_, err = deleteCluster(t.Context(), session, s, Streams{}, true)
 		if !errors.Is(err, membership.ErrNoCluster) || err.Error() != "no such cluster: demo" {
 			t.Errorf("nothing to delete: %v", err)
 		}
-		// An answer that is given begins the limit, and does not end it.
+		// The limit begins with the answer.
 		ctx, cancel, err := confirmStore(t.Context(), Streams{In: slow{strings.NewReader("y\n"), time.Hour}, Err: io.Discard}, "go on", false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer cancel()
-		if end, ok := ctx.Deadline(); !ok || time.Until(end) != storePatience {
-			t.Errorf("%v are left; want %v", time.Until(end), storePatience)
+		if end, ok := ctx.Deadline(); !ok || time.Until(end) != storeTimeout {
+			t.Errorf("%v are left; want %v", time.Until(end), storeTimeout)
 		}
 	})
 }

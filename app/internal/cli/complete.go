@@ -10,10 +10,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// completePatience is how long a shell is kept waiting for names.
-const completePatience = time.Second
+// completionTimeout is how long a shell waits for names.
+const completionTimeout = time.Second
 
-// complete returns names of the cluster that the flags so far name.
+// complete returns names from the cluster that the flags on the command line so far select.
 func (env *environment) complete(c *cobra.Command, names func(*cluster.State) []string) ([]string, cobra.ShellCompDirective) {
 	f := &server{environment: env}
 	for name, to := range map[string]*string{
@@ -27,7 +27,7 @@ func (env *environment) complete(c *cobra.Command, names func(*cluster.State) []
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(contextOf(c)), completePatience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(contextOf(c)), completionTimeout)
 	defer cancel()
 	state, _, err := client.State(ctx)
 	if err != nil {
@@ -47,7 +47,7 @@ func (env *environment) completeTasks(c *cobra.Command, args []string, _ string)
 	return env.completeTasksThat(c, args, func(*cluster.TaskInfo) bool { return true })
 }
 
-// completeRuns completes tasks that run to their end.
+// completeRuns completes the names of tasks that run to their end.
 func (env *environment) completeRuns(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return env.completeTasksThat(c, args, func(t *cluster.TaskInfo) bool { return t.Runs })
 }
@@ -70,17 +70,17 @@ func (env *environment) completeTasksThat(
 	})
 }
 
-// completeWorkers completes workers, as in test01#0: what is typed so far is asked for, since there may be many.
+// completeWorkers completes names of workers, such as test01#0, that begin with the text.
 func (env *environment) completeWorkers(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
 	return env.completeSlots(c, args, text, false)
 }
 
-// completeTasksAndWorkers completes tasks, and the workers of the one that is typed.
+// completeTasksAndWorkers completes the names of tasks, and after a # those of the task's workers.
 func (env *environment) completeTasksAndWorkers(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
 	return env.completeSlots(c, args, text, true)
 }
 
-// maxCompleted bounds the workers that are offered: a shell asks before it shows more than fit a screen.
+// maxCompleted bounds the number of names.
 const maxCompleted = 200
 
 func (env *environment) completeSlots(c *cobra.Command, args []string, text string, tasks bool) ([]string, cobra.ShellCompDirective) {
@@ -91,7 +91,7 @@ func (env *environment) completeSlots(c *cobra.Command, args []string, text stri
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return env.complete(c, func(state *cluster.State) (names []string) {
-		seen := map[string]bool{} // several runs of a task have workers of one name
+		seen := map[string]bool{} // runs of one task have workers with the same names
 		for i := range state.Workers {
 			w := &state.Workers[i]
 			name := cluster.Slot{Task: w.Task, Index: w.Index}.String()
@@ -116,7 +116,7 @@ func (env *environment) completeNodes(c *cobra.Command, args []string, _ string)
 	})
 }
 
-// completeOneOf completes what is one of several words.
+// completeOneOf completes one of several words.
 func completeOneOf[T ~string](words []T) cobra.CompletionFunc {
 	list := make([]string, len(words))
 	for i, word := range words {

@@ -11,8 +11,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
-// What is offered of an argument is what the command takes there: workers where it takes a worker, and tasks that run to
-// their end where it is about runs.
+// Completions of an argument are names that the command takes there: workers for a worker, and tasks that run to their end for
+// a command about runs.
 func TestCompletesWhatIsTaken(t *testing.T) {
 	state := cluster.State{
 		Tasks: []cluster.TaskInfo{{Name: "fn", WorkName: "w", WorkerNum: 2}, {Name: "nightly", WorkName: "w", WorkerNum: 1, Runs: true}},

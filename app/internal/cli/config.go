@@ -14,17 +14,19 @@ func configCommand(streams Streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
 		Short: "Check the configuration",
-		Args:  noArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args:  noArgs, Example: "  xconsumer config check",
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	check := &cobra.Command{
 		Use:   "check",
 		Short: "Check app.toml and show the place of every mistake; exit 78 if there is one",
-		Long: `Check app.toml, with the flags and variables that ` + "`xconsumer run`" + ` takes too, and show the place of every mistake;
-exit 78 if there is one. With -o json the mistakes are problems of one object, each with line, column, key, message
-and, where it is known, fix; ok reports whether there are none. A file that names no coordination service is good
-for xconsumer dev, which brings its own: that is a warning.`,
+		Long: `Check app.toml, together with the flags and variables of ` + "`xconsumer run`" + `, and show the place of every mistake;
+exit 78 if there is one. With -o json the answer is one object: ok reports whether there are no mistakes, and problems
+lists them, each with line, column, key, message and, if there is one, fix. A file that names no coordination service
+is enough for xconsumer dev, which brings its own: the check warns of it.`,
 		Args: noArgs,
+		Example: `  xconsumer config check --config app.toml
+  xconsumer config check -o json    # for an editor or a pipeline`,
 	}
 	flags, o := configFlags(check), outputFlag(check, "table", "json", "yaml")
 	check.RunE = func(*cobra.Command, []string) error {

@@ -13,21 +13,21 @@ import (
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 )
 
-// errDeclined is the error when a person was asked, and answered no.
+// errDeclined is the error after a question that was answered with no.
 var errDeclined = errors.New("nothing was done")
 
-// yesFlag adds --yes, which every command that changes something takes, so that scripts can always give it.
+// yesFlag adds --yes. Every command that changes something has it, so that scripts can always pass it.
 func yesFlag(c *cobra.Command, yes *bool) {
 	c.Flags().BoolVarP(yes, "yes", "y", false, "do not ask for confirmation; commands that never ask accept it, too")
 }
 
-// confirm asks a person whether to go on, unless --yes has answered that.
+// confirm asks whether to continue, unless --yes is given.
 func confirm(streams Streams, what string, yes bool) error {
 	if yes {
 		return nil
 	}
 	if !readable(streams.In) {
-		return fmt.Errorf("%w: %s? Say so with --yes", config.ErrUsage, what)
+		return fmt.Errorf("%w: %s? Confirm with --yes", config.ErrUsage, what)
 	}
 	fmt.Fprintf(streams.Err, "%s? [y/N] ", what)
 	line, err := bufio.NewReader(streams.In).ReadString('\n')
@@ -40,7 +40,7 @@ func confirm(streams Streams, what string, yes bool) error {
 	return nil
 }
 
-// readable reports whether there is somebody to ask.
+// readable reports whether a question can be answered.
 func readable(in io.Reader) bool {
 	if in == nil {
 		return false

@@ -36,7 +36,7 @@ all of it.`,
 	c.Flags().StringVar(&flags.Cluster, "cluster", "", "name of the cluster")
 	c.Flags().StringVar(&d.Data, "data", "", "directory that keeps the cluster's data (default: deleted at the end)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
-		flags.Join = "http://" + net.JoinHostPort("127.0.0.1", "1") // chosen later
+		flags.Join = "http://" + net.JoinHostPort("127.0.0.1", "1") // a placeholder: the port is chosen later
 		d.Settings, err = config.Load(flags, streams.Getenv)
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ all of it.`,
 	return c
 }
 
-// cleanupCommand is what xconsumer dev starts to remove its temporary directory.
+// cleanupCommand removes the temporary directory of xconsumer dev, which starts it.
 func cleanupCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: devcluster.CleanupName, Hidden: true, Args: cobra.ExactArgs(1),

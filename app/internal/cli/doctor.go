@@ -27,14 +27,14 @@ func doctorCommand(register func(node *xconsumer.Node), streams Streams) *cobra.
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		list, err := doctor.Examine(c.Context(), doctor.Config{
 			Flags: *flags, Env: streams.Getenv, Register: register, Waiting: streams.Err,
-			Show: func(f doctor.Finding) { // to people; others get all of it at the end
+			Show: func(f doctor.Finding) { // for people; programs get one object at the end
 				if !o.ForPrograms() {
 					showFinding(streams.Out, f)
 				}
 			},
 		})
 		if err != nil {
-			return err // with each mistake and its place, exit 78
+			return err // it lists each mistake with its place; exit 78
 		}
 		if o.ForPrograms() {
 			if err := o.Print(streams.Out, map[string]any{"findings": list}, ""); err != nil {
@@ -49,7 +49,7 @@ func doctorCommand(register func(node *xconsumer.Node), streams Streams) *cobra.
 	return c
 }
 
-// errUnhealthy: something is wrong.
+// errUnhealthy is the error if a check has failed.
 var errUnhealthy = errors.New("something is wrong; see above how to fix it")
 
 func showFinding(out io.Writer, f doctor.Finding) {

@@ -11,6 +11,8 @@ import (
 func healthcheckCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "healthcheck", Short: "Exit with 0 if the node answers, or with --ready if it is a member at work", Args: args(),
+		Example: `  xconsumer healthcheck
+  xconsumer healthcheck --ready --server https://10.0.0.3:8800`,
 	}
 	f, o := env.server(c), outputFlag(c)
 	ready := c.Flags().Bool("ready", false, "require the node to be a member at work")
@@ -22,7 +24,7 @@ func healthcheckCommand(env *environment) *cobra.Command {
 		began := time.Now()
 		health, err := api.Health(c.Context(), *ready)
 		if err != nil {
-			return withHint(err)
+			return withHint(c.Context(), api, err)
 		}
 		if len(health.Reasons) > 0 {
 			return fmt.Errorf("%s is %s: %s", health.Node, health.Status, strings.Join(health.Reasons, "; "))

@@ -31,7 +31,7 @@ func TestHelpIsImperative(t *testing.T) {
 			}
 		})
 		for _, sub := range c.Commands() {
-			if sub.Name() != "completion" { // cobra's own
+			if sub.Name() != "completion" { // it is cobra's
 				walk(sub)
 			}
 		}

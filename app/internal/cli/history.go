@@ -19,7 +19,7 @@ import (
 
 func eventsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "events", Short: "Show events, as far as the node that is asked knows them", Args: args(),
+		Use: "events", Short: "Show the recent events of the cluster", Args: args(),
 		Example: `  xconsumer events --follow
   xconsumer events --since 10m --kind worker-failed`,
 	}
@@ -28,7 +28,7 @@ func eventsCommand(env *environment) *cobra.Command {
 	var from string
 	c.Flags().StringVar((*string)(&filter.Kind), "kind", "", "kind of the events")
 	c.Flags().StringVar(&filter.Task, "task", "", "task of the events, or the task of their worker or run")
-	c.Flags().StringVar(&filter.Node, "node", "", "node that they are about")
+	c.Flags().StringVar(&filter.Node, "node", "", "node of the events")
 	c.Flags().StringVar(&from, "since", "", "earliest time, or how long ago: 15:04:05, \"2006-01-02 15:04:05\" or 10m")
 	var follow bool
 	goesOn(c, &follow, "follow", "go on with new events")
@@ -48,7 +48,7 @@ func eventsCommand(env *environment) *cobra.Command {
 		}
 		list, raw, id, err := api.Events(c.Context(), filter)
 		if err != nil {
-			return withHint(err)
+			return withHint(c.Context(), api, err)
 		}
 		if !follow {
 			return o.WriteAnswer(env.Out, raw, func(b *bytes.Buffer) { render.Events(b, list, env.width()) }, nil)
@@ -61,20 +61,20 @@ func eventsCommand(env *environment) *cobra.Command {
 		lost := func(err error) {
 			fmt.Fprintln(env.Err, "xconsumer: cut off, trying again:", terminal.Printable(err.Error()))
 		}
-		return withHint(api.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.WriteEvent(env.Out, e) }))
+		return withHint(c.Context(), api, api.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.WriteEvent(env.Out, e) }))
 	}
 	return c
 }
 
 func decisionsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "decisions", Short: "Show what leaders decided recently, and why, and the operations of people", Args: args(),
+		Use: "decisions", Short: "Show the recent decisions of leaders with their reasons, and the operations of people", Args: args(),
 		Example: `  xconsumer decisions --task test01
   xconsumer decisions --node n1 -o json`,
 	}
 	q := env.query(c)
-	task := c.Flags().String("task", "", "task that they are about")
-	node := c.Flags().String("node", "", "node that they are about")
+	task := c.Flags().String("task", "", "task of the decisions")
+	node := c.Flags().String("node", "", "node of the decisions")
 	from := c.Flags().Int64("since", 0, "number of the first decision to show")
 	notNegative(c, "since", from)
 	_ = c.RegisterFlagCompletionFunc("task", env.completeTasks)
@@ -104,13 +104,15 @@ func decisionsCommand(env *environment) *cobra.Command {
 
 func explainCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use:               "explain TASK#INDEX",
-		Short:             "Explain why a worker is where it is, why not elsewhere, and how it got there",
+		Use:   "explain TASK#INDEX",
+		Short: "Explain why a worker is where it is, why not elsewhere, and how it got there",
+		Example: `  xconsumer explain test01#0
+  xconsumer explain nightly#0 --run 1f`,
 		Args:              args("TASK#INDEX"),
 		ValidArgsFunction: env.completeWorkers,
 	}
 	q := env.query(c)
-	run := c.Flags().String("run", "", "run that the worker is of (default: the one under way)")
+	run := c.Flags().String("run", "", "run of the worker (default: the one under way)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		path, err := workerPath(args[0])
 		if err != nil {
@@ -138,7 +140,8 @@ func reportCommand(env *environment) *cobra.Command {
 		Short: "Write all records of the cluster, for a bug report",
 		Args:  args(),
 		Long: `Write all records of the cluster, for a bug report: the simulator can continue from it. It contains the params of tasks:
-read it before you send it to anybody.`,
+read it before you share it.`,
+		Example: "  xconsumer report --to report.json",
 	}
 	f, o := env.server(c), outputFlag(c, "json", "yaml")
 	file := c.Flags().String("to", "", "file to write it to (default: the terminal)")
@@ -149,7 +152,7 @@ read it before you send it to anybody.`,
 		}
 		raw, err := api.Get(c.Context(), "/api/v1/report", nil, nil)
 		if err != nil {
-			return withHint(err)
+			return withHint(c.Context(), api, err)
 		}
 		var b bytes.Buffer
 		if err := o.WriteAnswer(&b, raw, nil, nil); err != nil {
@@ -167,7 +170,8 @@ read it before you send it to anybody.`,
 func stackCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "stack TASK#INDEX",
-		Short:             "Show what a worker that does not stop is doing: its goroutines, or the processes of its program",
+		Short:             "Show what a stuck worker is doing: its goroutines, or the processes of its program",
+		Example:           "  xconsumer stack test01#0",
 		Args:              args("TASK#INDEX"),
 		ValidArgsFunction: env.completeWorkers,
 	}
@@ -183,7 +187,7 @@ func stackCommand(env *environment) *cobra.Command {
 		}
 		raw, err := api.Get(c.Context(), path+"/stack", nil, nil)
 		if err != nil {
-			return withHint(err)
+			return withHint(c.Context(), api, err)
 		}
 		return o.Print(env.Out, map[string]string{"worker": args[0], "stack": string(raw)}, string(raw))
 	}

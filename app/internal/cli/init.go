@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +28,7 @@ then replaces xconsumer by the checkout. If the project does not build, init exi
 		},
 	}
 	yesFlag(c, new(bool))
+	o := outputFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		p, err := project.New(args[0], build.Version)
 		if err != nil {
@@ -34,15 +37,25 @@ then replaces xconsumer by the checkout. If the project does not build, init exi
 		if err := p.Write(); err != nil {
 			return err
 		}
-		if p.Name != args[0] {
-			fmt.Fprintf(streams.Out, "%q becomes %s: one name for the directory, the module, the task and the work\n", args[0], p.Name)
+		files := []string{"main.go", "work/" + p.Name + ".go", "work/" + p.Name + "_test.go", "app.toml", "go.mod"}
+		people := streams.Out
+		if o.ForPrograms() { // they get one object at the end
+			people = io.Discard
 		}
-		fmt.Fprintf(streams.Out, "Wrote %[1]s: main.go, work/%[1]s.go, work/%[1]s_test.go, app.toml and go.mod\n%s", p.Name, p.Origin())
+		if p.Name != args[0] {
+			fmt.Fprintf(people, "%q becomes %s: one name for the directory, the module, the task and the work\n", args[0], p.Name)
+		}
+		last := len(files) - 1
+		fmt.Fprintf(people, "Wrote %s: %s and %s\n%s", p.Name, strings.Join(files[:last], ", "), files[last], p.Origin())
 		if stage, err := p.Build(c.Context(), streams.Err); err != nil {
 			return fmt.Errorf("%s does not build: %w\n%s", p.Name, err, p.Remedy(stage, p.Workspace(c.Context())))
 		}
-		_, err = fmt.Fprintf(streams.Out, "Run it:\n  cd %s\n  go run . dev\nTest it:\n  go test ./...\n", p.Name)
-		return err
+		return o.Print(
+			streams.Out,
+			map[string]any{"name": p.Name, "files": files, "requires": p.Version, "replacedBy": p.Source},
+			fmt.Sprintf("Run it:\n  cd %s\n  go run . dev\nTest it:\n  go test ./...\n", p.Name),
+			p.Name,
+		)
 	}
 	return c
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/logview"
 	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -20,8 +21,10 @@ import (
 
 func tasksCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use:               "tasks [TASK]",
-		Short:             "Show the tasks, or everything that is declared of one",
+		Use:   "tasks [TASK]",
+		Short: "Show the tasks, or all details of one",
+		Example: `  xconsumer tasks
+  xconsumer tasks test01 -o yaml`,
 		Args:              args("[TASK]"),
 		ValidArgsFunction: env.completeTasks,
 	}
@@ -52,8 +55,10 @@ func tasksCommand(env *environment) *cobra.Command {
 
 func nodesCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use:               "nodes [NODE]",
-		Short:             "Show the nodes, or everything that is known of one",
+		Use:   "nodes [NODE]",
+		Short: "Show the nodes, or all details of one",
+		Example: `  xconsumer nodes
+  xconsumer nodes n1`,
 		Args:              args("[NODE]"),
 		ValidArgsFunction: env.completeNodes,
 	}
@@ -88,8 +93,8 @@ func workersCommand(env *environment) *cobra.Command {
   xconsumer workers --node n1 --state backoff`,
 	}
 	q := env.query(c)
-	node := c.Flags().String("node", "", "node that they are on")
-	state := c.Flags().String("state", "", "state that they are in")
+	node := c.Flags().String("node", "", "node of the workers")
+	state := c.Flags().String("state", "", "state of the workers")
 	_ = c.RegisterFlagCompletionFunc("node", env.completeNodes)
 	_ = c.RegisterFlagCompletionFunc("state", completeOneOf(cluster.WorkerStates()))
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -118,15 +123,15 @@ func workersCommand(env *environment) *cobra.Command {
 	return c
 }
 
-// workerFilter says which workers are shown; "" leaves none out.
+// workerFilter selects workers. An empty field selects all.
 type workerFilter struct {
 	name        string // TASK or TASK#INDEX, as it was given
 	task, index string
 	node, state string
 }
 
-// workers returns the workers, and the answer that they come from. If a name was given that no worker can have, the error
-// says why.
+// workers returns the selected workers, and the answer of the node. If no worker can have the given name, the error contains
+// the reason.
 func (w workerFilter) workers(ctx context.Context, api *client.Client) (list []cluster.WorkerInfo, raw []byte, err error) {
 	query := url.Values{}
 	for name, value := range map[string]string{"task": w.task, "node": w.node, "state": w.state} {
@@ -136,7 +141,7 @@ func (w workerFilter) workers(ctx context.Context, api *client.Client) (list []c
 	}
 	var answer client.Workers
 	raw, err = api.Get(ctx, "/api/v1/workers", query, &answer)
-	if isNotTaken(err) && w.name != "" { // the task is what is asked for, and not a filter
+	if isNotTaken(err) && w.name != "" { // the task is an argument, and not a filter
 		err = cmp.Or(missingWorkers(ctx, api, w.name, false), err)
 	}
 	if err != nil {
@@ -153,24 +158,31 @@ func (w workerFilter) workers(ctx context.Context, api *client.Client) (list []c
 	return list, raw, err
 }
 
-// missingWorkers says why no worker has a name, nil where its task has none at the moment. One that was asked for by
-// its index, with nothing that leaves others out, is not there.
+// missingWorkers returns why no worker has a name, nil if its task only has none at present. A worker that was named by its
+// index does not exist if no filter was given, which all reports.
 func missingWorkers(ctx context.Context, api *client.Client, name string, all bool) error {
 	task, _, one := strings.Cut(name, "#")
 	var detail cluster.TaskDetail
 	if _, err := api.Get(ctx, "/api/v1/tasks/"+url.PathEscape(task), nil, &detail); err != nil {
 		return err
 	}
-	if one && all {
-		return fmt.Errorf("%w: %s; see `xconsumer workers %s` for those that there are", cluster.ErrNoSlot, name, task)
+	if !one || !all {
+		return nil
 	}
-	return nil
+	state, _, err := api.State(ctx)
+	if err != nil {
+		return err
+	}
+	target, _ := logview.ParseTarget(name, "") // the command has checked the name
+	return target.Missing(&state)
 }
 
 func runsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use:               "runs TASK",
-		Short:             "Show the runs of a task, the latest one last",
+		Use:   "runs TASK",
+		Short: "Show the runs of a task, the latest one last",
+		Example: `  xconsumer runs nightly
+  xconsumer runs nightly --watch`,
 		Args:              args("TASK"),
 		ValidArgsFunction: env.completeRuns,
 	}
@@ -183,7 +195,7 @@ func runsCommand(env *environment) *cobra.Command {
 	return c
 }
 
-// showRuns writes the runs of a task; of those under way, with what their workers do again.
+// showRuns writes the runs of a task; of those under way, with the failed attempts of their workers.
 func showRuns(ctx context.Context, q *query, api *client.Client, out io.Writer, name string) error {
 	var list client.Runs
 	raw, err := api.Get(ctx, taskPath(name, "/runs"), nil, &list)
@@ -220,18 +232,21 @@ func showRuns(ctx context.Context, q *query, api *client.Client, out io.Writer, 
 }
 
 func leaderCommand(env *environment) *cobra.Command {
-	c := &cobra.Command{Use: "leader", Short: "Show the leader", Args: args()}
+	c := &cobra.Command{Use: "leader", Short: "Show the leader", Args: args(), Example: "  xconsumer leader"}
 	q := env.query(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return queryOne(c.Context(), q, "/api/v1/leader", nil, func(l *client.Leader, b *bytes.Buffer) {
 			if l.Node == "" {
-				fmt.Fprintf(b, "nobody leads; the last term was %d\n", l.Term)
+				fmt.Fprintf(b, "no node leads; the last term was %d\n", l.Term)
 				return
 			}
 			fmt.Fprintf(b, "%s leads term %d\n", l.Node, l.Term)
 		}, func(l *client.Leader) []string { return []string{l.Node} })
 	}
-	down := &cobra.Command{Use: "step-down", Short: "Make the leader step down and rank last among the candidates", Args: args()}
+	down := &cobra.Command{
+		Use: "step-down", Short: "Make the leader step down and rank last among the candidates", Args: args(),
+		Example: "  xconsumer leader step-down --wait",
+	}
 	m := env.mutation(down)
 	down.RunE = func(c *cobra.Command, _ []string) error {
 		return m.do(c.Context(), client.Request{Path: "/api/v1/leader/step-down"})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -47,7 +48,7 @@ func TestAddressOfNode(t *testing.T) {
 	}
 }
 
-// A task without runs is told why it has none; for programs the list is empty.
+// A task without runs is shown with the reason; for programs the list is empty.
 func TestNoRuns(t *testing.T) {
 	due := time.Date(2026, 11, 30, 2, 0, 0, 0, time.UTC)
 	var tasks []cluster.TaskInfo
@@ -79,7 +80,7 @@ func TestNoRuns(t *testing.T) {
 	}
 }
 
-// A run under way whose worker fails and is tried again shows that, and not an empty error until the last attempt.
+// A run under way shows the failed attempts of a worker, and not only the last error.
 func TestRunsShowAttempts(t *testing.T) {
 	node := apinode.New(cluster.State{
 		Tasks: []cluster.TaskInfo{{Name: "a", WorkName: "w", WorkerNum: 3, Runs: true}},
@@ -104,9 +105,9 @@ func TestRunsShowAttempts(t *testing.T) {
 	}
 }
 
-// A commit that moved nothing has its line, so that no number is missed.
+// A commit that moved nothing has a line, so that no number is missing.
 func TestDecisionWithoutSteps(t *testing.T) {
-	url := apinode.Serve(t, apinode.New(cluster.State{}), httpapi.Options{}).URL // which has one
+	url := apinode.Serve(t, apinode.New(cluster.State{}), httpapi.Options{}).URL // it has one decision
 	var out bytes.Buffer
 	runOn(t, url, &out, "decisions")
 	if got := out.String(); !strings.Contains(got, "no step") || !strings.Contains(got, "records were put in order, no worker was touched") {
@@ -114,12 +115,30 @@ func TestDecisionWithoutSteps(t *testing.T) {
 	}
 }
 
-// obliging is a node that does what is asked of it.
+// Every step is shown with a reason, even if its record has none.
+func TestDecisionsHaveReasons(t *testing.T) {
+	var b bytes.Buffer
+	render.Decisions(&b, &cluster.Decisions{Decisions: []cluster.Decision{
+		{Number: 1, Moves: []cluster.Decided{
+			cluster.Decided{Step: cluster.StepGrant, Task: "a"}.Because(cluster.Reason{Code: cluster.WhyUnplaced}),
+			{Step: cluster.StepFree, Task: "a", Code: cluster.WhyLeft}, {Step: cluster.StepReap, Node: "n1"},
+		}, Omitted: 3},
+		{Number: 2},
+	}, Audit: []cluster.AuditLine{{By: "ada", What: "pause task \"a\""}}}, 0)
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	for i, want := range []string{"WHY", "no node had it", "left", "the record has no reason", "lists only some of its steps", "no worker was touched", "an operation"} {
+		if i >= len(lines) || !strings.HasSuffix(lines[i], "  "+want) && !strings.HasSuffix(lines[i], want) {
+			t.Errorf("line %d does not end with %q:\n%s", i, want, &b)
+		}
+	}
+}
+
+// obliging is a node that accepts all operations.
 type obliging struct{ *apinode.Node }
 
 func (obliging) Do(context.Context, cluster.Operation) (string, error) { return "7", nil }
 
-// A worker that no node has since it took down nodes is tried again by a restart, and is not called nothing.
+// A restart tries again a worker that no node has because it took down nodes, and does not report that nothing restarted.
 func TestRestartOfAKeptWorker(t *testing.T) {
 	for _, state := range []cluster.WorkerState{cluster.WorkerWithheld, cluster.WorkerGivenUp} {
 		url := apinode.Serve(t, obliging{apinode.New(cluster.State{

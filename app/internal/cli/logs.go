@@ -12,13 +12,13 @@ func logsCommand(env *environment) *cobra.Command {
 	var run string
 	c := &cobra.Command{
 		Use:   "logs TASK[#INDEX]",
-		Short: "Show what workers have written, wherever they run",
+		Short: "Show the logs of workers, wherever they run",
 		Example: `  xconsumer logs test01
   xconsumer logs test01#0 -f`,
 		Args: args("TASK[#INDEX]"), ValidArgsFunction: env.completeTasksAndWorkers,
 	}
 	f, o := env.server(c), outputFlag(c, "table", "json", "yaml")
-	goesOn(c, &follow, "follow", "go on with what they write, wherever they move, and with workers that come")
+	goesOn(c, &follow, "follow", "go on with new lines, also of workers that move or start later")
 	c.Flags().IntVarP(&lines, "lines", "n", 50, "maximum number of lines of each worker")
 	notNegative(c, "lines", &lines)
 	c.Flags().StringVar(&run, "run", "", "run to show (default: those under way)")
@@ -32,7 +32,7 @@ func logsCommand(env *environment) *cobra.Command {
 			return notAWorker(args[0])
 		}
 		v := logview.View{API: api, Lines: lines, Out: env.Out, Err: env.Err, Output: o}
-		return withHint(v.Show(c.Context(), target, follow))
+		return withHint(c.Context(), api, v.Show(c.Context(), target, follow))
 	}
 	return c
 }

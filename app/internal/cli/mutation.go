@@ -27,12 +27,12 @@ type mutation struct {
 	dryRun bool
 	yes    bool
 	key    string
-	made   bool // the key is one of this call alone
-	// effect says in words what follows from what was accepted, nil for nothing to say.
+	made   bool // the key was made for this call
+	// effect describes the consequence of an accepted operation, nil for none.
 	effect func(accepted *client.Accepted) string
 }
 
-// usualWait is how long --wait waits unless it is said.
+// usualWait is the limit of --wait without a value.
 const usualWait = "5m"
 
 func (env *environment) mutation(c *cobra.Command) *mutation {
@@ -41,7 +41,7 @@ func (env *environment) mutation(c *cobra.Command) *mutation {
 		&m.wait,
 		"wait",
 		0,
-		"wait until everything that it touches runs where it should, for at most this long ("+usualWait+" without a value), as in --wait=30s",
+		"wait until all affected workers run where they should, for at most this long ("+usualWait+" without a value), as in --wait=30s",
 	)
 	c.Flags().Lookup("wait").NoOptDefVal = usualWait
 	notNegative(c, "wait", &m.wait)
@@ -61,8 +61,7 @@ func (m *mutation) planned(c *cobra.Command) *mutation {
 	return m
 }
 
-// do sends a request, or with --dry-run shows the plan of the same operations. A request without operations cannot be
-// planned.
+// do sends a request, or with --dry-run shows the plan of the operations. A request without operations has no plan.
 func (m *mutation) do(ctx context.Context, request client.Request, planned ...cluster.Operation) error {
 	api, err := m.client()
 	if err != nil {
@@ -71,13 +70,13 @@ func (m *mutation) do(ctx context.Context, request client.Request, planned ...cl
 	if m.dryRun && len(planned) > 0 {
 		plan, raw, err := api.Plan(ctx, planned)
 		if err != nil {
-			return withHint(err)
+			return withHint(ctx, api, err)
 		}
 		return m.WriteAnswer(m.Out, raw, func(b *bytes.Buffer) { render.Plan(b, &plan, m.width()) }, render.MovedWorkers(&plan))
 	}
 	accepted, err := m.send(ctx, api, request)
 	if err != nil {
-		return withHint(err)
+		return withHint(ctx, api, err)
 	}
 	effect := ""
 	if m.effect != nil {
@@ -86,7 +85,7 @@ func (m *mutation) do(ctx context.Context, request client.Request, planned ...cl
 	return m.report(&accepted, effect)
 }
 
-// send sends a request to the node, and waits for its effect if --wait asks for that.
+// send sends a request to the node, and with --wait waits for its effect.
 func (m *mutation) send(ctx context.Context, api *client.Client, request client.Request) (client.Accepted, error) {
 	if request.Key == "" {
 		request.Key = m.keyOfThis()
@@ -105,7 +104,7 @@ func (m *mutation) send(ctx context.Context, api *client.Client, request client.
 	return accepted, err
 }
 
-// keyOfThis returns the key of this call.
+// keyOfThis returns the idempotency key of this call.
 func (m *mutation) keyOfThis() string {
 	if m.key == "" {
 		m.key, m.made = rand.Text(), true
@@ -113,7 +112,7 @@ func (m *mutation) keyOfThis() string {
 	return m.key
 }
 
-// report writes the answer, with what follows from it, "" for nothing to say.
+// report writes the answer with its effect, "" for none.
 func (m *mutation) report(accepted *client.Accepted, effect string) error {
 	raw, err := json.Marshal(accepted)
 	if err != nil {
@@ -121,7 +120,7 @@ func (m *mutation) report(accepted *client.Accepted, effect string) error {
 	}
 	err = m.WriteAnswer(m.Out, raw, func(b *bytes.Buffer) {
 		fmt.Fprintf(b, "accepted: %s\n", accepted.Accepted)
-		if accepted.Repeated && !m.made { // else an answer was lost, and the command itself asked again
+		if accepted.Repeated && !m.made { // otherwise an answer was lost, and the command repeated its own request
 			b.WriteString("it was done before, with the same key\n")
 		}
 		if effect != "" {
@@ -145,7 +144,7 @@ func (m *mutation) report(accepted *client.Accepted, effect string) error {
 	return err
 }
 
-// progress shows how far the cluster is, on a terminal, until ctx ends.
+// progress shows on a terminal how many workers run, until ctx ends. The channel is closed when it no longer writes.
 func (m *mutation) progress(ctx context.Context, api *client.Client) (ended <-chan struct{}) {
 	done := make(chan struct{})
 	if !terminal.IsTerminal(m.Err) {
@@ -170,10 +169,10 @@ func (m *mutation) progress(ctx context.Context, api *client.Client) (ended <-ch
 	return done
 }
 
-// confirm asks whether to go on, unless --yes or --dry-run answers that.
+// confirm asks whether to continue, unless --yes or --dry-run is given.
 func (m *mutation) confirm(what string) error { return confirm(m.Streams, what, m.yes || m.dryRun) }
 
-// confirmFor is confirm for something that there must be; whoever is to be asked about it is not if there is none.
+// confirmFor is confirm about an object of the API. If the object does not exist, it returns that error without a question.
 func (m *mutation) confirmFor(ctx context.Context, path, what string) error {
 	if m.yes || m.dryRun {
 		return nil
@@ -183,7 +182,7 @@ func (m *mutation) confirmFor(ctx context.Context, path, what string) error {
 		return err
 	}
 	if _, err := api.Get(ctx, path, nil, new(any)); err != nil {
-		return withHint(err)
+		return withHint(ctx, api, err)
 	}
 	return m.confirm(what)
 }

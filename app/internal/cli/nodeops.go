@@ -14,9 +14,12 @@ import (
 
 func nodePath(node, what string) string { return "/api/v1/nodes/" + url.PathEscape(node) + what }
 
-// onNode is a command that does something with a node.
+// onNode returns a command with one node as its argument.
 func onNode(env *environment, verb, short string, plans func(node string) cluster.Operation) *cobra.Command {
-	c := &cobra.Command{Use: verb + " NODE", Short: short, Args: args("NODE"), ValidArgsFunction: env.completeNodes}
+	c := &cobra.Command{
+		Use: verb + " NODE", Short: short, Args: args("NODE"), ValidArgsFunction: env.completeNodes,
+		Example: "  xconsumer " + verb + " n1",
+	}
 	m := env.mutation(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return m.do(c.Context(), client.Request{Path: nodePath(args[0], "/"+verb)}, plans(args[0]))
@@ -44,7 +47,7 @@ func drainCommand(env *environment) *cobra.Command {
 	}
 	self := c.Flags().Bool("self", false, "drain the node that is asked")
 	m := env.mutation(c).planned(c)
-	deadline := c.Flags().Duration("deadline", 0, "how long workers that no other node can take may stay (default: for ever)")
+	deadline := c.Flags().Duration("deadline", 0, "how long workers that no other node can take may stay (default: no limit)")
 	notNegative(c, "deadline", deadline)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *self == (len(args) == 1) {
@@ -57,7 +60,7 @@ func drainCommand(env *environment) *cobra.Command {
 			}
 			health, err := api.Health(c.Context(), false)
 			if err != nil {
-				return withHint(err)
+				return withHint(c.Context(), api, err)
 			}
 			args = []string{health.Node}
 		}
@@ -74,6 +77,7 @@ func evictCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "evict NODE",
 		Short:             "End the membership of a node: its workers stop, and it joins again",
+		Example:           "  xconsumer evict n1",
 		Args:              args("NODE"),
 		ValidArgsFunction: env.completeNodes,
 	}
@@ -94,11 +98,13 @@ func evictCommand(env *environment) *cobra.Command {
 func labelCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:               "label NODE KEY=VALUE...",
-		Short:             "Change the labels of a node, whatever its configuration says",
+		Short:             "Change the labels of a node, over those of its configuration",
 		Args:              args("NODE", "KEY=VALUE..."),
 		ValidArgsFunction: env.completeNodes,
-		Long: `Change the labels of a node, whatever its configuration says: KEY=VALUE sets a label, KEY- hides one that the node has,
+		Long: `Change the labels of a node, over those of its configuration: KEY=VALUE sets a label, KEY- hides one that the node has,
 KEY~ restores the node's own.`,
+		Example: `  xconsumer label n1 zone=a gpu=true
+  xconsumer label n1 zone~    # as the configuration of n1 sets it`,
 	}
 	m := env.mutation(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -128,14 +134,17 @@ func labelChanges(list []string) (map[string]*string, error) {
 		case strings.HasSuffix(text, "~"):
 			labels[strings.TrimSuffix(text, "~")] = nil
 		default:
-			return nil, fmt.Errorf("%w: %q: want KEY=VALUE, KEY- or KEY~", config.ErrUsage, text)
+			return nil, fmt.Errorf("%w: invalid label %q (want KEY=VALUE, KEY- or KEY~)", config.ErrUsage, text)
 		}
 	}
 	return labels, nil
 }
 
 func moveNowCommand(env *environment) *cobra.Command {
-	c := &cobra.Command{Use: "move-now", Short: "Move the work of lost nodes now, skipping delays and freezes", Args: args()}
+	c := &cobra.Command{
+		Use: "move-now", Short: "Move the work of lost nodes now, skipping delays and freezes", Args: args(),
+		Example: "  xconsumer move-now --wait",
+	}
 	m := env.mutation(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return m.do(c.Context(), client.Request{Path: "/api/v1/moves/now"})

@@ -46,14 +46,14 @@ To preview a single command, add --dry-run to it: xconsumer scale test01 8 --dry
 		ops = append(ops, more...)
 		p, raw, err := client.Plan(c.Context(), ops)
 		if err != nil {
-			return withHint(err)
+			return withHint(c.Context(), client, err)
 		}
 		return o.WriteAnswer(env.Out, raw, func(b *bytes.Buffer) { render.Plan(b, &p, env.width()) }, render.MovedWorkers(&p))
 	}
 	return c
 }
 
-// noCommand refuses arguments of plan; one that is a command is what was to be planned.
+// noCommand refuses arguments of plan. If they are a command, the error shows how to plan it.
 func noCommand(c *cobra.Command, given []string) error {
 	if len(given) == 0 {
 		return nil
@@ -73,8 +73,8 @@ func noCommand(c *cobra.Command, given []string) error {
 	return usage(c, fmt.Sprintf("%s takes only flags, as in --scale TASK=N; %s cannot be planned", c.CommandPath(), verb.Name()))
 }
 
-// planFlags adds a flag for each kind of operation that can be planned with others. They are done in the order of the flags
-// here.
+// planFlags adds a flag for each kind of operation that can be planned together with others. They apply in the order of the
+// flags here.
 func planFlags(c *cobra.Command) (read func() (cluster.Operations, error)) {
 	scale := c.Flags().StringSlice("scale", nil, "TASK=N: scale the task to N workers")
 	var reads []func() (cluster.Operations, error)
@@ -120,8 +120,8 @@ func scaleOperations(list []string) (ops cluster.Operations, err error) {
 	for _, text := range list {
 		task, n, ok := strings.Cut(text, "=")
 		workers, err := strconv.Atoi(n)
-		if !ok || err != nil {
-			return nil, fmt.Errorf("%w: --scale: %q: want TASK=N", config.ErrUsage, text)
+		if !ok || err != nil || workers < 0 || workers > cluster.MaxWorkers {
+			return nil, fmt.Errorf("%w: --scale: invalid value %q (want TASK=N, N from 0 to %d)", config.ErrUsage, text, cluster.MaxWorkers)
 		}
 		ops = append(ops, cluster.Scale(task, workers))
 	}
@@ -133,7 +133,7 @@ func labelOperations(list []string) (ops cluster.Operations, err error) {
 		node, change, ok := strings.Cut(text, ":")
 		labels, err := labelChanges([]string{change})
 		if !ok || err != nil {
-			return nil, fmt.Errorf("%w: --label: %q: want NODE:KEY=VALUE, NODE:KEY- or NODE:KEY~", config.ErrUsage, text)
+			return nil, fmt.Errorf("%w: --label: invalid value %q (want NODE:KEY=VALUE, NODE:KEY- or NODE:KEY~)", config.ErrUsage, text)
 		}
 		ops = append(ops, cluster.Label(node, labels))
 	}

@@ -2,27 +2,31 @@ package cli
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/help"
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// Program is the one whose commands they are.
+// Program is the program that has the commands.
 type Program struct {
-	Register func(node *xconsumer.Node) // of its works
-	Release  string                     // the version of a build that knows none of its own
+	Register func(node *xconsumer.Node) // registers its works
+	Release  string                     // the version of a build that records none
 }
 
-// New returns the command with all others below it.
+// New returns the command with all others below it. Their help is in the language of the environment: English or Chinese.
 func New(p Program, streams Streams) *cobra.Command {
 	build := buildVersion(p.Release)
 	root := &cobra.Command{
-		Use:           "xconsumer",
-		Short:         "Keep N workers of every task running across a fleet of machines",
+		Use:   "xconsumer",
+		Short: "Keep N workers of every task running across a fleet of machines",
+		Long:  help.Start,
+		Example: `  xconsumer dev
+  xconsumer status --watch
+  xconsumer help scale`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -53,37 +57,57 @@ func New(p Program, streams Streams) *cobra.Command {
 	root.AddCommand(nodeCommands(streams, func(file string) (string, []cluster.TaskSpec, error) {
 		return config.LoadTasks(file, streams.Getenv)
 	})...)
-	root.AddCommand(manualCommand(root))
+	root.AddCommand(manualCommand(root, func(lang string) *cobra.Command {
+		streams.Getenv = func(string) string { return lang }
+		return New(p, streams)
+	}))
 	root.SetHelpCommand(helpCommand(root))
-	refuseUnknownShells(root)
+	root.InitDefaultHelpCmd()
+	completionCommands(root)
+	help.Prepare(root, streams.Getenv)
 	return root
 }
 
-// refuseUnknownShells has cobra's command that writes completions refuse a shell that it does not know.
-func refuseUnknownShells(root *cobra.Command) {
+// completionExamples show how each shell takes its completions.
+var completionExamples = map[string]string{
+	"bash":       "  xconsumer completion bash > /etc/bash_completion.d/xconsumer",
+	"fish":       "  xconsumer completion fish > ~/.config/fish/completions/xconsumer.fish",
+	"powershell": "  xconsumer completion powershell > xconsumer.ps1",
+	"zsh":        "  xconsumer completion zsh > \"${fpath[1]}/_xconsumer\"",
+}
+
+// completionCommands adds the commands that write completions: those of cobra, with examples. They refuse an unknown shell.
+func completionCommands(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	c, _, err := root.Find([]string{"completion"})
 	if err != nil {
-		return // cobra has none
+		return // cobra has no such command
 	}
 	var shells []string
 	for _, one := range c.Commands() {
 		shells = append(shells, one.Name())
+		one.Short = "Write the completions for " + one.Name()
+		one.Long = ""
+		one.Example = completionExamples[one.Name()]
 	}
+	c.Short, c.Long = "Write the completions for a shell", ""
+	c.Example = completionExamples["bash"]
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return fmt.Errorf("%w: unknown shell %q (known: %s)", config.ErrUsage, args[0], strings.Join(shells, ", "))
+			return unknownWord("unknown shell %q", args[0], shells)
 		}
 		return c.Help()
 	}
 }
 
-// helpCommand is cobra's, but for a command that there is not.
+// helpCommand is the one of cobra, but refuses a command that does not exist.
 func helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Show the help of a command",
+		Example: `  xconsumer help scale
+  LANG=zh_CN.UTF-8 xconsumer help scale    # in Chinese`,
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var names []string
 			for _, c := range root.Commands() {
@@ -119,7 +143,7 @@ func configFlags(c *cobra.Command) *config.Flags {
 	return f
 }
 
-// joinFlag adds the flag of the commands that can take the service of xconsumer dev; what says what they do then.
+// joinFlag adds the flag of the commands that can take the service of xconsumer dev; what is what they do then.
 func joinFlag(c *cobra.Command, f *config.Flags, what string) {
-	c.Flags().StringVar(&f.Join, "join", "", "etcd address that xconsumer dev prints: "+what+", whatever app.toml says")
+	c.Flags().StringVar(&f.Join, "join", "", "etcd address printed by xconsumer dev: "+what+", and not that of app.toml")
 }

@@ -29,7 +29,7 @@ func runCommand(register func(node *xconsumer.Node), build client.Build, streams
 	alone := c.Flags().Bool(
 		"no-supervise",
 		false,
-		"run without a parent process: after a crash nobody starts the node again, and its work waits for the session timeout",
+		"run without a parent process: after a crash the node is not restarted, and its work waits for the session timeout",
 	)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		s, err := config.Load(*flags, streams.Getenv)

@@ -40,7 +40,7 @@ func statusCommand(env *environment) *cobra.Command {
 			if *at != "" {
 				fmt.Fprintf(b, "after decision %d, %s", past.Decision, past.At.Local().Format("2006-01-02 15:04:05.000 MST"))
 				if past.Incomplete {
-					b.WriteString(" (some of it is no longer known)")
+					b.WriteString(" (some records of that time are no longer kept)")
 				}
 				b.WriteString("\n")
 			}
@@ -50,14 +50,17 @@ func statusCommand(env *environment) *cobra.Command {
 	return c
 }
 
-// momentOf returns what a node is asked for to show the cluster as it was: the number of a decision, or a time.
+// momentOf returns the query for the cluster as it was: the number of a decision, or a time.
 func momentOf(text string, now time.Time) (string, error) {
-	if _, err := strconv.ParseInt(text, 10, 64); err == nil {
+	if number, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if number < 0 {
+			return "", fmt.Errorf("%w: --at: invalid decision %d (want 0 or more, or a time)", config.ErrUsage, number)
+		}
 		return text, nil
 	}
 	_, at, err := render.ParseTime(text, now)
 	if err != nil {
-		return "", fmt.Errorf("%w: --at: %w; the number of a decision is taken, too", config.ErrUsage, err)
+		return "", fmt.Errorf("%w: --at: %w, or the number of a decision", config.ErrUsage, err)
 	}
 	return at.UTC().Format(time.RFC3339Nano), nil
 }

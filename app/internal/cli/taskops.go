@@ -25,9 +25,9 @@ func taskPath(task, what string) string { return "/api/v1/tasks/" + url.PathEsca
 func scaleCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "scale TASK N", Short: "Scale a task: set its number of workers until it is reset",
-		Long: `Scale a task: set its number of workers until it is reset. Workers know their number, so all of them stop
-before the first one with the new number starts. With resize = "live" they do not know it, and those that stay run on. If
-the task runs to its end, the next run has the new number. --dry-run shows what restarts.`,
+		Long: `Scale a task: set its number of workers until it is reset. Workers are given this number, so all of them
+stop before the first one with the new number starts. With resize = "live" they are not given it, and those that stay
+run on. If the task runs to its end, the next run has the new number. --dry-run shows what restarts.`,
 		Args: args("TASK", "N"), ValidArgsFunction: env.completeTasks,
 		Example: `  xconsumer scale test01 8 --wait
   xconsumer scale test01 8 --dry-run`,
@@ -44,7 +44,7 @@ the task runs to its end, the next run has the new number. --dry-run shows what 
 	return c
 }
 
-// resizes returns what another number of workers does to those that a task has now.
+// resizes returns the effect of another number of workers on those that the task has now.
 func (m *mutation) resizes(ctx context.Context, task string, n int) func(*client.Accepted) string {
 	api, err := m.client()
 	if err != nil || m.dryRun || m.ForPrograms() {
@@ -58,7 +58,7 @@ func (m *mutation) resizes(ctx context.Context, task string, n int) func(*client
 			return ""
 		case now.Runs:
 			return fmt.Sprintf("the next run of %s has %s; a run that goes on keeps its number", task, plural.Of(n, "worker"))
-		case now.Paused || now.Unplaced >= now.WorkerNum || n == 0: // none runs, or will
+		case now.Paused || now.Unplaced >= now.WorkerNum || n == 0: // no worker runs before, or after
 			return ""
 		case now.Declared.Resize == cluster.ResizeLive:
 			return fmt.Sprintf("the workers of %s that stay run on: resize is \"live\"", task)
@@ -67,9 +67,12 @@ func (m *mutation) resizes(ctx context.Context, task string, n int) func(*client
 	}
 }
 
-// onTask is a command that does something with a task.
+// onTask returns a command with one task as its argument.
 func onTask(env *environment, verb, short string, plans func(task string) cluster.Operation) *cobra.Command {
-	c := &cobra.Command{Use: verb + " TASK", Short: short, Args: args("TASK"), ValidArgsFunction: env.completeTasks}
+	c := &cobra.Command{
+		Use: verb + " TASK", Short: short, Args: args("TASK"), ValidArgsFunction: env.completeTasks,
+		Example: "  xconsumer " + verb + " test01\n  xconsumer " + verb + " test01 --dry-run",
+	}
 	m := env.mutation(c).planned(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return m.do(c.Context(), client.Request{Path: taskPath(args[0], "/"+verb)}, plans(args[0]))
@@ -127,7 +130,7 @@ func restartCommand(env *environment) *cobra.Command {
 	return c
 }
 
-// restarts returns what a restart of workers, or of all that a node has, does to those that there are: nothing, if none runs.
+// restarts returns the effect of a restart of workers, or of all workers of a node: it reports that none has restarted.
 func (m *mutation) restarts(ctx context.Context, target logview.Target, node string) func(*client.Accepted) string {
 	api, err := m.client()
 	if err != nil || m.ForPrograms() {
@@ -154,7 +157,7 @@ func (m *mutation) restarts(ctx context.Context, target logview.Target, node str
 	}
 }
 
-// workerPath is the path of a worker that is named as in test01#0.
+// workerPath returns the path of a worker in the API from a name such as test01#0.
 func workerPath(name string) (string, error) {
 	task, index, found := strings.Cut(name, "#")
 	if n, err := strconv.Atoi(index); !found || err != nil || n < 0 || task == "" {
@@ -163,10 +166,10 @@ func workerPath(name string) (string, error) {
 	return "/api/v1/workers/" + url.PathEscape(task) + "/" + index, nil
 }
 
-// notAWorker is the error of a name that is to be a worker's.
+// notAWorker is the error of a name that does not name a worker.
 func notAWorker(name string) error {
 	task, _, _ := strings.Cut(name, "#")
-	return fmt.Errorf("%w: %q: want a worker, as in %s#0", config.ErrUsage, name, cmp.Or(task, "test01"))
+	return fmt.Errorf("%w: invalid worker %q (want for example %s#0)", config.ErrUsage, name, cmp.Or(task, "test01"))
 }
 
 func runNowCommand(env *environment) *cobra.Command {
@@ -197,7 +200,7 @@ func runNowCommand(env *environment) *cobra.Command {
 	return c
 }
 
-// paused reports whether a task is known to be paused.
+// paused reports whether a task is paused. It returns false if no node answers.
 func (m *mutation) paused(ctx context.Context, task string) bool {
 	api, err := m.client()
 	if err != nil {
@@ -210,8 +213,10 @@ func (m *mutation) paused(ctx context.Context, task string) bool {
 
 func deleteCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use:               "delete TASK",
-		Short:             "Delete a task, and everything that is known of its runs",
+		Use:   "delete TASK",
+		Short: "Delete a task, and the records of its runs",
+		Example: `  xconsumer delete test01
+  xconsumer delete test01 --yes --wait`,
 		Args:              args("TASK"),
 		ValidArgsFunction: env.completeTasks,
 	}
@@ -228,6 +233,8 @@ func deleteCommand(env *environment) *cobra.Command {
 func moveCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "move TASK#INDEX NODE", Short: "Move a worker to a node, and another worker out of its way", Args: args("TASK#INDEX", "NODE"),
+		Example: `  xconsumer move test01#0 n2
+  xconsumer move test01#0 n2 --dry-run`,
 		ValidArgsFunction: func(c *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 1 {
 				return env.completeNodes(c, nil, text)
@@ -242,7 +249,7 @@ func moveCommand(env *environment) *cobra.Command {
 			return err
 		}
 		task, index, _ := strings.Cut(args[0], "#")
-		n, _ := strconv.Atoi(index) // which workerPath has read
+		n, _ := strconv.Atoi(index) // workerPath has checked it
 		return m.do(
 			c.Context(),
 			client.Request{Path: path + "/move", Body: map[string]any{"to": args[1]}},

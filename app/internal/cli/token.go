@@ -21,16 +21,17 @@ func tokenCommand(streams Streams) *cobra.Command {
   xconsumer token ci --role operate`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 || len(strings.Fields(args[0])) != 1 || strings.ContainsAny(args[0], ",#") {
-				return fmt.Errorf("%w: name whose it is, in one word; see %s --help", config.ErrUsage, c.CommandPath())
+				return fmt.Errorf("%w: name the owner of the token, in one word; see %s --help", config.ErrUsage, c.CommandPath())
 			}
 			return nil
 		},
 	}
 	o := outputFlag(c, "table", "json", "yaml")
+	roles := []string{string(httpapi.RoleView), string(httpapi.RoleOperate), string(httpapi.RoleAdmin)}
 	role := c.Flags().String("role", string(httpapi.RoleView), "role of the token: view, operate or admin")
 	c.RunE = func(_ *cobra.Command, args []string) error {
-		if err := httpapi.Role(*role).Validate(); err != nil {
-			return fmt.Errorf("%w: --role: %w", config.ErrUsage, err)
+		if httpapi.Role(*role).Validate() != nil {
+			return unknownWord("--role: invalid role %q", *role, roles)
 		}
 		secret := "xct_" + rand.Text()
 		hash := sha256.Sum256([]byte(secret))
@@ -38,7 +39,7 @@ func tokenCommand(streams Streams) *cobra.Command {
 		if !o.ForPrograms() {
 			if _, err := fmt.Fprintf(
 				streams.Err,
-				"token of %s, which nobody can show you again: %s\nthe line for [http] tokensFile:\n",
+				"token of %s, which is not shown again: %s\nthe line for [http] tokensFile:\n",
 				args[0],
 				secret,
 			); err != nil {

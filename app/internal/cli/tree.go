@@ -10,7 +10,8 @@ import (
 )
 
 func treeCommand(env *environment) *cobra.Command {
-	c := &cobra.Command{Use: "tree", Short: "Draw the cluster: its nodes, and what each of them runs", Args: args()}
+	c := &cobra.Command{Use: "tree", Short: "Draw the cluster: its nodes, and what each of them runs", Args: args(), Example: `  xconsumer tree
+  xconsumer tree --explain`}
 	q := env.query(c)
 	explain := c.Flags().Bool("explain", false, "explain what does not run, and show the labels of nodes")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/client"
 )
 
-// buildVersion is what the build says of itself. Release is the version of one that knows none of its own.
+// buildVersion returns the version in the build's own records. Release is the version of a build that has none.
 func buildVersion(release string) client.Build {
 	v := client.Build{Version: "(devel)", Go: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
@@ -36,13 +36,13 @@ func buildVersion(release string) client.Build {
 	return v
 }
 
-// versionLine is the version for people.
+// versionLine returns the version for people.
 func versionLine(v client.Build) string {
 	return fmt.Sprintf("xconsumer %s %s %s\n", v.Version, v.Revision, v.Go)
 }
 
 func versionCommand(build client.Build, streams Streams) *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Show the version", Args: noArgs}
+	c := &cobra.Command{Use: "version", Short: "Show the version", Args: noArgs, Example: "  xconsumer version"}
 	o := outputFlag(c, "table", "json", "yaml")
 	c.RunE = func(*cobra.Command, []string) error {
 		return o.Print(streams.Out, build, versionLine(build))

@@ -3,69 +3,21 @@ package cli
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
+	"gitee.com/ken.yang/xconsumer/test/pty"
 )
 
-// openTerminal is a person's screen of 40 columns.
-type pseudoTerminal struct {
-	*os.File
-	screen *os.File
-}
-
-func newTerminal(t *testing.T) pseudoTerminal {
-	t.Helper()
-	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("no terminal can be opened here: %v; CI requires this test", err)
-	}
-	t.Cleanup(func() { _ = screen.Close() })
-	n, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(screen.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.Close() })
-	if err := unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 20, Col: 40}); err != nil {
-		t.Fatal(err)
-	}
-	return pseudoTerminal{f, screen}
-}
-
-// shown returns what a command writes to it, which ends the terminal.
-func (m pseudoTerminal) shown(t *testing.T, command func()) string {
-	t.Helper()
-	read := make(chan string)
-	go func() {
-		text, _ := io.ReadAll(m.screen) // an error is how it ends
-		read <- string(text)
-	}()
-	command()
-	_ = m.Close()
-	return strings.ReplaceAll(<-read, "\r\n", "\n")
-}
-
-// planNode is a node whose plans move a worker of a long name.
+// planNode is a node whose plans move a worker with a long name.
 type planNode struct{ *apinode.Node }
 
 const (
@@ -90,14 +42,14 @@ func TestWide(t *testing.T) {
 		{"status"}, {"nodes"}, {"workers"}, {"plan", "--scale", longName + "=2"}, {"scale", longName, "2", "--dry-run"}, {"drain", "n1", "--dry-run"}, {"apply", "--dry-run"},
 	} {
 		t.Run(args[0], func(t *testing.T) {
-			m := newTerminal(t)
-			for line := range strings.SplitSeq(m.shown(t, func() { runOn(t, url, m.File, args...) }), "\n") {
+			m := pty.Open(t)
+			for line := range strings.SplitSeq(m.Shown(func() { runOn(t, url, m.File, args...) }), "\n") {
 				if strings.Contains(line, longName) {
 					t.Errorf("not cut: %q", line)
 				}
 			}
-			m, wide := newTerminal(t), slices.Concat(args, []string{"--wide"})
-			if got := m.shown(t, func() { runOn(t, url, m.File, wide...) }); !strings.Contains(got, longName) {
+			m, wide := pty.Open(t), slices.Concat(args, []string{"--wide"})
+			if got := m.Shown(func() { runOn(t, url, m.File, wide...) }); !strings.Contains(got, longName) {
 				t.Errorf("cut with --wide: %q", got)
 			}
 			var pipe bytes.Buffer
@@ -109,7 +61,37 @@ func TestWide(t *testing.T) {
 	}
 }
 
-// Every command has --wide that prints a table, and no other.
+// A command that panics while it watches restores the terminal's normal screen.
+func TestWatchRestoresTerminalOnPanic(t *testing.T) {
+	node := apinode.New(cluster.State{})
+	url := apinode.Serve(t, node, httpapi.Options{}).URL
+	m := pty.Open(t)
+	got := m.Shown(func() {
+		env := &environment{Streams: Streams{Out: m.File, Err: io.Discard, Getenv: func(string) string { return "" }}}
+		q := env.query(&cobra.Command{})
+		q.watch, q.flags.URL = true, url
+		defer func() {
+			if recover() == nil {
+				t.Error("it did not panic")
+			}
+		}()
+		answered := false
+		_ = q.run(t.Context(), func(_ context.Context, _ *client.Client, out io.Writer) error {
+			if answered {
+				panic("a mistake")
+			}
+			answered = true
+			node.Set(cluster.State{Cluster: "changed"})
+			_, err := io.WriteString(out, "an answer\n")
+			return err
+		})
+	})
+	if !strings.HasSuffix(got, "\x1b[?1049lan answer\n") {
+		t.Errorf("%q is written", got)
+	}
+}
+
+// Every command that prints a table has --wide, and no other command has it.
 func TestWideCommands(t *testing.T) {
 	lines := []string{"diff", "logs", "stack", "report", "healthcheck"} // write no tables
 	var walk func(c *cobra.Command)

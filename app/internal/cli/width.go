@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 )
 
-// tables adds the flags of a command that prints tables: --output, and --wide, which leaves them as wide as they are.
+// tables adds the flags of a command that prints tables: --output, and --wide for tables of any width.
 func (env *environment) tables(c *cobra.Command, formats ...string) *render.Output {
 	c.Flags().BoolVar(&env.wide, "wide", false, "do not cut tables to the width of the terminal")
 	return outputFlag(c, formats...)
@@ -25,7 +25,7 @@ func (env *environment) width() int {
 	return columns
 }
 
-// size returns the size of the terminal, zeros where that is not known. $COLUMNS comes before what the terminal says.
+// size returns the size of the terminal, zeros if it is unknown. $COLUMNS overrides the width.
 func (env *environment) size() (columns, lines int) {
 	columns, lines = terminal.Size(env.Out)
 	if n, err := strconv.Atoi(env.Getenv("COLUMNS")); err == nil && n > 0 {
@@ -42,7 +42,7 @@ const (
 	faint  = "2"
 )
 
-// paint colours words in a text that is for a terminal.
+// paint colors a text if out is a terminal.
 func (env *environment) paint(out io.Writer, text, colour string) string {
 	if !terminal.IsTerminal(out) || env.Getenv("NO_COLOR") != "" || env.Getenv("TERM") == "dumb" {
 		return text

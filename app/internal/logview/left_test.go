@@ -173,7 +173,7 @@ func TestLogsOfRun(t *testing.T) {
 		{"queued", "once#0", "r3", false, ErrNoLog, "no log: run once@r3 has not begun: it waits for an earlier run"},
 		{"queued and paused", "once#0", "r3", true, ErrNoLog, "no log: run once@r3 has not begun: the task is paused"},
 		{"skipped", "once#0", "r2", false, ErrNoLog, "no log: run once@r2 was skipped: the run before goes on"},
-		{"no such task", "nope#0", "r1", false, cluster.ErrNoTask, "no such task: nope; see `xconsumer tasks` for those that there are"},
+		{"no such task", "nope#0", "r1", false, cluster.ErrNoTask, "no such task: nope; `xconsumer tasks` lists the tasks"},
 		{"nothing kept of it", "once#1", "r4", false, ErrNoLog, "once@r4#1: no log: the worker is on no node (it is not started again), and no earlier output is known"},
 		{"kept", "once#1", "r1", false, nil, "once@r1#1 wrote this\n"},
 		{"kept of all workers", "once", "r1", false, nil, "once@r1#1 wrote this\n"},

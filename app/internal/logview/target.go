@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/spelling"
 )
 
 // Target is the workers that TASK or TASK#INDEX names: those of a task, of one of its runs, or of one slot.
@@ -68,8 +69,9 @@ func (t Target) HasRuns(state *cluster.State) bool {
 	return info != nil && info.Runs && t.run == ""
 }
 
-// missing is the error when the target names no worker. It says why.
-func (t Target) missing(state *cluster.State) error {
+// Missing returns the error of a target that names no worker, with the reason. It matches cluster.ErrNoTask or
+// cluster.ErrNoSlot.
+func (t Target) Missing(state *cluster.State) error {
 	if t.HasRuns(state) {
 		return fmt.Errorf(
 			"%w: no run of %s is under way; `xconsumer runs %[2]s` lists those that are over, "+
@@ -79,7 +81,43 @@ func (t Target) missing(state *cluster.State) error {
 		)
 	}
 	if t.info(state) == nil {
-		return fmt.Errorf("%w: %s; see `xconsumer tasks` for those that there are", cluster.ErrNoTask, t.Task)
+		return fmt.Errorf("%w: %s; %s", cluster.ErrNoTask, t.Task, t.Hint(state))
 	}
-	return fmt.Errorf("%w: %s; see `xconsumer workers` for those that there are", cluster.ErrNoSlot, t.name())
+	return fmt.Errorf("%w: %s; %s", cluster.ErrNoSlot, t.name(), t.Hint(state))
+}
+
+// Hint returns what the cluster has in place of workers that a command did not find: the task with the most similar name, or
+// the workers that the task has.
+func (t Target) Hint(state *cluster.State) string {
+	info := t.info(state)
+	if info == nil {
+		names := make([]string, len(state.Tasks))
+		for i := range state.Tasks {
+			names[i] = state.Tasks[i].Name
+		}
+		return Instead(t.Task, names, "tasks")
+	}
+	switch {
+	case t.run != "" && !info.Runs:
+		return fmt.Sprintf("task %s is continuous and has no runs", t.Task)
+	case info.Runs:
+		return fmt.Sprintf("`xconsumer runs %s` lists the runs of the task", t.Task)
+	case info.WorkerNum == 0:
+		return fmt.Sprintf("task %s has no workers", t.Task)
+	case t.One && t.index >= info.WorkerNum && info.WorkerNum == 1:
+		return fmt.Sprintf("task %s has one worker, %[1]s#0", t.Task)
+	case t.One && t.index >= info.WorkerNum:
+		return fmt.Sprintf("the workers of task %s are %[1]s#0 to %[1]s#%d", t.Task, info.WorkerNum-1)
+	}
+	return fmt.Sprintf("`xconsumer workers %s` lists its workers", t.Task)
+}
+
+// Instead suggests the known name that is most similar to an unknown one, and names the command that lists them:
+// tasks or nodes.
+func Instead(name string, known []string, command string) string {
+	list := fmt.Sprintf("`xconsumer %s` lists the %[1]s", command)
+	if near := spelling.Nearest(name, known); near != "" {
+		return fmt.Sprintf("did you mean %q? %s", near, list)
+	}
+	return list
 }

@@ -55,7 +55,7 @@ func (v *View) Show(ctx context.Context, target Target, follow bool) error {
 	case follow && (len(workers) > 0 || target.HasRuns(&state)):
 		return v.follow(ctx, target)
 	case len(workers) == 0:
-		return target.missing(&state)
+		return target.Missing(&state)
 	}
 	return v.show(ctx, target, &state, workers)
 }

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Time writes a time for people: of today only the hour, else the day, too. What it writes parseTime reads.
+// Time writes a time for people: only the hour if it is today, otherwise also the day. ParseTime reads what it writes.
 func Time(at time.Time) string { return timeAt(at, time.Now(), "") }
 
-// TimeMilli is clock with milliseconds.
+// TimeMilli is Time with milliseconds.
 func TimeMilli(at time.Time) string { return timeAt(at, time.Now(), ".000") }
 
 func timeAt(at, now time.Time, fraction string) string {
@@ -23,13 +23,12 @@ func timeAt(at, now time.Time, fraction string) string {
 	return at.Format(time.DateTime + fraction)
 }
 
-// soon is how far ahead an hour may be that is meant to be of today: clocks of machines differ.
-const soon = time.Minute
+// maxAhead is how far in the future an hour may be and still mean today, because the clocks of machines differ.
+const maxAhead = time.Minute
 
-// ParseTime reads what a person gives for a time: how long ago it is, as "10m", "-10m" or "10m ago"; an hour, which is of
-// today, or of yesterday if it is still to come; or a day and an hour. Both are of now's time zone unless they say one. All
-// that commands print of times can be given back. end is the last instant of what is meant: of a time that is given to
-// the second, the end of that second.
+// ParseTime reads a time: how long ago it is, as "10m", "-10m" or "10m ago"; an hour of today, or of yesterday if it is still to
+// come; or a day and an hour. The time zone is that of now unless the text has one. Every time that a command prints can be
+// read. end is the last instant that the text can mean: for a time to the second, the end of that second.
 func ParseTime(text string, now time.Time) (at, end time.Time, err error) {
 	if ago, ok := agoOf(text); ok {
 		return now.Add(-ago), now.Add(-ago), nil
@@ -44,7 +43,7 @@ func ParseTime(text string, now time.Time) (at, end time.Time, err error) {
 	for _, layout := range []string{time.TimeOnly, "15:04"} {
 		if of, err := time.Parse(layout, text); err == nil {
 			at := time.Date(now.Year(), now.Month(), now.Day(), of.Hour(), of.Minute(), of.Second(), of.Nanosecond(), now.Location())
-			if at.After(now.Add(soon)) {
+			if at.After(now.Add(maxAhead)) {
 				at = at.AddDate(0, 0, -1)
 			}
 			return at, at.Add(unit), nil
@@ -54,7 +53,7 @@ func ParseTime(text string, now time.Time) (at, end time.Time, err error) {
 		time.DateTime, "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly, time.DateTime + " MST",
 	} {
 		at, err := time.ParseInLocation(layout, text, now.Location())
-		if zone := at.Location(); err == nil && (zone == now.Location() || zone == time.UTC) { // else the zone is not known here
+		if zone := at.Location(); err == nil && (zone == now.Location() || zone == time.UTC) { // otherwise this machine does not have the zone
 			return at, at.Add(unit), nil
 		}
 	}

@@ -1,4 +1,4 @@
-// Package render writes what the API answers, for people and for programs.
+// Package render writes the answers of the API, for people and for programs.
 //
 // # The model
 //
@@ -7,5 +7,5 @@
 //	                  └▶ text for people: State, Plan, Decisions … write Tables as wide as the terminal
 //
 // The functions are pure: they read an answer and write into a buffer. Screen alone writes to a terminal, and Time and
-// ParseTime agree about the form of a time, so that every time that is printed can be given back in a flag.
+// ParseTime agree about the form of a time, so that a flag accepts every time that a command prints.
 package render

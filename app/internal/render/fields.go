@@ -17,7 +17,7 @@ import (
 func Fields(b *bytes.Buffer, heading string, value any) {
 	text, err := json.Marshal(value)
 	if err != nil {
-		return // values of the API only
+		return // values of the API can always be encoded
 	}
 	var lines bytes.Buffer
 	if yaml.Convert(&lines, bytes.NewReader(text)) != nil {

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -42,7 +43,7 @@ func Events(b *bytes.Buffer, list []cluster.Event, width int) {
 	t.Write(b, width)
 }
 
-// Decisions writes decisions and what people asked for, by time.
+// Decisions writes decisions and the operations of people, by time.
 func Decisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
 	t := Table{{"AT", "N", "WHO", "WHAT", "SLOTS", "NODE", "WHY"}}
 	audit := d.Audit
@@ -61,9 +62,9 @@ func Decisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
 			if m.To != "" {
 				to += " → " + m.To
 			}
-			t.Add(Time(one.At), one.Number, fmt.Sprintf("%s, term %d", one.Leader, one.Term), m.Step, slots, to, m.Why)
+			t.Add(Time(one.At), one.Number, fmt.Sprintf("%s, term %d", one.Leader, one.Term), m.Step, slots, to, reasonOf(&m))
 		}
-		if len(one.Moves) == 0 && one.Omitted == 0 { // its number would be missed
+		if len(one.Moves) == 0 && one.Omitted == 0 { // otherwise its number would be missing
 			t.Add(
 				Time(one.At),
 				one.Number,
@@ -75,7 +76,7 @@ func Decisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
 			)
 		}
 		if one.Omitted > 0 {
-			t.Add(Time(one.At), one.Number, "", fmt.Sprintf("and %d more", one.Omitted), "", "", "")
+			t.Add(Time(one.At), one.Number, "", fmt.Sprintf("and %d more", one.Omitted), "", "", "the record of a large decision lists only some of its steps")
 		}
 	}
 	for len(audit) > 0 {
@@ -84,22 +85,27 @@ func Decisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
 	t.Write(b, width)
 }
 
+// reasonOf returns why a step was taken. A record that was edited may have only a code, or no reason.
+func reasonOf(d *cluster.Decided) string {
+	return cmp.Or(d.Why, string(d.Code), "the record has no reason")
+}
+
 func addAudit(t *Table, audit []cluster.AuditLine) []cluster.AuditLine {
 	who := audit[0].By
 	if audit[0].From != "" {
 		who += " at " + audit[0].From
 	}
-	t.Add(Time(audit[0].At), "", who, "asked for", audit[0].What, "", "")
+	t.Add(Time(audit[0].At), "", who, "asked for", audit[0].What, "", "an operation")
 	return audit[1:]
 }
 
-// Explanation writes why a worker is where it is; name is how a person named it.
+// Explanation writes why a worker is on its node. The name is the argument of the command.
 func Explanation(b *bytes.Buffer, name string, e *cluster.Explanation, width int) {
 	at := "has no node"
 	if e.Worker.Node != "" {
 		at = fmt.Sprintf("is on %s, %s", e.Worker.Node, e.Worker.State)
 	}
-	if e.Worker.Run != "" { // which was not named, if it is the one under way
+	if e.Worker.Run != "" { // the argument does not name the run under way
 		name = e.Worker.Slot().String()
 	}
 	fmt.Fprintf(b, "%s %s\n  %s\n\n", name, at, e.Here)
@@ -122,7 +128,7 @@ func Explanation(b *bytes.Buffer, name string, e *cluster.Explanation, width int
 	h := Table{{"  AT", "DECISION", "STEP", "NODE", "TO", "TOKEN", "WHY"}}
 	for _, d := range e.History {
 		for _, m := range d.Moves {
-			h.Add("  "+Time(d.At), d.Number, m.Step, m.Node, m.To, m.Token, m.Why)
+			h.Add("  "+Time(d.At), d.Number, m.Step, m.Node, m.To, m.Token, reasonOf(&m))
 		}
 	}
 	h.Write(b, width)

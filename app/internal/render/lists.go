@@ -11,7 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// Tasks lists the tasks, with what operators have set of them if they have of any.
+// Tasks lists the tasks, with a column for overrides if a task has one.
 func Tasks(tasks []cluster.TaskDetail) Table {
 	infos := make([]cluster.TaskInfo, len(tasks))
 	for i := range tasks {
@@ -21,14 +21,14 @@ func Tasks(tasks []cluster.TaskDetail) Table {
 	if !slices.ContainsFunc(tasks, func(t cluster.TaskDetail) bool { return overrideText(t.Override) != "" }) {
 		return rows
 	}
-	rows[0] = slices.Insert(rows[0], 3, "OVERRIDE") // behind the number of workers
+	rows[0] = slices.Insert(rows[0], 3, "OVERRIDE") // after the number of workers
 	for i := range tasks {
 		rows[i+1] = slices.Insert(rows[i+1], 3, dash(overrideText(tasks[i].Override)))
 	}
 	return rows
 }
 
-// overrideText says what an operator has set of a task, "" for nothing.
+// overrideText returns the override of a task in words, "" for none.
 func overrideText(o cluster.Override) string {
 	var list []string
 	if o.WorkerNum != nil {
@@ -57,10 +57,10 @@ func Nodes(list []cluster.NodeInfo) Table {
 	return t
 }
 
-// addressOf returns where a node is reached: what it listens on is of no use to others if that is every address.
+// addressOf returns the address where other machines reach a node. The one that it listens on may be a wildcard.
 func addressOf(n *cluster.NodeInfo) string { return cmp.Or(n.Advertise, n.Address) }
 
-// Runs lists runs; of those under way, with what their workers do again.
+// Runs lists runs; those under way with the failed attempts of their workers.
 func Runs(list []cluster.RunInfo, workers []cluster.WorkerInfo) Table {
 	t := Table{{"RUN", "STATE", "DONE", "FAILED", "OF", "BEGAN", "TOOK", "BY", "ERROR OR REASON"}}
 	for _, r := range list {
@@ -77,7 +77,7 @@ func Runs(list []cluster.RunInfo, workers []cluster.WorkerInfo) Table {
 	return t
 }
 
-// retried says of a run under way which of its workers has failed most often, and is tried again; "" if none has.
+// retried describes the worker of a run under way that has failed most often and is tried again, "" if none has failed.
 func retried(r *cluster.RunInfo, workers []cluster.WorkerInfo) string {
 	var most *cluster.WorkerInfo
 	for i := range workers {
@@ -93,7 +93,7 @@ func retried(r *cluster.RunInfo, workers []cluster.WorkerInfo) string {
 	return fmt.Sprintf("%d: %s so far: %s", most.Index, plural.Of(most.Restarts, "failed attempt"), most.Error)
 }
 
-// NoRuns says why a task has no runs, and what there is to look at or to do instead.
+// NoRuns returns why a task has no runs, and the command that helps.
 func NoRuns(t *cluster.TaskDetail) string {
 	none := fmt.Sprintf("task %s has no runs yet", t.Name)
 	switch {

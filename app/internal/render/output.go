@@ -11,13 +11,13 @@ import (
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 )
 
-// Formats are what Output.Format may be, the usual one first.
+// Formats are the values of Output.Format, the default first.
 var Formats = []string{"table", "json", "yaml", "name"}
 
-// Output writes answers in the format that a person has chosen.
+// Output writes answers in the chosen format.
 type Output struct{ Format string }
 
-// ForPrograms reports whether the format is one for programs, and not the tables that people read.
+// ForPrograms reports whether the format is for programs, and not tables for people.
 func (o *Output) ForPrograms() bool { return o.Format != "table" }
 
 // Print writes a value: as JSON or YAML, as the given text, or as names.
@@ -29,7 +29,7 @@ func (o *Output) Print(out io.Writer, value any, text string, names ...string) e
 	return o.WriteAnswer(out, raw, func(b *bytes.Buffer) { b.WriteString(text) }, names)
 }
 
-// WriteAnswer writes an answer of the API: as it came, as the tables that a function writes, or as names.
+// WriteAnswer writes an answer of the API: unchanged, as the tables that a function writes, or as names.
 func (o *Output) WriteAnswer(out io.Writer, raw []byte, tables func(*bytes.Buffer), names []string) error {
 	var b bytes.Buffer
 	switch o.Format {
@@ -77,7 +77,7 @@ func (o *Output) WriteItem(out io.Writer, value any) error {
 	return err
 }
 
-// Separated returns a text that is written again and again so that a reader sees where each one ends.
+// Separated returns a text that is written repeatedly, with a mark between two of them.
 func (o *Output) Separated(text string) string {
 	switch o.Format {
 	case "table":

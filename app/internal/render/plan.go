@@ -9,10 +9,10 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// maxMoves bounds the moves of a plan that are listed.
+// maxMoves bounds the number of listed moves.
 const maxMoves = 40
 
-// Plan writes what operations would do.
+// Plan writes the effects of planned operations.
 func Plan(b *bytes.Buffer, p *cluster.Plan, width int) {
 	restart := ""
 	if n := restarting(p); n > 0 {
@@ -60,7 +60,7 @@ func Plan(b *bytes.Buffer, p *cluster.Plan, width int) {
 	}
 }
 
-// nextRunText says what the next run of a task would be.
+// nextRunText describes the next run of a task.
 func nextRunText(r cluster.PlannedRun) string {
 	workers := plural.Of(r.Workers, "worker")
 	switch {
@@ -74,7 +74,7 @@ func nextRunText(r cluster.PlannedRun) string {
 	return fmt.Sprintf("the next run of task %s has %s; a run that goes on keeps its number", r.Task, workers)
 }
 
-// restarting counts the workers that restart, without those that move or stop for good.
+// restarting counts the workers that restart in place: they neither move nor stop permanently.
 func restarting(p *cluster.Plan) (n int) {
 	of := map[string]bool{}
 	for _, r := range p.Restarts {

@@ -10,7 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// maxListed bounds the workers that are listed because they are not simply running.
+// maxListed bounds the number of listed runs, and of listed workers that do not run normally.
 const maxListed = 20
 
 // State writes the cluster as tables.
@@ -44,7 +44,7 @@ func State(b *bytes.Buffer, s *cluster.State, width int) {
 	}
 }
 
-// tasksOf lists the tasks; when they run next, if any of them has runs, and by what schedule, if any has one.
+// tasksOf lists the tasks, with the next run if a task has runs, and with the schedule if a task has one.
 func tasksOf(tasks []cluster.TaskInfo) Table {
 	rows := Table{{"TASK", "WORK", "WORKERS", "RUNNING", "UNPLACED"}}
 	for _, t := range tasks {
@@ -81,7 +81,7 @@ func tasksOf(tasks []cluster.TaskInfo) Table {
 	return rows
 }
 
-// nodeState says what a node is doing, and what an operator has asked of it.
+// nodeState returns the state of a node, with its drain, cordon or quarantine.
 func nodeState(n cluster.NodeInfo) string {
 	switch {
 	case n.Drain != nil && n.Drain.Left == 0:
@@ -96,8 +96,8 @@ func nodeState(n cluster.NodeInfo) string {
 	return string(n.State)
 }
 
-// between counts the workers of a task that neither run nor are without a place, by their states: the words are those of
-// the workers' own rows.
+// between counts by state the workers of a task that neither run nor count as unplaced. The words are those of the workers'
+// own rows.
 func between(t cluster.TaskInfo) string {
 	var list []string
 	for _, c := range []struct {
@@ -150,7 +150,7 @@ func listRuns(b *bytes.Buffer, runs []cluster.RunInfo, width int) {
 	rows.Write(b, width)
 }
 
-// listOthers lists the workers that do not simply run.
+// listOthers lists the workers that do not run normally.
 func listOthers(b *bytes.Buffer, s *cluster.State, width int) {
 	var others []cluster.WorkerInfo
 	for _, w := range s.Workers {

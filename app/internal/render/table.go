@@ -20,8 +20,7 @@ func (t *Table) Add(cells ...any) {
 	*t = append(*t, row)
 }
 
-// write writes rows as columns, no wider than the terminal if there is one: what does not fit is cut from the
-// widest column.
+// Write writes the rows as columns. If the width is above 0, no line is longer: the widest columns are cut.
 func (t Table) Write(b *bytes.Buffer, width int) {
 	widths := t.widths(width)
 	for _, row := range t {
@@ -42,7 +41,7 @@ func (t Table) Write(b *bytes.Buffer, width int) {
 // gap is the number of spaces between columns.
 const gap = 2
 
-// widths returns how wide each column is written. A row of one cell is a remark, and makes no column wider.
+// widths returns the width of each column. A row of one cell is a remark, which does not widen its column.
 func (t Table) widths(width int) []int {
 	columns := 0
 	for _, row := range t {
@@ -72,7 +71,7 @@ func (t Table) widths(width int) []int {
 	return widths
 }
 
-// cut returns what of a line fits in a width, 0 for any.
+// cut shortens a line to a width; 0 is any width.
 func cut(line string, width int) string {
 	if width > 0 && utf8.RuneCountInString(line) > width {
 		return string([]rune(line)[:width-1]) + "…"
@@ -80,7 +79,7 @@ func cut(line string, width int) string {
 	return line
 }
 
-// oneLine returns a text, all of it, as one line.
+// oneLine joins the lines of a text.
 func oneLine(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", " ") }
 
 func number(n int) string {

@@ -8,7 +8,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// branch is a line of a tree, with what is below it.
+// branch is a line of a tree, with the lines below it.
 type branch struct {
 	text string
 	sub  []branch
@@ -57,7 +57,7 @@ func nodeBranch(state *cluster.State, n *cluster.NodeInfo, explain bool) branch 
 	return branch{text, workersOn(state, n.Member, explain)}
 }
 
-// workersOn are the branches of a member's tasks, or of what no member has.
+// workersOn returns the branches of a member's workers; those of "" have no member.
 func workersOn(state *cluster.State, member string, explain bool) (list []branch) {
 	why := map[string]string{}
 	for _, t := range state.Tasks {

@@ -62,7 +62,7 @@ const (
 type AuditLine struct {
 	ID   string    `json:"id"`
 	At   time.Time `json:"at"`             // by the clock of the node that received the request
-	By   string    `json:"by"`             // the caller: a name, "somebody" if the node identifies no callers, or the node itself
+	By   string    `json:"by"`             // the caller: a name, "anonymous" if the node identifies no callers, or the node itself
 	From string    `json:"from,omitempty"` // the caller's address, and the node that received the request: "10.0.0.3, over n1"
 	What string    `json:"what"`
 	// Tasks and Nodes are the names that the operation is about. A list that ends with AndMore is not complete.

@@ -78,7 +78,7 @@ func (l ledger) run(ctx context.Context, w *xconsumer.Worker) error {
 			return err
 		}
 		l.think()
-		// Not ctx: a write that is under way when the worker is told to stop may as well be finished.
+		// Not ctx: a write that is under way when the worker has to stop may as well be finished.
 		if err := l.write(context.WithoutCancel(ctx), slot, w.Token(), value+1); err != nil {
 			return err
 		}

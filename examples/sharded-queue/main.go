@@ -9,7 +9,7 @@
 //
 //	orders:0 … orders:15 ──▶ worker 0 … n-1 ──▶ orders:done, a hash with each order's result
 //
-// A partition has one consumer in its group, whoever reads for it. What was delivered to a worker that
+// A partition has one consumer in its group, on whichever node it runs. What was delivered to a worker that
 // crashed before it acknowledged is therefore what the next one reads first. The result and the
 // acknowledgement are one transaction, and a result that is there is not written again: an order is
 // executed at least once and counts once.
@@ -77,7 +77,7 @@ func fill(ctx context.Context, client *redis.Client, number string) error {
 
 type queue struct{ client *redis.Client }
 
-// run consumes a worker's partitions until it is told to stop.
+// run consumes a worker's partitions until it has to stop.
 func (q queue) run(ctx context.Context, w *xconsumer.Worker) error {
 	for ctx.Err() == nil {
 		worked := 0
@@ -121,7 +121,7 @@ func (q queue) consume(ctx context.Context, w *xconsumer.Worker, partition int) 
 			return n, err
 		}
 		for _, message := range read[0].Messages {
-			if !w.Valid() { // the lease is over: somebody else may have the partition
+			if !w.Valid() { // the lease is over: another node may have the partition
 				return n, nil
 			}
 			if err := q.execute(ctx, w, name, message); err != nil {

@@ -31,7 +31,7 @@ func (o Operator) asking(caller cluster.Caller, what string, body any) Operator 
 }
 
 // unnamed is the name of a caller that the node cannot name.
-const unnamed = "somebody"
+const unnamed = "anonymous"
 
 // whose returns the caller of an operation, for records that have one field for it, and the two fields of a line of the audit: the
 // caller, and the address with the node. A call without a name and an address comes from the node itself.

@@ -202,7 +202,7 @@ func TestAgendaIsBounded(t *testing.T) {
 	dice := rand.New(rand.NewPCG(1, 2))
 	done := &schema.Completions{}
 	for i := range cluster.MaxActiveRuns {
-		r := schema.Run{Run: cluster.Run{ID: fmt.Sprintf("20261126T120000.%03dZ-abcd", i), Due: noon, Began: noon, By: "somebody", WorkerNum: s.WorkerNum, Params: s.Params}, WorkName: "a"}
+		r := schema.Run{Run: cluster.Run{ID: fmt.Sprintf("20261126T120000.%03dZ-abcd", i), Due: noon, Began: noon, By: "anonymous", WorkerNum: s.WorkerNum, Params: s.Params}, WorkName: "a"}
 		rec.Runs = append(rec.Runs, r)
 		ways := make([]schema.Completion, 14)
 		for index := range s.WorkerNum {

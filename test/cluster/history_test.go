@@ -211,7 +211,7 @@ func TestAudit(t *testing.T) {
 		for _, l := range list.Audit {
 			got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s: %s", l.By, l.From, l.What)))
 		}
-		if diff := cmp.Diff([]string{`ada 10.0.0.1, over n2: scale task "a" to 3`, `somebody 127.0.0.1, over n2: cordon node "n1"`, `n2 : uncordon node "n1"`, `bob : drain node "n2"`}, got); diff != "" || err != nil {
+		if diff := cmp.Diff([]string{`ada 10.0.0.1, over n2: scale task "a" to 3`, `anonymous 127.0.0.1, over n2: cordon node "n1"`, `n2 : uncordon node "n1"`, `bob : drain node "n2"`}, got); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 		w.leave(n1, n2)

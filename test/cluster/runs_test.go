@@ -131,7 +131,7 @@ func TestOnce(t *testing.T) {
 				}
 			}
 		}
-		if err != nil || !slices.Equal(whys, []string{"asked for by n1", "asked for by somebody at 127.0.0.1"}) || len(s.Runs) == 2 && s.Runs[1].By != "somebody at 127.0.0.1" {
+		if err != nil || !slices.Equal(whys, []string{"asked for by n1", "asked for by anonymous at 127.0.0.1"}) || len(s.Runs) == 2 && s.Runs[1].By != "anonymous at 127.0.0.1" {
 			t.Errorf("%q, %v, %+v", whys, err, s.Runs)
 		}
 		if len(s.Runs) != 2 || s.Runs[0].State != cluster.RunGoesOn || s.Runs[1].State != cluster.RunQueued || s.Runs[0].Params != `{"n":7}` || s.Runs[0].By != "n1" {

@@ -148,12 +148,19 @@ func firstCells(t *testing.T, page, heading string) (cells []string) {
 // texts of the code, with … for what differs.
 func TestTroubleshootingQuotes(t *testing.T) {
 	atRoot(t)
-	const page = "docs/guides/troubleshooting.md"
+	said := textsOfTheCode(t)
+	for _, page := range []string{"docs/guides/troubleshooting.md", "docs/zh/guides/troubleshooting.md"} {
+		checkQuotes(t, page, said)
+	}
+}
+
+// checkQuotes checks the quotes of a page against the texts of the code.
+func checkQuotes(t *testing.T, page, said string) {
+	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := textsOfTheCode(t)
 	quotes := 0
 	for line := range strings.Lines(string(text)) {
 		cell, _, isRow := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
@@ -174,7 +181,7 @@ func TestTroubleshootingQuotes(t *testing.T) {
 		}
 	}
 	if quotes < 50 {
-		t.Errorf("only %d texts are quoted", quotes)
+		t.Errorf("%s: only %d texts are quoted", page, quotes)
 	}
 }
 

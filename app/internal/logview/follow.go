@@ -75,7 +75,7 @@ func (v *View) follow(ctx context.Context, target Target) error {
 	fail(nil)
 	switch {
 	case ctx.Err() != nil, errors.Is(err, errLogOver):
-		return nil //nolint:nilerr // whoever followed has seen enough
+		return nil //nolint:nilerr // the reader has seen enough
 	case err != nil:
 		return err
 	}

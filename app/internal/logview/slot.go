@@ -310,7 +310,7 @@ func (s *slotLog) rest(ctx context.Context, at place) error {
 		list, err = s.kept(ctx, at.node)
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // whoever followed has seen enough
+			return nil //nolint:nilerr // the reader has seen enough
 		case final(err):
 			return err
 		case errors.Is(err, client.ErrUnreachable) && try < logTries:

@@ -11,8 +11,8 @@ func TestSharesAreOfOneCaller(t *testing.T) {
 		{Name: "ada 10.0.0.1 10.0.0.2", From: "10.0.0.3", Proven: true},
 		{Name: "", From: "10.0.0.1"},
 		{Name: "", From: "", Proven: true},
-		{Name: "somebody", From: "10.0.0.1"},
-		{Name: "somebody", From: "10.0.0.2"},
+		{Name: "anonymous", From: "10.0.0.1"},
+		{Name: "anonymous", From: "10.0.0.2"},
 		{Name: "bob", From: "", Proven: true},
 	} {
 		for i := range 4 {

@@ -28,9 +28,7 @@ func serve() (url string, end func()) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	running := make(chan bool, 10)
 	node.Handle("mail", func(ctx context.Context, _ *xconsumer.Worker) error {
-		running <- true
 		<-ctx.Done()
 		return nil
 	})
@@ -40,12 +38,29 @@ func serve() (url string, end func()) {
 	var both sync.WaitGroup
 	both.Go(func() { _ = api.Run(ctx) })
 	both.Go(func() { _ = node.Run(ctx) })
-	<-running
-	<-running
+	settled(server.URL)
 	return server.URL, func() {
 		leave()
 		server.Close()
 		both.Wait()
+	}
+}
+
+// settled waits until a node shows all workers running.
+func settled(url string) {
+	api, err := client.New(url, client.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	settled := errors.New("settled")
+	err = api.Follow(context.Background(), func(error) {}, func(n client.News) error {
+		if running, wanted := n.State.Tally(); running == wanted && wanted > 0 {
+			return settled
+		}
+		return nil
+	})
+	if !errors.Is(err, settled) {
+		log.Fatal(err)
 	}
 }
 

@@ -138,7 +138,7 @@ func TestWaitNamesAllThatRestart(t *testing.T) {
 		{"one stops", []cluster.WorkerInfo{worker(1, cluster.WorkerStuck), worker(2, cluster.WorkerStopping)}, "fn#2 on n1 is stopping", 2},
 		{"none has begun", []cluster.WorkerInfo{worker(0, cluster.WorkerRunning), worker(1, cluster.WorkerBackoff)}, "fn#1 on n1 is to be restarted", 2},
 		{"many", many, "and 3 more", 21},
-		{"one has failed since it took down nodes", []cluster.WorkerInfo{{Task: "fn", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"}}}, "fn#0 is to be tried again", 1},
+		{"one has failed since it took down nodes", []cluster.WorkerInfo{{Task: "fn", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerGivenUp, Error: "took down n1, n2, n1, n2"}}}, "fn#0 is not started again yet", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := node{apinode.New(cluster.State{Tasks: []cluster.TaskInfo{{Name: "fn"}}, Workers: c.workers}), new([]string), nil}

@@ -25,7 +25,7 @@ func TestPlanGivesTheReasonOfAMove(t *testing.T) {
 	from := b.places()[slot]
 	to := "node-" + map[string]string{"L": "M", "M": "N", "N": "L"}[from]
 	plan := b.plan(t, cluster.Move(slot, to))
-	want := cluster.PlannedMove{Slot: slot, From: "node-" + from, To: to, Code: cluster.WhyMoved, Reason: "an operator wants it on another node"}
+	want := cluster.PlannedMove{Slot: slot, From: "node-" + from, To: to, Code: cluster.WhyMoved, Reason: "an operator moved it"}
 	if i := slices.IndexFunc(plan.Moves, func(m cluster.PlannedMove) bool { return m.Slot == slot }); i < 0 || plan.Moves[i] != want {
 		t.Errorf("planned %+v, want %+v", plan.Moves, want)
 	}

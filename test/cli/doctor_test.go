@@ -58,7 +58,7 @@ func TestDoctorOnZooKeeper(t *testing.T) {
 	doctor(ensemble.Addresses[0], 0, `warning +quorum +one server`)
 	doctor(all, 0, `within 4\.5s`) // T + 1.5 ticks + takeover delay
 	// A server that does not answer is a failure only if the others have no quorum.
-	doctor(all+",127.0.0.1:1", 0, `warning +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`, `take it out of \[zookeeper\] host; the others have a quorum`, `warning +quorum +4 servers outlive no more losses than 3 would`)
+	doctor(all+",127.0.0.1:1", 0, `warning +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`, `take it out of \[zookeeper\] host; the others have a quorum`, `warning +quorum +4 servers survive no more losses than 3`)
 	doctor(all+",zk9.invalid", 0, `warning +zookeeper +zk9\.invalid:2181 does not answer: the name zk9\.invalid`)
 	doctor("127.0.0.1:1", 1, `wrong +zookeeper +127\.0\.0\.1:1 does not answer: connection refused`)
 

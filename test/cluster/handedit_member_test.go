@@ -248,7 +248,7 @@ func TestGrantOfAnUndeclaredTask(t *testing.T) {
 		if !shown {
 			t.Errorf("tasks: %+v", w.state(n1).Tasks)
 		}
-		if _, err := n1.Admin().Do(w.t.Context(), cluster.Delete("alien")); !errors.Is(err, cluster.ErrNoTask) || !strings.Contains(err.Error(), "asked back") {
+		if _, err := n1.Admin().Do(w.t.Context(), cluster.Delete("alien")); !errors.Is(err, cluster.ErrNoTask) || !strings.Contains(err.Error(), "being released") {
 			t.Errorf("delete: %v", err)
 		}
 		n2.Heal()

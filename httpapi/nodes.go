@@ -116,7 +116,8 @@ func (api *nodes) serveNodeReads() {
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "get-node", Method: http.MethodGet, Path: "/api/v1/nodes/{node}", Tags: tags, Metadata: as(RoleView),
-		Errors: []int{http.StatusNotFound}, Summary: "Get a node", Description: "A live node, or a lost one that is not reaped yet; else 404.",
+		Errors: []int{http.StatusNotFound}, Summary: "Get a node",
+		Description: "A live node, or a lost one that is not reaped yet; else 404.",
 	}, func(ctx context.Context, in *NodePath) (*body[cluster.NodeInfo], error) {
 		m, err := api.current(ctx)
 		if err != nil {
@@ -164,7 +165,9 @@ func (api *nodes) leaseOperation() *huma.Operation {
 		Summary: "Get the lease of a node",
 		Description: "The lease states until when the node may run workers without an answer of the coordination service. Only the node " +
 			"itself has it; any other node asks that node, and answers with 502 if it cannot be reached.",
-		Parameters: []*huma.Param{{Name: "node", In: "path", Required: true, Description: "The node's name.", Schema: &huma.Schema{Type: huma.TypeString}}},
+		Parameters: []*huma.Param{
+			{Name: "node", In: "path", Required: true, Description: "The node's name.", Schema: &huma.Schema{Type: huma.TypeString}},
+		},
 		Responses: map[string]*huma.Response{
 			"200": {
 				Description: "OK",

@@ -117,7 +117,11 @@ func unserved(mux *http.ServeMux, files http.Handler) http.HandlerFunc {
 			w.Header().Set("Allow", allow)
 			answer.Send(
 				w,
-				&problem{Status: http.StatusMethodNotAllowed, Title: "method not allowed", Detail: r.URL.Path + " takes " + allow + ", not " + r.Method},
+				&problem{
+					Status: http.StatusMethodNotAllowed,
+					Title:  "method not allowed",
+					Detail: r.URL.Path + " takes " + allow + ", not " + r.Method,
+				},
 			)
 			return
 		}

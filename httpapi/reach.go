@@ -40,7 +40,8 @@ func (e *elsewhere) reach(m *hub.Snapshot, member string) (cluster.NodeInfo, err
 			there.Name,
 			listening(&there),
 		)
-	case isLoopback(there.Advertise) && here.Host != "" && there.Host != here.Host: // while the store does not answer, this node may have no member
+	// While the store does not answer, this node may have no member.
+	case isLoopback(there.Advertise) && here.Host != "" && there.Host != here.Host:
 		return there, fmt.Errorf(
 			"%w: only %s has this, and other machines cannot reach it: ask it on %s%s, or set an [http] listen or advertise that they can reach",
 			peers.ErrUnavailable,

@@ -105,6 +105,7 @@ func (api *states) streamOperation() *huma.Operation {
 			"data":  registry.Schema(of, true, kind),
 		}}
 	}
+	text := &huma.Schema{Type: huma.TypeString}
 	return &huma.Operation{
 		OperationID: "follow", Method: http.MethodGet, Path: "/api/v1/stream", Tags: []string{"cluster"},
 		Summary: "Follow the cluster",
@@ -113,8 +114,8 @@ func (api *states) streamOperation() *huma.Operation {
 			"without a gap. If that id is too old, the stream begins with a snapshot again. A client that does not read for 10 " +
 			"seconds is disconnected.",
 		Parameters: []*huma.Param{
-			{Name: "since", In: "query", Description: "Id of the last message received, or the ETag of a state.", Schema: &huma.Schema{Type: huma.TypeString}},
-			{Name: "Last-Event-ID", In: "header", Description: "As since; browsers send it when they reconnect.", Schema: &huma.Schema{Type: huma.TypeString}},
+			{Name: "since", In: "query", Description: "Id of the last message received, or the ETag of a state.", Schema: text},
+			{Name: "Last-Event-ID", In: "header", Description: "As since; browsers send it when they reconnect.", Schema: text},
 		},
 		Responses: map[string]*huma.Response{
 			strconv.Itoa(http.StatusOK): {Description: "Events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{

@@ -230,7 +230,7 @@ func logOperation() *huma.Operation {
 			{Name: "task", In: "path", Required: true, Description: "The task's name.", Schema: text},
 			{Name: "index", In: "path", Required: true, Description: "Index of the worker in its task, from 0.", Schema: integer},
 			{Name: "lines", In: "query", Description: "Number of most recent lines; 200 by default.", Schema: integer},
-			{Name: "follow", In: "query", Description: "Whether to keep the answer open and send new lines as they are written; false by default.", Schema: truth},
+			{Name: "follow", In: "query", Description: "Keep the answer open, and send new lines as they come; false by default.", Schema: truth},
 			{Name: "run", In: "query", Description: "Id of the run, for a task with runs.", Schema: text},
 			{
 				Name: "node",

@@ -18,7 +18,8 @@ func (a *Admin) Do(ctx context.Context, op cluster.Operation) (revision string, 
 		return "", fmt.Errorf("%s: %w", op, cluster.ErrNotMember)
 	}
 	operator := operation.Operator{Session: session, Keys: a.Keys, By: a.Node}
-	if revision, repeated, err := operator.Repeated(ctx, op); err != nil || repeated { // first, since an operation that was done may be invalid in the state that it has led to
+	if revision, repeated, err := operator.Repeated(ctx, op); err != nil ||
+		repeated { // first, since an operation that was done may be invalid in the state that it has led to
 		return revision, prefix(op, err)
 	}
 	snap, err := a.Observer.Snapshot(ctx)

@@ -50,7 +50,8 @@ func (a *Admin) warnings(c nodesession.Condition, state *cluster.State) (list []
 	case c.Leased && c.Away:
 		list = append(
 			list,
-			a.Node+" does not reach the coordination service; its own workers run on while its lease lasts, and its view of other nodes is out of date",
+			a.Node+" does not reach the coordination service; its own workers run on while its lease lasts, "+
+				"and its view of other nodes is out of date",
 		)
 	case c.Leased:
 	case c.Unheard > 0:

@@ -16,7 +16,7 @@ import (
 	"go.etcd.io/etcd/api/v3/version"
 )
 
-// ErrDir: the data directory cannot be used. The error contains the reason.
+// ErrDir reports that the data directory cannot be used. The error contains the reason.
 var ErrDir = errors.New("data directory cannot be used")
 
 // The files in addition to etcd's own.

@@ -217,7 +217,7 @@ func sameRange(a, b *schema.SlotRange) bool {
 
 func sameWorkers(a, b []schema.WorkerState) bool {
 	return slices.EqualFunc(a, b, func(x, y schema.WorkerState) bool {
-		return x.Slot == y.Slot && x.WorkerStatus.Equal(y.WorkerStatus)
+		return x.Slot == y.Slot && x.Equal(y.WorkerStatus)
 	})
 }
 

@@ -96,7 +96,10 @@ func (l *leading) reread(ctx context.Context) error {
 	if !epoch.Good() {
 		l.Log.Error("the epoch cannot be used; nothing is granted", "key", l.Keys.Epoch(), "absent", epoch.Absent, "error", epoch.Err)
 		l.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: l.Keys.Epoch() + " is missing or damaged: nothing is granted"})
-		return errors.Join(fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed), backoff.Sleep(ctx, failurePause))
+		return errors.Join(
+			fmt.Errorf("term %d: %w: the epoch cannot be used", l.term.Number, election.ErrDeposed),
+			backoff.Sleep(ctx, failurePause),
+		)
 	}
 	if epoch.Version < l.commits.committed {
 		l.Log.Error("the coordination service has lost commits that it had acknowledged; what was granted in them may run twice",

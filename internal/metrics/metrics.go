@@ -76,8 +76,18 @@ type observed struct {
 }
 
 var (
-	buildInfo = prometheus.NewDesc("xconsumer_build_info", "Always 1; the labels are the version of this node.", []string{"version", "goversion"}, nil)
-	nodeInfo  = prometheus.NewDesc("xconsumer_node_info", "Always 1; the labels are the cluster and name of this node.", []string{"cluster", "node"}, nil)
+	buildInfo = prometheus.NewDesc(
+		"xconsumer_build_info",
+		"Always 1; the labels are the version of this node.",
+		[]string{"version", "goversion"},
+		nil,
+	)
+	nodeInfo = prometheus.NewDesc(
+		"xconsumer_node_info",
+		"Always 1; the labels are the cluster and name of this node.",
+		[]string{"cluster", "node"},
+		nil,
+	)
 	ready     = prometheus.NewDesc("xconsumer_ready", "1 if this node is ready: a member with a valid lease.", nil, nil)
 	leads     = prometheus.NewDesc("xconsumer_leader", "1 if this node leads.", nil, nil)
 	leaseLeft = prometheus.NewDesc(
@@ -93,8 +103,13 @@ var (
 		nil,
 	)
 	ownWorkers = prometheus.NewDesc("xconsumer_workers", "Workers of this node, by task and state.", []string{"task", "state"}, nil)
-	nodes      = prometheus.NewDesc("xconsumer_cluster_nodes", "Nodes of the cluster, by state; exported by the leader only.", []string{"state"}, nil)
-	desired    = prometheus.NewDesc(
+	nodes      = prometheus.NewDesc(
+		"xconsumer_cluster_nodes",
+		"Nodes of the cluster, by state; exported by the leader only.",
+		[]string{"state"},
+		nil,
+	)
+	desired = prometheus.NewDesc(
 		"xconsumer_cluster_desired_workers",
 		"Workers that a task should have now; exported by the leader only.",
 		[]string{"task"},

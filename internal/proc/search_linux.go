@@ -80,18 +80,14 @@ const (
 )
 
 func search(k kernel, judge func(Process) Verdict) (none bool) {
-	var (
-		known  = map[int]bool{} // of others, or dead
-		again  []int            // alive, with a verdict of Unknown
-		older  = k.last()       // the last number, as the round before the last one began to read
-		newer  = older          // the last number, as the last round began to read
-		latest = older          // the last number, as it was looked at before
-	)
+	s := searcher{kernel: k, judge: judge, known: map[int]bool{}, latest: k.last()}
+	older := s.latest // the last number, as the round before the last one began to read
+	newer := older    // the last number, as the last round began to read
 	if older == 0 {
 		return searchLists(k, judge)
 	}
 	for round := range mostRounds {
-		suspects := again
+		suspects := s.again
 		if round < wholeLists {
 			pids, ok := k.list()
 			if !ok {
@@ -99,45 +95,63 @@ func search(k kernel, judge func(Process) Verdict) (none bool) {
 			}
 			suspects = append(suspects, pids...)
 		}
-		now := k.last()
-		if now < latest {
+		if !s.ascends() {
 			return false // the numbers have begun again
 		}
-		latest = now
+		now := s.latest
 		suspects = append(suspects, numbers(older, now)...)
-		suspects = slices.DeleteFunc(suspects, func(pid int) bool { return known[pid] })
+		suspects = slices.DeleteFunc(suspects, func(pid int) bool { return s.known[pid] })
 		if round > 0 && len(suspects) == 0 {
 			return true
 		}
-		found := false
-		again = nil
-		for i, pid := range slices.Backward(suspects) {
-			if i%readsAtOnce == 0 {
-				last := k.last()
-				if last < latest {
-					return false
-				}
-				latest = last
-			}
-			p, err := k.read(pid)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			switch verdictOn(p, err, judge) {
-			case Own:
-				found = true
-			case Other:
-				known[pid] = true
-			case Unknown:
-				again = append(again, pid)
-			}
-		}
-		if found {
+		if !s.readAll(suspects) {
 			return false
 		}
 		older, newer = newer, now
 	}
 	return false
+}
+
+// searcher is what a search has found out so far.
+type searcher struct {
+	kernel
+	judge  func(Process) Verdict
+	known  map[int]bool // of others, or dead
+	again  []int        // alive, with a verdict of Unknown
+	latest int          // the last number, as it was looked at before
+}
+
+// ascends looks at the last number, and reports whether it is not below the one that was looked at before.
+func (s *searcher) ascends() bool {
+	last := s.last()
+	if last < s.latest {
+		return false
+	}
+	s.latest = last
+	return true
+}
+
+// readAll reads processes, and reports whether none of them is of the family and the numbers have not begun again meanwhile.
+func (s *searcher) readAll(suspects []int) (none bool) {
+	none, s.again = true, nil
+	for i, pid := range slices.Backward(suspects) {
+		if i%readsAtOnce == 0 && !s.ascends() {
+			return false
+		}
+		p, err := s.read(pid)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		switch verdictOn(p, err, s.judge) {
+		case Own:
+			none = false
+		case Other:
+			s.known[pid] = true
+		case Unknown:
+			s.again = append(s.again, pid)
+		}
+	}
+	return none
 }
 
 // numbers returns the numbers above one, up to another.

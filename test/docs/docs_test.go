@@ -289,7 +289,7 @@ func (g *goBuild) declarations(name, text string) (string, error) {
 			continue
 		}
 		spec := &ast.ImportSpec{Path: &ast.BasicLit{Kind: token.STRING, Value: strconv.Quote(p)}}
-		if !slices.ContainsFunc(imported.Specs, func(s ast.Spec) bool { return s.(*ast.ImportSpec).Path.Value == spec.Path.Value }) {
+		if !slices.ContainsFunc(imported.Specs, func(s ast.Spec) bool { return pathOf(s) == spec.Path.Value }) {
 			imported.Specs = append(imported.Specs, spec)
 		}
 	}
@@ -302,9 +302,17 @@ func (g *goBuild) declarations(name, text string) (string, error) {
 	}
 	var head strings.Builder
 	for _, s := range imported.Specs {
-		fmt.Fprintf(&head, "; import %s", s.(*ast.ImportSpec).Path.Value)
+		fmt.Fprintf(&head, "; import %s", pathOf(s))
 	}
 	return strings.Replace(out.String(), "package "+name, "package "+name+head.String(), 1), nil
+}
+
+// pathOf returns the quoted path of an import.
+func pathOf(spec ast.Spec) string {
+	if i, ok := spec.(*ast.ImportSpec); ok {
+		return i.Path.Value
+	}
+	return ""
 }
 
 // own are the packages that documents use and the standard library has not.
@@ -352,7 +360,8 @@ func uses(body *ast.BlockStmt) (out []ast.Stmt) {
 				}
 			}
 		case *ast.DeclStmt:
-			for _, spec := range s.Decl.(*ast.GenDecl).Specs {
+			declared, _ := s.Decl.(*ast.GenDecl)
+			for _, spec := range declared.Specs {
 				if v, ok := spec.(*ast.ValueSpec); ok {
 					for _, name := range v.Names {
 						use(name)

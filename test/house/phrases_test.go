@@ -160,8 +160,8 @@ func TestPhrases(t *testing.T) {
 
 func TestPhrasesAreFound(t *testing.T) {
 	for text, want := range map[string][]int{
-		"// f tell whether it runs.\nfunc f()":            {1},
-		"a\n\t// It is not asked any\n\t// more.\n":         {2},
+		"// f tell whether it runs.\nfunc f()":             {1},
+		"a\n\t// It is not asked any\n\t// more.\n":        {2},
 		"not any more than one":                            nil,
 		"It is no longer a leader, and is no\nmember":      {1},
 		"renewal, the canewater":                           nil,

@@ -1121,12 +1121,12 @@ var mutants = []mutant{
 	},
 	{
 		"programs", "a process in the middle of execve, which shows no environment, is taken for somebody else's",
-		one("internal/proc/search_linux.go", "				again = append(again, pid)\n", "				known[pid] = true\n"),
+		one("internal/proc/search_linux.go", "			s.again = append(s.again, pid)\n", "			s.known[pid] = true\n"),
 		in("internal/proc", "TestSearchMissesNobody"),
 	},
 	{
 		"programs", "a process that cannot be read for want of file descriptors is taken for dead",
-		one("internal/proc/search_linux.go", "			if errors.Is(err, fs.ErrNotExist) {\n", "			if err != nil && !errors.Is(err, fs.ErrPermission) {\n"),
+		one("internal/proc/search_linux.go", "		if errors.Is(err, fs.ErrNotExist) {\n			continue\n", "		if err != nil && !errors.Is(err, fs.ErrPermission) {\n			continue\n"),
 		in("internal/proc", "TestSearchWhenLooksFail"),
 	},
 	{

@@ -30,7 +30,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
-// ErrUnsettled: --wait ended before the affected workers ran where they should.
+// ErrUnsettled reports that --wait ended before the affected workers ran where they should.
 var ErrUnsettled = errors.New("not settled")
 
 // Streams are the inputs and outputs of commands.

@@ -61,7 +61,11 @@ func eventsCommand(env *environment) *cobra.Command {
 		lost := func(err error) {
 			fmt.Fprintln(env.Err, "xconsumer: cut off, trying again:", terminal.Printable(err.Error()))
 		}
-		return withHint(c.Context(), api, api.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.WriteEvent(env.Out, e) }))
+		return withHint(
+			c.Context(),
+			api,
+			api.FollowEvents(c.Context(), filter, id, lost, func(e *cluster.Event) error { return o.WriteEvent(env.Out, e) }),
+		)
 	}
 	return c
 }

@@ -150,7 +150,8 @@ func (f *configFile) decode(data []byte) bool {
 			lines[line-1] = []byte("\n")
 			continue
 		}
-		if line <= len(lines) && bytes.HasPrefix(bytes.TrimSpace(lines[line-1]), []byte("[")) { // a header, which does not belong to a task above it
+		if line <= len(lines) &&
+			bytes.HasPrefix(bytes.TrimSpace(lines[line-1]), []byte("[")) { // a header, which does not belong to a task above it
 			f.plain = append(f.plain, line)
 		}
 		if slices.Contains(f.headers, line) { // the keys below it have no known meaning

@@ -63,7 +63,11 @@ func (d *doctor) clocks(ctx context.Context, session coord.Session, keys schema.
 		d.report(
 			"clocks",
 			fine,
-			fmt.Sprintf("no clock of %s was found to differ by more than %v from this machine's", plural.Of(compared, "node"), membership.ApartAbove),
+			fmt.Sprintf(
+				"no clock of %s was found to differ by more than %v from this machine's",
+				plural.Of(compared, "node"),
+				membership.ApartAbove,
+			),
 			"",
 		)
 	}

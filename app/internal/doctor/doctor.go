@@ -87,7 +87,12 @@ func (d *doctor) examine(ctx context.Context) error {
 	if file == "" {
 		file = "no file"
 	}
-	d.report("configuration", fine, fmt.Sprintf("%s: cluster %s over %v, %s", file, s.Cluster, s.Service, plural.Of(len(s.Tasks), "task")), "")
+	d.report(
+		"configuration",
+		fine,
+		fmt.Sprintf("%s: cluster %s over %v, %s", file, s.Cluster, s.Service, plural.Of(len(s.Tasks), "task")),
+		"",
+	)
 	if dev != "" {
 		d.reportDev(dev, s)
 	}
@@ -198,13 +203,19 @@ func (d *doctor) machine(s config.Settings) {
 		d.report(
 			"cgroup",
 			warning,
-			"programs cannot have their own control groups: a process that leaves its session and outlives its parents is found only by its environment",
+			"programs cannot have their own control groups: a process that leaves its session and outlives its parents "+
+				"is found only by its environment",
 			"run the node in a delegated cgroup v2, as systemd does with Delegate=yes",
 		)
 	}
 	for _, w := range s.Works {
 		if err := w.Startable(); err != nil {
-			d.report("work", Wrong, fmt.Sprintf("%s: %v", w.Name, err), "correct [[work]] dir or command, or install the program on this machine")
+			d.report(
+				"work",
+				Wrong,
+				fmt.Sprintf("%s: %v", w.Name, err),
+				"correct [[work]] dir or command, or install the program on this machine",
+			)
 		}
 	}
 }

@@ -48,7 +48,8 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 		d.report(
 			"dev",
 			warning,
-			"the node at "+api.Server()+" requires a token, so doctor cannot find out whether it belongs to xconsumer dev, which has a store of its own",
+			"the node at "+api.Server()+" requires a token, so doctor cannot find out whether it belongs to xconsumer dev, "+
+				"which has a store of its own",
 			"if it does: set XCONSUMER_API_TOKEN",
 		)
 	}
@@ -340,7 +341,12 @@ func (d *doctor) unborn(ctx context.Context, session coord.Session, s config.Set
 			createFix(s.Service, above),
 		)
 	case err != nil:
-		d.report("cluster", Wrong, fmt.Sprintf("cluster %s does not exist yet and cannot be created below %s: %v", s.Cluster, above, err), "")
+		d.report(
+			"cluster",
+			Wrong,
+			fmt.Sprintf("cluster %s does not exist yet and cannot be created below %s: %v", s.Cluster, above, err),
+			"",
+		)
 	default:
 		d.report("cluster", fine, "cluster "+s.Cluster+" does not exist yet; the first node creates it", "")
 	}

@@ -49,7 +49,7 @@ func (d *doctor) zookeeper(ctx context.Context, s config.Settings) bool {
 			)
 			continue
 		case server.Silent:
-			d.report("zookeeper", warning, server.Address+" does not report its version", "allow the commands: 4lw.commands.whitelist=srvr,conf in its zoo.cfg")
+			d.report("zookeeper", warning, server.Address+" does not report its version", "set 4lw.commands.whitelist=srvr,conf in its zoo.cfg")
 			serving++
 			continue
 		case server.Old != nil:

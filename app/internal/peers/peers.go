@@ -123,7 +123,8 @@ func outward(ctx context.Context, hosts []string) netip.Addr {
 	const lookupTimeout = time.Second // for the name server, if hosts are names
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	for _, to := range append(slices.Clip(hosts), "192.0.2.1:9", "[2001:db8::1]:9") { // documentation addresses, which follow the default route
+	// The last two are addresses for documentation, which follow the default route.
+	for _, to := range append(slices.Clip(hosts), "192.0.2.1:9", "[2001:db8::1]:9") {
 		c, err := (&net.Dialer{}).DialContext(ctx, "udp", to)
 		if err != nil {
 			continue

@@ -125,7 +125,7 @@ func TestNamesOfGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range strings.Fields(string(out)) {
+	for path := range strings.FieldsSeq(string(out)) {
 		name, _, _ := strings.Cut(path, "/")
 		if _, err := New(name, ""); !errors.Is(err, config.ErrUsage) {
 			t.Errorf("%s: %v", name, err)

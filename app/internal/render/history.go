@@ -21,7 +21,10 @@ func (o *Output) WriteEvent(out io.Writer, e *cluster.Event) error {
 		_, err := fmt.Fprintln(
 			out,
 			terminal.Printable(
-				strings.TrimRight(fmt.Sprintf("%s %-16s %-12s %-12s %s", TimeMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)), " "),
+				strings.TrimRight(
+					fmt.Sprintf("%s %-16s %-12s %-12s %s", TimeMilli(e.Time), e.Kind, dash(e.Node), dash(slot), oneLine(e.Detail)),
+					" ",
+				),
 			),
 		)
 		return err
@@ -76,7 +79,15 @@ func Decisions(b *bytes.Buffer, d *cluster.Decisions, width int) {
 			)
 		}
 		if one.Omitted > 0 {
-			t.Add(Time(one.At), one.Number, "", fmt.Sprintf("and %d more", one.Omitted), "", "", "the record of a large decision lists only some of its steps")
+			t.Add(
+				Time(one.At),
+				one.Number,
+				"",
+				fmt.Sprintf("and %d more", one.Omitted),
+				"",
+				"",
+				"the record of a large decision lists only some of its steps",
+			)
 		}
 	}
 	for len(audit) > 0 {

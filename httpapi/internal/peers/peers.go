@@ -68,7 +68,7 @@ type Peers struct {
 // MinSecret is the minimum length of a cluster's secret, in bytes.
 const MinSecret = 32
 
-// ErrUnavailable: a request to another node failed.
+// ErrUnavailable reports that a request to another node failed.
 var ErrUnavailable = errors.New("the other node cannot be asked")
 
 const (

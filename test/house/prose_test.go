@@ -159,8 +159,8 @@ func findings(text string, guide bool) (out []finding) {
 // headings are the words with which a heading of a guide may begin: what its reader does, or asks.
 var headings = strings.Fields(`
 	add back backfill build call change check choose clean configure connect consume create cut debug decide declare delete
-	deploy design divide drain empty enable export find fix follow generate give go handle hold import inspect install join keep kill know let
-	limit look make manage measure migrate monitor move open operate pause pick place plan prepare protect provide publish put
+	deploy describe design divide drain empty enable export fence find fix follow generate give go handle hold import inspect install join keep kill know let
+	limit look make manage measure migrate monitor move open operate pause pick pass place plan prepare preview protect provide publish put
 	raise read remove repeat replace restore resume retry return roll route run save schedule scale secure see send set show size
 	spread start stop switch take test trace trigger troubleshoot try turn undo understand uninstall update upgrade use verify
 	wait watch write
@@ -192,22 +192,7 @@ func TestProse(t *testing.T) {
 }
 
 // hasProse is what still breaks TestProse.
-var hasProse = []string{
-	"docs/concepts.md",
-	"docs/guides/cluster.md",
-	"docs/guides/consuming.md",
-	"docs/guides/library.md",
-	"docs/guides/migration.md",
-	"docs/guides/operations.md",
-	"docs/guides/placement.md",
-	"docs/guides/programs.md",
-	"docs/guides/security.md",
-	"docs/guides/troubleshooting.md",
-	"docs/reference/api.md",
-	"docs/reference/events.md",
-	"docs/reference/store.md",
-	"docs/tutorial.md",
-}
+var hasProse = []string{}
 
 func TestProseIsFound(t *testing.T) {
 	long := strings.Repeat("word ", maxSentence)

@@ -106,28 +106,20 @@ var syntax = map[string]func(text string) error{
 	"python": func(text string) error {
 		return program(text, "python3", "-c", "import ast, sys; ast.parse(sys.stdin.read())")
 	},
-	"json": func(text string) error {
-		decoder := json.NewDecoder(strings.NewReader(text))
-		for {
-			var value any
-			if err := decoder.Decode(&value); errors.Is(err, io.EOF) {
-				return nil
-			} else if err != nil {
-				return err
-			}
+	"json": func(text string) error { return decode(json.NewDecoder(strings.NewReader(text))) },
+	"yaml": func(text string) error { return decode(yaml.NewDecoder(strings.NewReader(text))) },
+}
+
+// decode reads all values of a text.
+func decode(decoder interface{ Decode(value any) error }) error {
+	for {
+		var value any
+		if err := decoder.Decode(&value); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
 		}
-	},
-	"yaml": func(text string) error {
-		decoder := yaml.NewDecoder(strings.NewReader(text))
-		for {
-			var value any
-			if err := decoder.Decode(&value); errors.Is(err, io.EOF) {
-				return nil
-			} else if err != nil {
-				return err
-			}
-		}
-	},
+	}
 }
 
 func program(stdin, name string, args ...string) error {

@@ -52,7 +52,7 @@ func (v *View) follow(ctx context.Context, target Target) error {
 	reported := ""
 	lost := func(err error) {
 		text := err.Error()
-		if errors.Is(err, client.ErrUnreachable) { // the stream is cut off first, and then nobody answers: that is the same
+		if errors.Is(err, client.ErrUnreachable) { // the stream is cut off first, and then no node answers: that is the same
 			text = client.ErrUnreachable.Error()
 		}
 		if text != reported {

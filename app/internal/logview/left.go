@@ -13,7 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
 
-// ErrNoLog says that nobody keeps a log of a worker.
+// ErrNoLog reports that no node keeps a log of the worker.
 var ErrNoLog = errors.New("no log")
 
 // runOver says why a worker no longer exists.

@@ -178,20 +178,28 @@ func (m *machine) scribble(n int64) {
 	kinds[m.dice.pick(len(kinds), "kind", n)]()
 }
 
-// spoil makes a record unusable; after a while it is put back, if nobody has mended it by then.
+// spoil makes a record unusable; after a while it is put back, unless it was repaired by then. A record that is unusable already
+// is put back by the hand that spoilt it: only that one knows what it was.
 func (w *world) spoil(key string, n int64) {
 	var before *coord.Record
+	tried, spoilt := false, false
 	w.write(func(ctx context.Context, s coord.Session) coord.Op {
 		r, err := s.Get(ctx, key)
 		if errors.Is(err, coord.ErrNotFound) {
-			before = nil
+			before, tried = nil, true
 			return coord.Create(key, []byte(hand.Spoilt))
 		}
-		if string(r.Value) != hand.Spoilt { // else it was written, and the answer was lost
-			before = &r
-		}
+		switch {
+		case string(r.Value) != hand.Spoilt:
+			before, tried = &r, true
+		case !tried:
+			spoilt = true
+		} // else it was written, and the answer was lost
 		return coord.Set(key, []byte(hand.Spoilt), r.Version)
 	})
+	if spoilt {
+		return
+	}
 	most := 20 * time.Second
 	if w.o.Mode == Safety && key == w.keys.TaskRunsOf("c") {
 		most = 2 * time.Minute // for as long as members die whose runs' ends await it

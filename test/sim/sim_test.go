@@ -29,6 +29,7 @@ func TestKeptHistories(t *testing.T) {
 		{Mode: sim.Liveness, Seed: 13135}, // a member's keys were deleted by hand one after the other, and it ran on
 		{Mode: sim.Liveness, Seed: 15641},
 		{Mode: sim.Safety, Seed: 101240}, // a client moved to a server that had been cut off
+		{Mode: sim.Liveness, Seed: 7576}, // meta was spoilt twice at a time, and the second hand put nothing back in its place
 		{Mode: sim.Safety, Seed: 2667},   // a closed member was kept for a run whose agenda was spoilt, and the rest of its slots was free
 	} {
 		t.Run(fmt.Sprint(o.Mode, " seed ", o.Seed), func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 )
 
 // A cluster is deleted although the answer to the commit that deletes its meta is lost. One that a node joins in the last moment
-// stays as it was: while nobody is known to be there and meta is not yet deleted, or when the answer to the commit that makes
+// stays as it was: while no member is known and meta is not yet deleted, or when the answer to the commit that makes
 // meta again is lost as well.
 func TestDeleteCluster(t *testing.T) {
 	for _, joins := range []bool{false, true} {

@@ -94,7 +94,7 @@ func TestFailuresAreNotRepeatedAtOnce(t *testing.T) {
 	}
 }
 
-// A commit of which nobody knows the outcome is read again, not sent again: an operation is written once.
+// A commit whose outcome is unknown is read again, not sent again: an operation is written once.
 func TestUnknownOutcome(t *testing.T) {
 	for _, applied := range []bool{true, false} {
 		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
-// An operation that is bound to a revision, and was written although nobody heard so, is not taken for somebody else's.
+// An operation that is bound to a revision, and was written although its answer was lost, is not taken for that of another caller.
 func TestUnknownOutcomeOfABoundOperation(t *testing.T) {
 	for _, applied := range []bool{true, false} {
 		t.Run(fmt.Sprint("applied ", applied), func(t *testing.T) {

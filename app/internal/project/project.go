@@ -62,7 +62,7 @@ var goNames = strings.Fields(`all cmd main std tool vendor work
 var windowsPort = regexp.MustCompile(`^(com|lpt)[0-9]$`)
 
 // New returns a project by the name, made for a version of this module. Its Name may differ from the name; see rename. The
-// error matches config.ErrUsage if there is no name to be had.
+// error matches config.ErrUsage if no valid name can be made of it.
 func New(name, version string) (p project, err error) {
 	if strings.ContainsAny(name, `/\`) {
 		return p, fmt.Errorf("%w: %q is a path (want a name); run init in the parent directory", config.ErrUsage, name)

@@ -260,6 +260,24 @@ func TestCertificatesSpoiledBeforeTheFirstConnection(t *testing.T) {
 	}
 }
 
+// All files of TLS can be named by variables, as in a container, where the file of the configuration does not name them.
+func TestTLSInVariables(t *testing.T) {
+	ca := authority.New(t)
+	ca.Issue("node", false)
+	env := map[string]string{
+		"XCONSUMER_ZOOKEEPER_HOST": "h:1", "XCONSUMER_HTTP_LISTEN": "0.0.0.0:8800", "XCONSUMER_HTTP_TLS_CERT": ca.File("node.crt"),
+		"XCONSUMER_HTTP_TLS_KEY": ca.File("node.key"), "XCONSUMER_HTTP_TLS_CLIENT_CA": ca.File("ca.crt"), "XCONSUMER_HTTP_TLS_CA": ca.File("ca.crt"),
+	}
+	s, err := Load(Flags{}, func(name string) string { return env[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := s.Access.TLS
+	if peer := of.Peer(); peer.RootCAs == nil || len(peer.Certificates) != 1 || of.Checked.ClientCAs == nil {
+		t.Errorf("%+v", of)
+	}
+}
+
 // The demo's tokens and secret, which everybody knows, are refused where others reach the node, unless somebody says
 // that it is kept from them.
 func TestDemoSecretsAreRefused(t *testing.T) {

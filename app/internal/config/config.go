@@ -173,6 +173,7 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 	override(&c.HTTP.TLS.Cert, "http.tls.cert", "XCONSUMER_HTTP_TLS_CERT", "", "")
 	override(&c.HTTP.TLS.Key, "http.tls.key", "XCONSUMER_HTTP_TLS_KEY", "", "")
 	override(&c.HTTP.TLS.ClientCA, "http.tls.clientCA", "XCONSUMER_HTTP_TLS_CLIENT_CA", "", "")
+	override(&c.HTTP.TLS.CA, "http.tls.ca", "XCONSUMER_HTTP_TLS_CA", "", "")
 	list(&c.HTTP.Hosts, "http.hosts", "XCONSUMER_HTTP_HOSTS", "", "")
 	list(&c.HTTP.Proxies, "http.proxies", "XCONSUMER_HTTP_PROXIES", "", "")
 	if text := env("XCONSUMER_HTTP_INSECURE"); text != "" {

@@ -22,8 +22,8 @@ import (
 
 var auth = map[string]any{"tokens": "ada admin sha256:x\nhook operate sha256:y", "peers": strings.Repeat("p", 32), "drain": "token"}
 
-// render renders the chart, one document after the other, in the order of the files.
-func render(t *testing.T, values map[string]any) (documents []string, err error) {
+// render renders the chart, one document after the other, in the order of the files; and what Helm shows after an install.
+func render(t *testing.T, values map[string]any) (documents []string, notes string, err error) {
 	t.Helper()
 	chart, err := loader.Load("../helm/xconsumer")
 	if err != nil {
@@ -31,16 +31,19 @@ func render(t *testing.T, values map[string]any) (documents []string, err error)
 	}
 	all, err := chartutil.ToRenderValues(chart, values, chartutil.ReleaseOptions{Name: "work", Namespace: "default", IsInstall: true}, nil)
 	if err != nil {
-		return nil, err // the schema refuses the values
+		return nil, "", err // the schema refuses the values
 	}
 	files, err := engine.Render(chart, all)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	names := []string{}
 	for name := range files {
-		if filepath.Ext(name) == ".yaml" {
+		switch filepath.Ext(name) {
+		case ".yaml":
 			names = append(names, name)
+		case ".txt":
+			notes = files[name]
 		}
 	}
 	slices.Sort(names)
@@ -51,7 +54,7 @@ func render(t *testing.T, values map[string]any) (documents []string, err error)
 			}
 		}
 	}
-	return documents, nil
+	return documents, notes, nil
 }
 
 // kinds are what documents are read into: a field that there is not is an error.
@@ -66,7 +69,7 @@ var kinds = map[string]func() any{
 func TestChart(t *testing.T) {
 	for name, values := range map[string]map[string]any{
 		"usual":       {"auth": auth},
-		"its own":     {"auth": map[string]any{"existingSecret": "mine"}, "replicas": 5, "hosts": []any{"work.example"}, "env": []any{map[string]any{"name": "XCONSUMER_LOG_LEVEL", "value": "debug"}}},
+		"its own":     {"auth": map[string]any{"existingSecret": "mine"}, "replicas": 5, "hosts": []any{"work.example"}, "env": []any{map[string]any{"name": "XCONSUMER_ZOOKEEPER_USERNAME", "value": "work"}}},
 		"with prom":   {"auth": auth, "serviceMonitor": map[string]any{"enabled": true, "labels": map[string]any{"release": "prom"}, "tokenSecret": map[string]any{"name": "prom", "key": "token"}}},
 		"without all": {"auth": auth, "drain": false, "networkPolicy": map[string]any{"enabled": false}, "topologySpreadConstraints": nil},
 	} {
@@ -82,6 +85,7 @@ func TestChart(t *testing.T) {
 
 // made is what the chart makes, as far as tests look into it; nil is what it does not make.
 type made struct {
+	notes   string
 	config  *corev1.ConfigMap
 	secret  *corev1.Secret
 	set     *appsv1.StatefulSet
@@ -93,11 +97,11 @@ type made struct {
 // read renders the chart, and reads every document into the type of its kind.
 func read(t *testing.T, values map[string]any) made {
 	t.Helper()
-	documents, err := render(t, values)
+	documents, notes, err := render(t, values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := made{names: map[string]*corev1.Service{}}
+	out := made{notes: notes, names: map[string]*corev1.Service{}}
 	for _, d := range documents {
 		var head struct{ Kind string }
 		if err := yaml.Unmarshal([]byte(d), &head); err != nil {
@@ -148,6 +152,7 @@ func TestChartWithTLS(t *testing.T) {
 			t.Errorf("Prometheus asks by %v", endpoint)
 		}
 	}
+	checkSet(t, with.set, true)
 	env := map[string]string{}
 	for _, e := range with.set.Spec.Template.Spec.Containers[0].Env {
 		env[e.Name] = e.Value
@@ -159,10 +164,29 @@ func TestChartWithTLS(t *testing.T) {
 			t.Errorf("%s is %q", name, env[name])
 		}
 	}
+	for made, want := range map[*made]string{&with: "--server https://localhost:8800 --ca ca.crt", &without: "open http://127.0.0.1:8800"} {
+		if !strings.Contains(made.notes, want) || !strings.Contains(made.notes, "kubectl exec work-0 --namespace default -- /xconsumer status") {
+			t.Errorf("%q is not in the notes:\n%s", want, made.notes)
+		}
+	}
 	// The hook asks for the name that the certificate has to be for anyway.
 	if env["XCONSUMER_SERVER"] != "https://$(XCONSUMER_HTTP_ADVERTISE)" {
 		t.Errorf("the hook asks %q", env["XCONSUMER_SERVER"])
 	}
+}
+
+// variables returns the references that name all variables of the program.
+func variables(t *testing.T) string {
+	t.Helper()
+	var out strings.Builder
+	for _, page := range []string{"configuration.md", "cli.md"} {
+		text, err := os.ReadFile("../../docs/reference/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(text)
+	}
+	return out.String()
 }
 
 // mounted returns the volume that the node finds at a path.
@@ -316,6 +340,11 @@ func checkSet(t *testing.T, set *appsv1.StatefulSet, drains bool) {
 	if s := c.SecurityContext; s == nil || !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || !*set.Spec.Template.Spec.SecurityContext.RunAsNonRoot {
 		t.Errorf("it may do more than it has to: %+v", s)
 	}
+	for _, e := range c.Env {
+		if strings.HasPrefix(e.Name, "XCONSUMER_") && !strings.Contains(variables(t), e.Name) {
+			t.Errorf("no program reads %s, as far as the reference says", e.Name)
+		}
+	}
 	for _, want := range []string{"XCONSUMER_NODE_NAME", "XCONSUMER_HTTP_TOKENS_FILE", "XCONSUMER_HTTP_ADVERTISE"} {
 		if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == want }) {
 			t.Errorf("%s is not set", want)
@@ -333,18 +362,18 @@ func TestChartRefuses(t *testing.T) {
 		"extraVolume":                    {"auth": auth, "extraVolume": []any{}}, // of which one letter is missing
 		"/terminationGracePeriodSeconds": {"auth": auth, "terminationGracePeriodSeconds": "2m"},
 	} {
-		if _, err := render(t, values); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := render(t, values); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
-	if _, err := render(t, map[string]any{"auth": auth, "drain": false, "terminationGracePeriodSeconds": 10}); err != nil {
+	if _, _, err := render(t, map[string]any{"auth": auth, "drain": false, "terminationGracePeriodSeconds": 10}); err != nil {
 		t.Error(err)
 	}
 }
 
 // The plain manifests are what the chart makes, for those who use no Helm. UPDATE=1 writes them.
 func TestManifests(t *testing.T) {
-	documents, err := render(t, map[string]any{"auth": map[string]any{"existingSecret": "xconsumer-auth"}, "image": map[string]any{"repository": "xconsumer", "tag": "latest"}})
+	documents, _, err := render(t, map[string]any{"auth": map[string]any{"existingSecret": "xconsumer-auth"}, "image": map[string]any{"repository": "xconsumer", "tag": "latest"}})
 	if err != nil {
 		t.Fatal(err)
 	}

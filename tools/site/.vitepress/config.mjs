@@ -54,6 +54,35 @@ function withoutLanguages(md) {
   })
 }
 
+// roomyColumns gives the columns of a table with more than two of them a least width that suits their texts; else one column
+// of long names leaves the others a word a line. Short names are not broken, long ones where they have a "_".
+function roomyColumns(md) {
+  const code = md.renderer.rules.code_inline
+  md.renderer.rules.code_inline = (tokens, at, ...rest) => {
+    const html = code(tokens, at, ...rest)
+    return tokens[at].meta?.long ? html.replaceAll('_', '_<wbr>') : html
+  }
+  md.core.ruler.push('roomy-columns', ({ tokens }) => {
+    let heads = [], longest = [], column = 0
+    tokens.forEach((token, at) => {
+      if (token.type === 'table_open') [heads, longest] = [[], []]
+      if (token.type === 'tr_open') column = 0
+      if (token.type === 'th_open') heads.push(token)
+      if (token.type === 'table_close') heads.forEach((head, i) => head.attrJoin('style', `;--longest:${longest[i] ?? 0}ch`))
+      if (token.type !== 'td_open' || heads.length < 3) return
+      let length = 0
+      for (const part of tokens[at + 1].children) {
+        const long = part.type === 'code_inline' && part.content.length > 16
+        if (long) part.meta = { long }
+        else if (part.type === 'code_inline') part.attrSet('class', 'whole')
+        length += part.content.replace(/[^\0-\u02ff]/g, '··').length / (long ? 2 : 1)
+      }
+      longest[column] = Math.max(longest[column] ?? 0, Math.ceil(length))
+      column++
+    })
+  })
+}
+
 // words cuts a page into what the search finds, and terms what is searched for. A run of Chinese characters has no spaces:
 // each pair of neighbors is a word. A page also has the last character, so that each one is the beginning of a word. The
 // browser gets these functions as text, so they use nothing from around them.
@@ -137,7 +166,7 @@ export default defineConfig({
   cacheDir: '.build/cache',
   head: [['link', { rel: 'icon', href: icon }]],
   locales: { root: en, zh: zh },
-  markdown: { anchor: { slugify }, config: (md) => md.use(toRepository).use(withoutLanguages) },
+  markdown: { anchor: { slugify }, config: (md) => md.use(toRepository).use(withoutLanguages).use(roomyColumns) },
   themeConfig: {
     logo: { src: icon, alt: '' },
     versions: { all: site.versions, current: site.version, base: site.base },

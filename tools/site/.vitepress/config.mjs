@@ -84,17 +84,19 @@ function roomyColumns(md) {
 }
 
 // words cuts a page into what the search finds, and terms what is searched for. A run of Chinese characters has no spaces:
-// each pair of neighbors is a word. A page also has the last character, so that each one is the beginning of a word. The
-// browser gets these functions as text, so they use nothing from around them.
+// each pair of neighbors is a word. A page also has the last character, so that each one is the beginning of a word. A name
+// such as XCONSUMER_LEADER_WORKERS is found whole, and from each of its parts on. The browser gets these functions as text,
+// so they use nothing from around them.
 function words(text) {
-  return [...text.toLowerCase().matchAll(/\p{Script=Han}+|[^\s\p{P}\p{Script=Han}]+/gu)].flatMap(([word]) => {
+  return [...text.toLowerCase().matchAll(/\p{Script=Han}+|(?:[^\s\p{P}\p{Script=Han}]|(?<=\w)_(?=\w))+/gu)].flatMap(([word]) => {
     const runes = [...word]
-    return /^\p{Script=Han}/u.test(word) ? runes.map((rune, i) => rune + (runes[i + 1] ?? '')) : [word]
+    if (/^\p{Script=Han}/u.test(word)) return runes.map((rune, i) => rune + (runes[i + 1] ?? ''))
+    return word.split('_').map((_, i, parts) => parts.slice(i).join('_'))
   })
 }
 
 function terms(text) {
-  return [...text.toLowerCase().matchAll(/\p{Script=Han}+|[^\s\p{P}\p{Script=Han}]+/gu)].flatMap(([word]) => {
+  return [...text.toLowerCase().matchAll(/\p{Script=Han}+|(?:[^\s\p{P}\p{Script=Han}]|(?<=\w)_(?=\w))+/gu)].flatMap(([word]) => {
     const runes = [...word]
     return /^.\p{Script=Han}/u.test(word) ? runes.slice(1).map((rune, i) => runes[i] + rune) : [word]
   })

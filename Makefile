@@ -115,8 +115,9 @@ bench-planner: ## Compares planners in one run (minutes); PEERS=a,b narrows, JSO
 	cd bench && $(GO) run ./planner $(if $(PEERS),-peers $(PEERS)) $(if $(JSON),-json $(abspath $(JSON))) $(if $(DOC),-doc ../docs/internals/benchmarks.md)
 
 .PHONY: pictures
-pictures: ## Draws the diagrams of the documents
+pictures: deps ## Draws the diagrams of the documents, and takes their pictures of the console on a cluster that runs (minutes)
 	cd tools && $(GO) run ./pictures ../docs/images
+	UPDATE=1 $(GO) test -count=1 -run 'TestPictures$$' ./test/console
 
 .PHONY: build
 build: ## Builds bin/xconsumer

@@ -44,13 +44,19 @@ func chromium(t *testing.T) string {
 // address of the first.
 func cluster3(t *testing.T, tasks string, env ...string) string {
 	t.Helper()
+	return clusterOf(t, 3, tasks, env...)
+}
+
+// clusterOf starts a cluster of so many nodes.
+func clusterOf(t *testing.T, nodes int, tasks string, env ...string) string {
+	t.Helper()
 	dir := t.TempDir()
 	if tasks != "" {
 		if err := os.WriteFile(filepath.Join(dir, "app.toml"), []byte(tasks), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return fleets.StartDev(t, dir, 3, env...).Server
+	return fleets.StartDev(t, dir, nodes, env...).Server
 }
 
 // browser opens a browser. Whatever the page complains of fails the test, but a network that is away.

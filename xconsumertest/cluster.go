@@ -168,8 +168,9 @@ func (c *Cluster) unsettled() string {
 	published := map[string]bool{}
 	for _, t := range s.Tasks {
 		published[t.Name] = true
-		if t.Running < t.WorkerNum && t.Reason == "" {
-			return fmt.Sprintf("%d of %d workers of %s run", t.Running, t.WorkerNum, t.Name)
+		// A delay and a resize end by themselves, and the workers run then. The other reasons stay.
+		if t.Running < t.WorkerNum && (t.Reason == "" || t.ReasonCode == cluster.WhyDelayed || t.ReasonCode == cluster.WhyResizing) {
+			return strings.TrimSuffix(fmt.Sprintf("%d of %d workers of %s run: %s", t.Running, t.WorkerNum, t.Name, t.Reason), ": ")
 		}
 	}
 	for _, t := range c.inner.Tasks {

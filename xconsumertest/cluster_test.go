@@ -84,6 +84,29 @@ func TestExpire(t *testing.T) {
 	})
 }
 
+// After a cut, the cluster has settled only when the lost node's workers run on the other node, although nothing happens
+// while its session lasts.
+func TestSettleAfterACut(t *testing.T) {
+	xconsumertest.Run(t, func(t *testing.T, c *xconsumertest.Cluster) {
+		register := func(n *xconsumer.Node) { n.Methods(&counter{ended: make(chan error, 10)}) }
+		c.Task("counts", "count", 4)
+		c.Start("n1", register)
+		n2 := c.Start("n2", register)
+		n2.Cut()
+		c.Settle()
+		for i := range 4 {
+			if on := c.Where("counts", i); on != "n1" {
+				t.Errorf("counts#%d runs on %q; want n1", i, on)
+			}
+		}
+		n2.Heal()
+		c.Settle()
+		if n := len(c.State().Nodes); n != 2 {
+			t.Errorf("after the cut, there are %d nodes; want 2", n)
+		}
+	})
+}
+
 // A task whose work no node has does not keep the cluster from settling.
 func TestTaskWithoutAWork(t *testing.T) {
 	xconsumertest.Run(t, func(t *testing.T, c *xconsumertest.Cluster) {

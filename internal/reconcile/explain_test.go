@@ -304,6 +304,7 @@ func TestAiling(t *testing.T) {
 		"it returns at once, without an error, on n1, where it is run again after a pause that grows up to 10s; it should run until":                                                    {Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning, Error: cluster.ReturnsAtOnce}, Node: "n1"},
 		"here; it runs after 8 failures there, the last: exit status 3":                                                                                                                 {Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning, Restarts: 8, Error: "exit status 3"}, Node: "n1"},
 		"it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no":                                                                                       {Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerBackoff, Restarts: 1, Error: "no"}, Node: "n1"},
+		"it fails on n1, where it is run again after a pause that grows: 1 failure, the last: no file open x":                                                                           {Task: "a", WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerBackoff, Restarts: 1, Error: "no file\nopen x"}, Node: "n1"},
 	} {
 		if got := explain.Ailing(&w, "here"); !strings.HasPrefix(got, want) {
 			t.Errorf("%q\nwant %q", got, want)

@@ -2,6 +2,8 @@ package app_test
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -85,5 +87,57 @@ func TestConfigLeastSessionTimeouts(t *testing.T) {
 		if code, errs := check(c.less); code != 78 {
 			t.Errorf("%s: exit %d, %q", c.less, code, errs)
 		}
+	}
+}
+
+// The names of files in app.toml are relative to its directory. Those of the environment are relative to the working directory.
+func TestConfigNamesFilesBesideItself(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("secret", strings.Repeat("s", 40))
+	write("password", "geheim")
+	const keys = `[http]
+secretFile = "none-secret"
+tokensFile = "none-tokens"
+[http.tls]
+cert = "none-cert"
+key = "none-key"
+clientCA = "none-client-ca"
+ca = "none-ca"
+`
+	const zookeeper = "[zookeeper]\nhost = \"h\"\nusername = \"u\"\npasswordFile = \"none-password\"\n[zookeeper.tls]\n"
+	const etcd = "[etcd]\nendpoints = [\"https://h\"]\nusername = \"u\"\npasswordFile = \"none-password\"\n[etcd.tls]\n"
+	for _, c := range []struct {
+		file  string
+		names []string // files that are not there, one in each key
+	}{
+		{zookeeper + "ca = \"none-service-ca\"\n" + keys, []string{"none-password", "none-service-ca", "none-secret", "none-tokens", "none-cert"}},
+		{zookeeper + "cert = \"none-service-cert\"\nkey = \"none-service-key\"\n", []string{"none-service-cert"}},
+		{etcd + "ca = \"none-service-ca\"\n", []string{"none-password", "none-service-ca"}},
+		{etcd + "cert = \"none-service-cert\"\nkey = \"none-service-key\"\n", []string{"none-service-cert"}},
+	} {
+		write("app.toml", c.file)
+		code, _, errs := run(t, nil, nil, "config", "check", "--config", filepath.Join(dir, "app.toml"))
+		if code != 78 {
+			t.Errorf("exit %d, %s", code, errs)
+		}
+		for _, name := range c.names {
+			if !strings.Contains(errs, filepath.Join(dir, name)) {
+				t.Errorf("%s; want %s", errs, filepath.Join(dir, name))
+			}
+		}
+	}
+	write("app.toml", "[zookeeper]\nhost = \"h\"\nusername = \"u\"\npasswordFile = \"password\"\n[http]\nsecretFile = \"secret\"\n")
+	config := filepath.Join(dir, "app.toml")
+	if code, _, errs := run(t, nil, nil, "config", "check", "--config", config); code != 0 {
+		t.Errorf("exit %d, %s", code, errs)
+	}
+	here := map[string]string{"here": strings.Repeat("s", 40)}
+	if code, _, errs := run(t, here, map[string]string{"XCONSUMER_HTTP_SECRET_FILE": "here"}, "config", "check", "--config", config); code != 0 {
+		t.Errorf("by the environment: exit %d, %s", code, errs)
 	}
 }

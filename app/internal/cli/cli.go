@@ -24,6 +24,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
+	"gitee.com/ken.yang/xconsumer/app/internal/node"
 	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/client"
@@ -72,7 +73,49 @@ type server struct {
 	flags config.ClientFlags
 }
 
+// server adds the flags of a command that asks a node, and refuses a node of another cluster at the default address.
 func (env *environment) server(c *cobra.Command) *server {
+	f := env.anyServer(c)
+	old := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		if err := f.checkCluster(c.Context()); err != nil || old == nil {
+			return err
+		}
+		return old(c, args)
+	}
+	return f
+}
+
+// checkCluster refuses to ask the default address if its node belongs to another cluster than the configuration in this
+// directory names. An address that the user chose is asked in any case.
+func (f *server) checkCluster(ctx context.Context) error {
+	named, by := config.NamedCluster(f.Getenv)
+	if named == "" || !f.flags.Default(f.Getenv) {
+		return nil
+	}
+	api, err := f.client()
+	if err != nil {
+		return err
+	}
+	return refuseOther(ctx, api, named, by)
+}
+
+// refuseOther returns an error if a node belongs to another cluster than by, a file or a variable, names. A node that does not
+// answer is no reason: the command itself reports that.
+func refuseOther(ctx context.Context, api *client.Client, named, by string) error {
+	at, err := node.Identify(ctx, api)
+	if err != nil || at.Cluster == named {
+		return nil
+	}
+	return fmt.Errorf(
+		"%w: another cluster has the default address: %s is node %s of cluster %s, and %s names cluster %s; "+
+			"name the node to ask with --server or XCONSUMER_SERVER",
+		config.ErrUsage, api.Server(), at.Node, at.Cluster, by, named,
+	)
+}
+
+// anyServer adds the flags of a command that asks a node, of whatever cluster.
+func (env *environment) anyServer(c *cobra.Command) *server {
 	f := &server{environment: env}
 	c.Flags().StringVar(&f.flags.URL, "server", "", "URL of the node to ask (default $XCONSUMER_SERVER or "+config.DefaultServer+")")
 	c.Flags().StringVar(&f.flags.Token, "token", "", "API token (default $XCONSUMER_API_TOKEN); other users see it in the list of processes")

@@ -17,7 +17,8 @@ func devCommand(register func(node *xconsumer.Node), streams Streams) *cobra.Com
 		Long: `Run a whole cluster on this machine: several nodes, each a process of its own, and the
 coordination service, an etcd inside this process that only this machine can reach. It takes tasks
 and settings from app.toml; without one, two workers of every work that the program has. Ctrl-C ends
-all of it.`,
+all of it. To run a program that was built again, end dev and start it again: its nodes run the program
+that dev was started with. With --data, the cluster goes on where it was.`,
 		Args: noArgs,
 		Example: `  xconsumer dev
   xconsumer dev --nodes 5 --http 127.0.0.1:9000

@@ -14,7 +14,7 @@ func healthcheckCommand(env *environment) *cobra.Command {
 		Example: `  xconsumer healthcheck
   xconsumer healthcheck --ready --server https://10.0.0.3:8800`,
 	}
-	f, o := env.server(c), outputFlag(c)
+	f, o := env.anyServer(c), outputFlag(c) // a health check is about the process, whatever cluster it has joined
 	ready := c.Flags().Bool("ready", false, "require the node to be a member at work")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		api, err := f.client()

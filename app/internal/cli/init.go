@@ -21,8 +21,11 @@ mymailer2. go.mod requires the release that this program is. A program that was 
 then replaces xconsumer by the checkout. If the project does not build, init exits with 1, says what to do, and leaves the files.`,
 		Example: "  xconsumer init mywork && cd mywork && go run . dev",
 		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			switch {
+			case len(args) == 0:
 				return fmt.Errorf("%w: name the project; see %s --help", config.ErrUsage, c.CommandPath())
+			case len(args) > 1:
+				return fmt.Errorf("%w: more than one name; write a name with spaces in quotes: %q", config.ErrUsage, strings.Join(args, " "))
 			}
 			return nil
 		},
@@ -47,6 +50,7 @@ then replaces xconsumer by the checkout. If the project does not build, init exi
 		}
 		last := len(files) - 1
 		fmt.Fprintf(people, "Wrote %s: %s and %s\n%s", p.Name, strings.Join(files[:last], ", "), files[last], p.Origin())
+		fmt.Fprintln(people, "Building it: the first build takes a minute or two")
 		if stage, err := p.Build(c.Context(), streams.Err); err != nil {
 			return fmt.Errorf("%s does not build: %w\n%s", p.Name, err, p.Remedy(stage, p.Workspace(c.Context())))
 		}

@@ -12,8 +12,16 @@ import (
 // DefaultServer is the node that commands use by default.
 const DefaultServer = "http://" + DefaultListen
 
+// serverVariable names the node that commands use.
+const serverVariable = "XCONSUMER_SERVER"
+
 // ClientFlags are the flags for the node of a command and for the identity of its caller. "" means not given.
 type ClientFlags struct{ URL, Token, CA, Cert, Key string }
+
+// Default reports whether neither the flag nor the environment names a node.
+func (f ClientFlags) Default(env func(string) string) bool {
+	return f.URL == "" && env(serverVariable) == ""
+}
 
 // Client returns the client of the node. A flag that is not given has its value from the environment, or its default. The
 // error matches ErrUsage.
@@ -48,7 +56,7 @@ func (f ClientFlags) Client(env func(string) string) (*client.Client, error) {
 		}
 		o.TLS.Certificates = []tls.Certificate{pair}
 	}
-	api, err := client.New(pick(f.URL, "XCONSUMER_SERVER", DefaultServer), o)
+	api, err := client.New(pick(f.URL, serverVariable, DefaultServer), o)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}

@@ -103,6 +103,7 @@ func readSettings(flags Flags, env func(string) string) (Settings, *configFile, 
 		if err != nil {
 			return Settings{}, nil, err
 		}
+		f.besideFile()
 	}
 	f.override(flags, env)
 	c := &f.config
@@ -216,6 +217,23 @@ func LoadTasks(flag string, env func(string) string) (file string, tasks []clust
 	}
 	tasks = f.tasks()
 	return file, tasks, f.err()
+}
+
+// NamedCluster returns the cluster that the environment or the usual file names, and which of them does; "" for none. A file
+// that cannot be read names none.
+func NamedCluster(env func(string) string) (name, by string) {
+	if name = env(ClusterVariable); name != "" {
+		return name, ClusterVariable
+	}
+	file, err := FindFile("", env)
+	if err != nil || file == "" {
+		return "", ""
+	}
+	f, err := readConfigFile(file)
+	if err != nil {
+		return "", ""
+	}
+	return f.config.Cluster, file
 }
 
 // nodeAndRebalance reads the tables [node] and [rebalance].

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -180,4 +181,22 @@ func (f *configFile) decoded(read reflect.Value) {
 		config.Field(i).Set(read.Field(i))
 	}
 	f.declared, f.policy = read.FieldByName("Tasks"), read.FieldByName("Rebalance")
+}
+
+// besideFile makes the names of files in the configuration relative to its own directory. It runs before override, because
+// those of variables and flags are relative to the working directory.
+func (f *configFile) besideFile() {
+	c := &f.config
+	names := []*string{
+		&c.HTTP.SecretFile, &c.HTTP.TokensFile, &c.HTTP.TLS.Cert, &c.HTTP.TLS.Key, &c.HTTP.TLS.ClientCA, &c.HTTP.TLS.CA,
+		&c.ZooKeeper.PasswordFile, &c.Etcd.PasswordFile,
+	}
+	for _, t := range []*tlsConfig{&c.ZooKeeper.TLS, &c.Etcd.TLS} {
+		names = append(names, &t.CA, &t.Cert, &t.Key)
+	}
+	for _, name := range names {
+		if *name != "" && !filepath.IsAbs(*name) {
+			*name = filepath.Join(filepath.Dir(f.path), *name)
+		}
+	}
 }

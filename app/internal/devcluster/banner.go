@@ -13,6 +13,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/node"
+	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
@@ -27,13 +28,20 @@ func (d *dev) banner(ctx context.Context, log *slog.Logger) {
 		return
 	}
 	var state cluster.State
+	strange := false
 	for end := began.Add(bannerWait); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(20 * time.Millisecond):
 		}
-		if s, _, err := api.State(ctx); err == nil {
+		if at, err := node.Identify(ctx, api); err == nil && at.Joined != d.server.URL() {
+			if !strange {
+				log.Warn("the address of the first node is taken by another program, which the node waits for", "address", d.addrs[0],
+					"holder", fmt.Sprintf("node %s of cluster %s", at.Node, at.Cluster), "fix", "stop it, or choose another address with --http")
+			}
+			strange = true
+		} else if s, _, err := api.State(ctx); err == nil {
 			state = s
 		}
 		if atWork(state, d.Nodes) || time.Now().After(end) {
@@ -43,10 +51,17 @@ func (d *dev) banner(ctx context.Context, log *slog.Logger) {
 	d.group.print(d.greeting(state, time.Since(began)))
 }
 
-// atWork reports whether all nodes are members and all workers run that can.
+// atWork reports whether all nodes are members and all workers run that can, or have failed: a work that fails must not keep
+// the addresses from its author.
 func atWork(s cluster.State, nodes int) bool {
+	failing := map[string]int{}
+	for _, w := range s.Workers {
+		if w.State == cluster.WorkerBackoff {
+			failing[w.Task]++
+		}
+	}
 	for _, t := range s.Tasks {
-		if !t.Runs && t.Running < t.WorkerNum && t.Reason == "" {
+		if !t.Runs && t.Running+failing[t.Name] < t.WorkerNum && t.Reason == "" {
 			return false
 		}
 	}
@@ -65,7 +80,7 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	line("")
 	line(
 		"  cluster %s: %s, leader %s, %d of %s running after %.1fs",
-		s.Cluster,
+		d.Cluster,
 		plural.Of(len(s.Nodes), "node"),
 		leader,
 		running,
@@ -92,10 +107,10 @@ func (d *dev) greeting(s cluster.State, took time.Duration) string {
 	}
 	line("  %-6s %s   inside this process; %s", "etcd", d.server.URL(), kept)
 	line("")
-	for _, text := range workless(s) {
+	program := programName()
+	for _, text := range slices.Concat(workless(s), failing(s, program)) {
 		line("%s", strings.TrimRight("  "+text, " "))
 	}
-	program := programName()
 	b.WriteString(d.begin(program))
 	line("  Try, in another terminal:")
 	try := func(what, command string) { line("    %-44s %s", what, command) }
@@ -125,6 +140,24 @@ func workless(s cluster.State) (lines []string) {
 		if t.ReasonCode == cluster.WhyNoWork {
 			lines = append(lines, node.Unregistered(t.Name, t.WorkName, works))
 		}
+	}
+	if len(lines) > 0 {
+		lines = append(lines, "")
+	}
+	return lines
+}
+
+// failing returns a line for the first worker of each task that has failed, and an empty line after them if there are any.
+func failing(s cluster.State, program string) (lines []string) {
+	last := ""
+	for _, w := range s.Workers {
+		if w.State != cluster.WorkerBackoff || w.Task == last {
+			continue
+		}
+		last = w.Task
+		slot := cluster.Slot{Task: w.Task, Index: w.Index}
+		reason, _, _ := strings.Cut(w.Error, "\n")
+		lines = append(lines, fmt.Sprintf("%s fails: %s; read its log with: %s logs '%s'", slot, terminal.Printable(reason), program, slot))
 	}
 	if len(lines) > 0 {
 		lines = append(lines, "")

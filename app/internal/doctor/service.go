@@ -13,6 +13,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/devcluster"
+	"gitee.com/ken.yang/xconsumer/app/internal/node"
 	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/etcd"
@@ -25,7 +26,7 @@ import (
 // dev checks whether xconsumer dev runs here with the same file, or with none. Its cluster does not use the service of the
 // file. So doctor checks the service of dev, as if --join named it, unless a flag or the environment names one. It returns
 // the address of a node of dev, "" for none, and reports a node that requires a token.
-func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
+func (d *doctor) dev(ctx context.Context, flags *config.Flags) (server string) {
 	if config.ChosenBy(*flags, d.Env) != nil {
 		return ""
 	}
@@ -38,12 +39,7 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 		d.report("dev", warning, fmt.Sprintf("cannot find out whether xconsumer dev runs here: %v", err), "")
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	var node struct {
-		Config struct{ Cluster, File, Joined string }
-	}
-	_, err = api.Get(ctx, "/api/v1/config", nil, &node)
+	at, err := node.Identify(ctx, api)
 	if refused, ok := errors.AsType[*client.RefusedError](err); ok && refused.Status == http.StatusUnauthorized {
 		d.report(
 			"dev",
@@ -53,20 +49,20 @@ func (d *doctor) dev(ctx context.Context, flags *config.Flags) (at string) {
 			"if it does: set XCONSUMER_API_TOKEN",
 		)
 	}
-	if err != nil || node.Config.Joined == "" {
+	if err != nil || at.Joined == "" {
 		return ""
 	}
 	if file != "" {
 		file, err = filepath.Abs(file)
-		if err != nil || file != node.Config.File {
+		if err != nil || file != at.File {
 			return ""
 		}
-	} else if !strings.HasPrefix(filepath.Base(filepath.Dir(node.Config.File)), devcluster.Prefix) {
+	} else if !strings.HasPrefix(filepath.Base(filepath.Dir(at.File)), devcluster.Prefix) {
 		return ""
 	}
-	flags.Join = node.Config.Joined
+	flags.Join = at.Joined
 	if flags.Cluster == "" {
-		flags.Cluster = node.Config.Cluster
+		flags.Cluster = at.Cluster
 	}
 	return api.Server()
 }

@@ -94,3 +94,19 @@ func At(ctx context.Context, listen string) string {
 	}
 	return health.Node
 }
+
+// Identity names a node and its cluster, and shows from which file and with which --join the node was started.
+type Identity struct{ Node, Cluster, File, Joined string }
+
+// Identify asks a node what it is.
+func Identify(ctx context.Context, api *client.Client) (Identity, error) {
+	var answer struct {
+		Node   string
+		Config Identity
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, err := api.Get(ctx, "/api/v1/config", nil, &answer)
+	answer.Config.Node = answer.Node
+	return answer.Config, err
+}

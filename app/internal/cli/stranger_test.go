@@ -21,7 +21,7 @@ func TestANodeOfAnotherClusterIsRefused(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"node":"n1","config":{"cluster":"orders"}}`))
+		_, _ = w.Write([]byte(`{"node":"n1","config":{"cluster":"orders","node":{"capacity":0},"joined":"http://127.0.0.1:2379"}}`))
 	}))
 	defer node.Close()
 	gone := httptest.NewServer(http.NotFoundHandler())
@@ -36,7 +36,7 @@ func TestANodeOfAnotherClusterIsRefused(t *testing.T) {
 		}
 		err = refuseOther(t.Context(), api, c.named, "app.toml")
 		if errors.Is(err, config.ErrUsage) != c.refused {
-			t.Errorf("%+v: %v", c, err)
+			t.Fatalf("%+v: %v", c, err)
 		}
 		if want := "is node n1 of cluster orders, and app.toml names cluster mail"; c.refused && !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %s", err, want)

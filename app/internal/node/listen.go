@@ -96,7 +96,10 @@ func At(ctx context.Context, listen string) string {
 }
 
 // Identity names a node and its cluster, and shows from which file and with which --join the node was started.
-type Identity struct{ Node, Cluster, File, Joined string }
+type Identity struct {
+	Node                  string `json:"-"` // in the answer, config.node is the table [node]
+	Cluster, File, Joined string
+}
 
 // Identify asks a node what it is.
 func Identify(ctx context.Context, api *client.Client) (Identity, error) {

@@ -100,8 +100,8 @@ func (f *server) checkCluster(ctx context.Context) error {
 	return refuseOther(ctx, api, named, by)
 }
 
-// refuseOther returns an error if a node belongs to another cluster than by, a file or a variable, names. A node that does not
-// answer is no reason: the command itself reports that.
+// refuseOther returns an error if a node belongs to another cluster than by, a file or a variable, names. It accepts a
+// node that does not answer: the command itself reports that.
 func refuseOther(ctx context.Context, api *client.Client, named, by string) error {
 	at, err := node.Identify(ctx, api)
 	if err != nil || at.Cluster == named {

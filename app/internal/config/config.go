@@ -222,7 +222,8 @@ func LoadTasks(flag string, env func(string) string) (file string, tasks []clust
 // NamedCluster returns the cluster that the environment or the usual file names, and which of them does; "" for none. A file
 // that cannot be read names none.
 func NamedCluster(env func(string) string) (name, by string) {
-	if name = env(ClusterVariable); name != "" {
+	name = env(ClusterVariable)
+	if name != "" {
 		return name, ClusterVariable
 	}
 	file, err := FindFile("", env)

@@ -94,7 +94,9 @@ func noMembers(ctx context.Context, s coord.Session, keys schema.Keys) error {
 // an interrupted one continues the deletion.
 //
 // No commit can check that there are no members. So meta, which every join checks, is deleted first: from then on no node can
-// join. If a member joined just before that, the cluster stays, and meta is created again.
+// join. If a member joined just before that, the cluster stays, and meta is created again. The epoch is deleted last: a store that
+// has an epoch and no meta is damaged, and no node begins a new cluster in it. Otherwise a new cluster could begin among the
+// records of the old one, and with tokens below those of its checkpoints.
 func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (records int, err error) {
 	if _, err := s.Get(ctx, keys.Meta()); errors.Is(err, coord.ErrNotFound) {
 		if entries, err := s.List(ctx, keys.Root()); err == nil && len(entries) == 0 {
@@ -114,7 +116,7 @@ func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (reco
 	if meta != nil {
 		records++
 	}
-	below, err := coord.DeleteTree(ctx, s, keys.Root())
+	below, err := deleteRecords(ctx, s, keys)
 	records += below
 	if err != nil {
 		return records, fmt.Errorf("delete: %w", err)
@@ -122,11 +124,45 @@ func DeleteCluster(ctx context.Context, s coord.Session, keys schema.Keys) (reco
 	return records, nil
 }
 
-// deleteMeta deletes meta unless there are members. It returns the record that it has or may have deleted, nil if it has not tried
-// to delete any.
+// deleteRecords deletes everything of a cluster that has no meta, the epoch last. From then on the keys may be those of a new
+// cluster, so only the root is deleted, if it is empty.
+func deleteRecords(ctx context.Context, s coord.Session, keys schema.Keys) (records int, err error) {
+	entries, err := s.List(ctx, keys.Root())
+	if err != nil && !errors.Is(err, coord.ErrNotFound) {
+		return 0, err
+	}
+	var below []string
+	for _, e := range entries {
+		if key := keys.Root() + "/" + e.Name; key != keys.Epoch() {
+			below = append(below, key)
+		}
+	}
+	for _, key := range append(below, keys.Epoch()) {
+		n, err := coord.DeleteTree(ctx, s, key)
+		records += n
+		if err != nil {
+			return records, err
+		}
+	}
+	root, err := s.Get(ctx, keys.Root())
+	if err == nil {
+		_, err = s.Commit(ctx, coord.Delete(keys.Root(), root.Version))
+	}
+	switch {
+	case err == nil:
+		records++
+	case !errors.Is(err, coord.ErrNotFound) && !errors.Is(err, coord.ErrInvalid): // ErrInvalid: it has keys again
+		return records, err
+	}
+	return records, nil
+}
+
+// deleteMeta deletes meta unless there are members. It returns the record that it has or may have deleted, nil for none.
 func deleteMeta(ctx context.Context, s coord.Session, keys schema.Keys) (meta *coord.Record, err error) {
 	var live error
+	unknown := false // the outcome of an attempt
 	_, err = coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
+		unknown = unknown || errors.Is(last, coord.ErrUnknown)
 		stored, err := s.Get(ctx, keys.Meta())
 		switch {
 		case errors.Is(err, coord.ErrNotFound): // deleted by an earlier attempt or call
@@ -144,18 +180,34 @@ func deleteMeta(ctx context.Context, s coord.Session, keys schema.Keys) (meta *c
 		}
 		return nil, live
 	})
+	if err != nil && !unknown && !errors.Is(err, coord.ErrUnknown) {
+		meta = nil // every attempt was refused
+	}
 	return meta, cmp.Or(err, live)
 }
 
-// restoreMeta creates meta again as it was, unless another client has done so.
+// restoreMeta creates meta again as it was, unless another client has done so, and writes it until its version is above that of the
+// deleted record: a deletion whose outcome is unknown may still be under way, and the versions of a new key begin at 0.
 func restoreMeta(ctx context.Context, s coord.Session, keys schema.Keys, meta *coord.Record) error {
-	_, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) {
-		if _, err := s.Get(ctx, keys.Meta()); !errors.Is(err, coord.ErrNotFound) {
-			return nil, err
+	for safe := false; !safe; {
+		if _, err := coord.Update(ctx, s, func(error) ([]coord.Op, error) {
+			stored, err := s.Get(ctx, keys.Meta())
+			switch {
+			case errors.Is(err, coord.ErrNotFound):
+				return []coord.Op{coord.Create(keys.Meta(), meta.Value)}, nil
+			case err != nil:
+				return nil, err
+			}
+			safe = stored.Version > meta.Version
+			if safe {
+				return nil, nil
+			}
+			return []coord.Op{coord.Set(keys.Meta(), stored.Value, stored.Version)}, nil
+		}); err != nil {
+			return err
 		}
-		return []coord.Op{coord.Create(keys.Meta(), meta.Value)}, nil
-	})
-	return err
+	}
+	return nil
 }
 
 // Raise reports the active protocol, and why there is no later one to raise it to: one protocol exists so far. The code that

@@ -820,6 +820,16 @@ var mutants = []mutant{
 		in("coord", "TestUpdateEnds"),
 	},
 	{
+		"delete", "a late deletion of meta deletes the one that was created again for a node that had joined",
+		one("internal/membership/bootstrap.go", "safe = stored.Version > meta.Version", "safe = true"),
+		in("internal/membership", "TestLateDeletionOfMeta"),
+	},
+	{
+		"delete", "a node begins a new cluster while the old one is being deleted",
+		one("internal/membership/bootstrap.go", "; key != keys.Epoch() {", `; key != "" {`),
+		in("internal/membership", "TestNodeStartsDuringADeletion"),
+	},
+	{
 		"bound", "closing a member deletes the name key that another node has by now",
 		one("internal/membership/sessionkeys.go", "		if k.record.Session == session {\n", "		if k.record.Session == session || k.isName {\n"),
 		in("internal/membership", "TestDeadMemberLeavesItsSuccessorAlone"),

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -199,21 +200,30 @@ func (d *Assignment) validate() error {
 	if err := validateNode(d.Node); err != nil {
 		return err
 	}
-	seen := map[cluster.Slot]bool{}
-	for slot := range d.Each() {
-		if seen[slot] {
-			return fmt.Errorf("slot %s is listed twice", slot)
-		}
-		seen[slot] = true
-	}
-	for r := range d.Ranges() {
-		if r.Token > MaxToken {
-			return fmt.Errorf("token %d of %s is above 2^62", r.Token, r.Task)
-		}
+	if err := validateRanges(d.Ranges()); err != nil {
+		return err
 	}
 	for _, h := range d.Granted {
 		if task, _ := cluster.SplitRun(h.Task); h.Spec == nil || h.Spec.Name != task || h.Token < 1 {
 			return fmt.Errorf("grant of %s has no token or no spec of its own", h.Task)
+		}
+	}
+	return nil
+}
+
+// validateRanges checks that no slot is listed twice, and that new tokens can be above those that are listed.
+func validateRanges(ranges iter.Seq[*SlotRange]) error {
+	seen := map[cluster.Slot]bool{}
+	for r := range ranges {
+		if r.Token > MaxToken {
+			return fmt.Errorf("token %d of %s is above 2^62", r.Token, r.Task)
+		}
+		for _, index := range r.Slots {
+			slot := cluster.Slot{Task: r.Task, Index: index}
+			if seen[slot] {
+				return fmt.Errorf("slot %s is listed twice", slot)
+			}
+			seen[slot] = true
 		}
 	}
 	return nil
@@ -233,6 +243,18 @@ type Status struct {
 	// have no higher one: the assignment is a former one that was put back.
 	Refused []SlotRange `json:"refused,omitempty"`
 	Above   int64       `json:"above,omitempty"`
+}
+
+// validate refuses holdings that no assignment may list: leaders list what a member holds as releasing, and an assignment that cannot
+// be used stops all grants.
+func (s *Status) validate() error {
+	return validateRanges(func(yield func(*SlotRange) bool) {
+		for i := range s.Holding {
+			if !yield(&s.Holding[i].SlotRange) {
+				return
+			}
+		}
+	})
 }
 
 // WorkerState describes a slot that is not simply running.

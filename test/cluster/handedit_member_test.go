@@ -112,11 +112,18 @@ func TestDeletedMemberKeysAreAnExpiry(t *testing.T) {
 }
 
 func TestHandEditedStatusIsWrittenAgain(t *testing.T) {
-	for _, value := range []string{"{", `{"v":1,"version":0,"applied":99,"holding":[]}`} {
+	for _, value := range []string{
+		"{",
+		`{"v":1,"version":0,"applied":99,"holding":[]}`,
+		// No leader may list such slots as releasing: its assignment could not be used.
+		`{"v":1,"version":VERSION,"applied":0,"holding":[{"task":"b","slots":"0","token":1},{"task":"b","slots":"0","token":2}]}`,
+		`{"v":1,"version":VERSION,"applied":0,"holding":[{"task":"b","slots":"0","token":9223372036854775807}]}`,
+	} {
 		t.Run(value, func(t *testing.T) {
 			handEdit(t, func(w *world, h hand, n1, _ *proc) {
 				started := w.floor.started()
-				h.set("/status/"+memberOf(w.state(n1), "n2"), value)
+				status := "/status/" + memberOf(w.state(n1), "n2")
+				h.set(status, strings.Replace(value, "VERSION", fmt.Sprint(h.get(status).Version+1), 1))
 				time.Sleep(30 * time.Second) // its member looks at it every 25 to 28 s
 				if s := w.state(n1); len(s.Errors) != 0 {
 					t.Errorf("still unusable: %+v", s.Errors)

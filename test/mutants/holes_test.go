@@ -820,6 +820,11 @@ var mutants = []mutant{
 		in("coord", "TestUpdateEnds"),
 	},
 	{
+		"hand", "a status that a person has edited makes a leader write an assignment that cannot be used",
+		one("internal/schema/records.go", "for i := range s.Holding {", "for i := range s.Holding[:0] {"),
+		in("internal/schema", "TestUnusableRecords"),
+	},
+	{
 		"delete", "a late deletion of meta deletes the one that was created again for a node that had joined",
 		one("internal/membership/bootstrap.go", "safe = stored.Version > meta.Version", "safe = true"),
 		in("internal/membership", "TestLateDeletionOfMeta"),

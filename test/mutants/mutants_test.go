@@ -10,7 +10,7 @@
 //
 //	holes_test.go ──(file, lines, instead)──▶ overlay ──▶ test binary ──▶ red, or the mutant lives
 //
-// Without -open only what is cheap is checked: that every mutant still applies to the source, that
+// Without -open only what is cheap is checked: that every mutant still applies to the source and compiles, that
 // docs/internals/reliability.md has the same table, and that one of them is found.
 package mutants_test
 
@@ -45,26 +45,35 @@ const root = "../.."
 // limit is how long the test of a mutant may take; one that hangs is red, too.
 const limit = 5 * time.Minute
 
-// overlay writes the changed files of a mutant and tells the compiler of them.
-func (m mutant) overlay(dir string) (string, error) {
-	changed := map[string]string{} // path → source
+// changed returns the changed files of a mutant, by path.
+func (m mutant) changed() (map[string]string, error) {
+	changed := map[string]string{}
 	for _, c := range m.changes {
 		path, err := filepath.Abs(filepath.Join(root, c.file))
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		source, ok := changed[path]
 		if !ok {
 			text, err := os.ReadFile(path)
 			if err != nil {
-				return "", err
+				return nil, err
 			}
 			source = string(text)
 		}
 		if n := strings.Count(source, c.old); n != 1 {
-			return "", fmt.Errorf("%s: these lines occur %d times in %s, the mutant has to be written again:\n%s", m.name, n, c.file, c.old)
+			return nil, fmt.Errorf("%s: these lines occur %d times in %s, the mutant has to be written again:\n%s", m.name, n, c.file, c.old)
 		}
 		changed[path] = strings.Replace(source, c.old, c.new, 1)
+	}
+	return changed, nil
+}
+
+// overlay writes the changed files of a mutant, and the file that gives them to the compiler.
+func (m mutant) overlay(dir string) (string, error) {
+	changed, err := m.changed()
+	if err != nil {
+		return "", err
 	}
 	replace := map[string]string{}
 	for path, source := range changed {
@@ -90,7 +99,7 @@ func TestMutantsApply(t *testing.T) {
 			t.Errorf("two mutants are called %q", m.name)
 		}
 		names[m.name] = true
-		if _, err := m.overlay(t.TempDir()); err != nil {
+		if _, err := m.changed(); err != nil {
 			t.Error(err)
 		}
 	}

@@ -203,6 +203,11 @@ func (d *Assignment) validate() error {
 	if err := validateRanges(d.Ranges()); err != nil {
 		return err
 	}
+	for _, h := range d.Releasing {
+		if h.Version > d.Version {
+			return fmt.Errorf("release of %s is of version %d, which no status can have applied", h.Task, h.Version)
+		}
+	}
 	for _, h := range d.Granted {
 		if task, _ := cluster.SplitRun(h.Task); h.Spec == nil || h.Spec.Name != task || h.Token < 1 {
 			return fmt.Errorf("grant of %s has no token or no spec of its own", h.Task)

@@ -108,6 +108,20 @@ type Requests struct {
 	Move   []MoveRequest `json:"move,omitempty"`   // grants that are to go to another node
 }
 
+// validate refuses runs that no record of runs may list.
+func (o *Requests) validate() error {
+	for i := range o.RunNow {
+		r := &o.RunNow[i]
+		if r.ID == "" || strings.Contains(r.ID, "/") {
+			return fmt.Errorf("run %q of task %s is impossible", r.ID, r.Task)
+		}
+		if err := r.Params.Validate(); err != nil {
+			return fmt.Errorf("run %s of task %s: params: %w", r.ID, r.Task, err)
+		}
+	}
+	return nil
+}
+
 // MoveRequest is a slot that is to go to a node. It is void once the slot was granted again.
 type MoveRequest struct {
 	Slot    cluster.Slot    `json:"slot"`

@@ -825,6 +825,16 @@ var mutants = []mutant{
 		in("internal/schema", "TestUnusableRecords"),
 	},
 	{
+		"hand", "a slot is asked back for ever, since a person has edited the version of its release",
+		one("internal/schema/records.go", "if h.Version > d.Version {", "if h.Version > d.Version && false {"),
+		in("internal/schema", "TestUnusableRecords"),
+	},
+	{
+		"hand", "a request for a run that a person has written makes a leader write an agenda that cannot be used",
+		one("internal/schema/requests.go", "for i := range o.RunNow {", "for i := range o.RunNow[:0] {"),
+		in("internal/schema", "TestUnusableRecords"),
+	},
+	{
 		"delete", "a late deletion of meta deletes the one that was created again for a node that had joined",
 		one("internal/membership/bootstrap.go", "safe = stored.Version > meta.Version", "safe = true"),
 		in("internal/membership", "TestLateDeletionOfMeta"),

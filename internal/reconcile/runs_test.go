@@ -222,6 +222,47 @@ func TestEndsWaitForTheirAgenda(t *testing.T) {
 	}
 }
 
+// A member that is gone and has only slots of runs whose agenda cannot be read is settled at once: the next leader waits for it no longer,
+// and for as long as the agenda cannot be read, no freeze counts it.
+func TestMembersThatAwaitTheirAgendaAreSettled(t *testing.T) {
+	for name, leave := range map[string]func(*view.Peer){
+		"crashed": func(p *view.Peer) {
+			p.Assignment.Rec.Closed = &schema.Closed{By: "n2", Cause: "killed", StartedLast60s: schematest.Claimed("b 0 @8")}
+		},
+		"lost":    func(*view.Peer) {},
+		"evicted": func(p *view.Peer) { p.Assignment.Rec.Evicted = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			once := spec("a", 1)
+			once.Mode = cluster.ModeOnce
+			b := newBoard(once, spec("b", 2))
+			b.live("n1", 1, schematest.Granted("b 0-1 @9"), schematest.Releasing(), 1, schematest.Claimed("b 0-1 @9"))
+			p := gone(b.live("n2", 1, schematest.Granted("a@r 0 @7"), schematest.Releasing(), 1, schematest.Claimed("a@r 0 @7")))
+			b.snap.TaskRuns = map[string]view.Entry[schema.TaskRuns]{"a": {Err: schema.ErrCorrupt}}
+			leave(p)
+			delay := grace
+			if name == "evicted" {
+				delay += timeout
+			}
+			d := b.decide(atNoon, func(w *round.World) {
+				w.Memory.FirstSeen = map[string]round.FirstSeen{"n2": {Assignment: 1, Delay: delay}}
+			})
+			assignment := d.Assignments["n2"]
+			if assignment == nil || assignment.Closed == nil || !assignment.Closed.Settled || len(assignment.Granted) != 1 {
+				t.Fatalf("%s %+v", draw(d), assignment)
+			}
+			if suspected := d.Suspects != nil; suspected != (name == "crashed") {
+				t.Errorf("suspected: %+v", d.Suspects)
+			}
+			b.apply(t, d)
+			d = b.decide(atNoon)
+			if len(d.Assignments) > 0 || len(d.RequeueMembers) > 0 || len(d.Memory.Delays.Vanished) > 0 || len(d.Memory.FirstSeen) > 0 {
+				t.Errorf("the next leader: %s vanished %v", draw(d), d.Memory.Delays.Vanished)
+			}
+		})
+	}
+}
+
 // What came too late is made up for, if the task says so, whatever becomes of runs that overlap: one such run behind the
 // other, and what is due now before them. What is skipped is noted with the reason.
 func TestWhatCameTooLate(t *testing.T) {

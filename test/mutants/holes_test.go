@@ -1042,6 +1042,11 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestAgendaKeepsRunsThatAreListed"),
 	},
 	{
+		"delay", "a member that has nothing but slots of runs whose agenda cannot be read counts as vanished for as long",
+		one("internal/reconcile/members/reap.go", "len(freed)+len(returned) == 0 && was != nil && (was.Left || was.Settled) {", "len(freed)+len(returned) == 0 && (was == nil || was != nil) {"),
+		in("internal/reconcile", "TestMembersThatAwaitTheirAgendaAreSettled"),
+	},
+	{
 		"delay", "each leader begins the delay of a member that was settled again",
 		one("internal/reconcile/members/delays.go", "		return !assignment.Closed.Left && !assignment.Closed.Settled\n", "		return !assignment.Closed.Left\n"),
 		in("internal/reconcile", "TestWait"),

@@ -38,7 +38,8 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draf
 }
 
 // closeAwaiting removes everything that does not await its agenda from the assignment of a member of which nothing runs. It closes the
-// assignment as settled: no later leader has to confirm again that nothing runs, or to wait for the node to return.
+// assignment as settled, also if there is nothing to remove: no later leader has to confirm again that nothing runs, or to wait for the
+// node to return, and the member no longer counts as one that has vanished.
 func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.PendingRuns, draft *round.Draft) {
 	assignment := *p.Assignment.Rec
 	granted, freed := schema.Split(assignment.Granted, func(slot cluster.Slot, _ *schema.Granted) bool { return pending.Keeps(slot) })
@@ -49,7 +50,7 @@ func closeAwaiting(f *round.Facts, memberID string, p *view.Peer, pending round.
 		draft.Out.Unplaced[task] = cluster.Reason{Code: cluster.WhyRunsUnusable, Node: assignment.Node,
 			Detail: "its report of the end of " + h.Task + " is kept until then"}
 	}
-	if len(freed)+len(returned) == 0 {
+	if was := assignment.Closed; len(freed)+len(returned) == 0 && was != nil && (was.Left || was.Settled) {
 		return
 	}
 	closed := schema.Closed{By: f.Self, Cause: schema.CauseLost}

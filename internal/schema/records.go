@@ -250,8 +250,8 @@ type Status struct {
 	Above   int64       `json:"above,omitempty"`
 }
 
-// validate refuses holdings that no assignment may list: leaders list what a member holds as releasing, and an assignment that cannot
-// be used stops all grants.
+// validate refuses holdings that no assignment may list: leaders list what a member holds as releasing. The member could not use that
+// assignment, and would neither claim nor give back any slot.
 func (s *Status) validate() error {
 	return validateRanges(func(yield func(*SlotRange) bool) {
 		for i := range s.Holding {

@@ -182,6 +182,7 @@ var chinese = map[string]string{
 	"drain --self":               "排空被询问的节点",
 	"healthcheck --ready":        "要求节点是正在工作的成员",
 	"token --role":               "令牌的角色：view、operate 或 admin",
+	"token --to":                 "把该行追加到这个文件（新建时权限为 0600）；只打印密文",
 	"cluster init --token-floor": "授予过的最大令牌号；下一个令牌号比它大",
 
 	"# as decisions shows it":                                       "# 使用 decisions 显示的时间",
@@ -194,5 +195,5 @@ var chinese = map[string]string{
 	"# for an editor or a pipeline":                                 "# 供编辑器或流水线使用",
 	"# in a store that was restored from a copy":                    "# 在从备份恢复的存储中",
 	"# without a question":                                          "# 不要求确认",
-	"# the secret is shown, the line goes to the file":              "# 显示密文，该行写入文件",
+	"# the line goes to the file, the secret is printed":            "# 该行写入文件，并打印密文",
 }

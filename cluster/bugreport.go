@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// BugReport is every record that the store holds of a cluster. Secrets are not part of it: they are not in the store.
+// BugReport is the records that the store holds of a cluster, except checkpoints, runs that are over, and the secret by which
+// nodes authenticate to each other. Whatever people wrote into the params of tasks is part of it.
 type BugReport struct {
 	Cluster string         `json:"cluster"`
 	Node    string         `json:"node"`            // the node that made it

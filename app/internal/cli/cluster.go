@@ -160,7 +160,7 @@ without it lose their access.`,
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return onStore(c.Context(), *flags, streams, func(ctx context.Context, session coord.Session, s config.Settings) error {
 			if s.Service.ZK == nil {
-				return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/reference/configuration.md", config.ErrUsage)
+				return fmt.Errorf("%w: cluster protect: etcd has users and roles of its own; see docs/guides/security.md", config.ErrUsage)
 			}
 			if s.Service.ZK.Username == "" {
 				return fmt.Errorf("%w: cluster protect: the configuration has no [zookeeper] username and password", config.ErrUsage)

@@ -562,7 +562,7 @@ func TestLogOfANodeThatHasDied(t *testing.T) {
 	p := newPair(t, slot, &httpapi.Peers{Secret: []byte(secret)}, nil)
 	p.state.Nodes[1].Advertise = gone.Addr().String()
 	_, err = p.read(t.Context(), slot, client.LogQuery{Lines: 5})
-	want := "n2 at " + gone.Addr().String() + " cannot be reached: connection refused; if the node has died, its workers move to other nodes after its session ends"
+	want := "n2 at " + gone.Addr().String() + " cannot be reached: connection refused; if the node runs, its [http] advertise must lead to it, and the port must be open; if it has died, its workers move to other nodes after its session ends"
 	if err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v\nwant %s", err, want)
 	}

@@ -13,6 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/answer"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
 
 // NodePath names a node.
@@ -35,7 +36,7 @@ type nodes struct {
 func (api *nodes) serve() {
 	api.serveNodeReads()
 	api.handleRaw(api.leaseOperation(), api.lease)
-	api.mux.HandleFunc("GET /peer/v3/lease", api.elsewhere.peers.Signed(api.node, api.sendLease))
+	api.mux.HandleFunc("GET "+peers.LeasePath, api.elsewhere.peers.Signed(api.node, api.sendLease))
 	path := func(rest string) string { return "/api/v1/nodes/{node}/" + rest }
 	tags := []string{"nodes"}
 	for kind, text := range map[cluster.OperationKind]struct{ summary, description string }{
@@ -149,7 +150,7 @@ func (api *nodes) lease(w http.ResponseWriter, r *http.Request) {
 		api.fail(w, fmt.Errorf("%w: %q", cluster.ErrNoNode, name))
 		return
 	}
-	if err := api.elsewhere.relay(w, r, m, m.State.Nodes[at].Member, "/peer/v3/lease", nil, "application/json"); err != nil {
+	if err := api.elsewhere.relay(w, r, m, m.State.Nodes[at].Member, peers.LeasePath, nil, "application/json"); err != nil {
 		api.fail(w, err)
 	}
 }

@@ -27,6 +27,14 @@ type TLS struct {
 // On reports whether the server speaks TLS.
 func (t TLS) On() bool { return t.Cert != "" }
 
+// Leaf returns the certificate of the server as it was read at the start, nil for none.
+func (t TLS) Leaf() *x509.Certificate {
+	if t.Checked == nil {
+		return nil
+	}
+	return t.Checked.Certificates[0].Leaf
+}
+
 // checkTLS reads the files of a server's TLS, and keeps their content.
 func (f *configFile) checkTLS(t *TLS) {
 	switch {

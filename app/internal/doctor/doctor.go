@@ -13,7 +13,6 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/node"
-	"gitee.com/ken.yang/xconsumer/app/internal/peers"
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/command"
@@ -103,7 +102,7 @@ func (d *doctor) examine(ctx context.Context) error {
 		defer func() { _ = session.Close() }()
 		d.granted(session, s)
 		members = d.access(ctx, session, s)
-		d.peers(ctx, s)
+		d.peers(ctx, session, s, members)
 	}
 	d.place(ctx, session, s)
 	d.machine(s)
@@ -137,8 +136,17 @@ func (d *doctor) waits(what string) (stop func()) {
 // http checks who may use the API.
 func (d *doctor) http(s config.Settings) {
 	switch {
-	case s.Listen == "off" || config.Loopback(s.Listen):
-		d.report("http", fine, s.Listen+": reached from this machine only", "")
+	case s.Listen == "off":
+		d.report("http", fine, "off: this node has no HTTP API", "")
+	case config.Loopback(s.Listen):
+		found := s.Listen + ": reached from this machine only"
+		if s.Access.TLS.On() {
+			found += ", over TLS"
+		}
+		if s.Access.Closed() {
+			found += ", with authentication"
+		}
+		d.report("http", fine, found, "")
 	case s.Access.Insecure && s.Access.Closed() && config.Demo(&s) != "":
 		d.report(
 			"http",
@@ -166,29 +174,6 @@ func (d *doctor) http(s config.Settings) {
 	for _, text := range s.Warnings {
 		found, mode, _ := strings.Cut(text, ": chmod")
 		d.report("secrets", warning, found, "chmod"+mode)
-	}
-}
-
-// peers checks whether nodes can request logs, stacks and leases from each other.
-func (d *doctor) peers(ctx context.Context, s config.Settings) {
-	r := peers.Reached(ctx, s, s.Listen)
-	why, unasked := peers.Secretless(s), error(nil)
-	if why == "" && s.Listen != "off" {
-		why, unasked = peers.OpenStore(ctx, s)
-	}
-	switch {
-	case s.Listen == "off":
-		d.report("peers", fine, "other nodes cannot show the logs of this node's workers: it has no HTTP API", "")
-	case why != "":
-		d.report("peers", warning, peers.Peerless+": "+why, peers.SecretFix(s))
-	case unasked != nil:
-		d.report("peers", warning, unasked.Error(), "fix the problems of etcd first")
-	case r.Trouble != "":
-		d.report("peers", warning, "other nodes cannot show the logs of this node's workers: "+r.Trouble, r.Fix)
-	case len(s.Secret) > 0:
-		d.report("peers", fine, fmt.Sprintf("other nodes reach this one at %s, with the secret of [http] secretFile", r.Advertise), "")
-	default:
-		d.report("peers", fine, fmt.Sprintf("other nodes reach this one at %s, with the secret in the store", r.Advertise), "")
 	}
 }
 

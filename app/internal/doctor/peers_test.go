@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,9 +17,14 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/peers"
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/test/apinode"
+	"gitee.com/ken.yang/xconsumer/test/authority"
 	"gitee.com/ken.yang/xconsumer/test/etcdserver"
 )
 
@@ -51,7 +57,7 @@ func TestEtcdThatAsksNobody(t *testing.T) {
 		answered(t, func() error {
 			var log bytes.Buffer
 			d := &doctor{Config: Config{Show: func(Finding) {}}}
-			d.peers(t.Context(), s)
+			d.peers(t.Context(), nil, s, nil)
 			peers.WarnOpenStore(t.Context(), s, slog.New(slog.NewTextHandler(&log, nil)))
 			doctored, logged = fmt.Sprint(d.list), log.String()
 			if strings.Contains(doctored, "fix the problems of etcd first") || strings.Contains(logged, "could not find out") {
@@ -92,6 +98,100 @@ func TestEtcdThatAsksNobody(t *testing.T) {
 	}
 	if doctored, logged := reported(); !strings.Contains(doctored, "{peers ok") || logged != "" {
 		t.Errorf("doctor: %s; log: %s", doctored, logged)
+	}
+}
+
+// doctor asks the nodes as they ask each other, so that it finds a secret or an authority that differs, and an address that
+// leads to another node.
+func TestDoctorAsksNodes(t *testing.T) {
+	const secret, other = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
+	ca, foreign := authority.New(t), authority.New(t)
+	ca.Issue("n1", false)
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings := func(ca *authority.Authority) config.Settings {
+		return settingsOf(t, fmt.Sprintf("[zookeeper]\nhost = \"127.0.0.1:1\"\nusername = \"u\"\npassword = \"p\"\n[http]\nsecretFile = %q\n[http.tls]\nca = %q\n", file, ca.File("ca.crt")))
+	}
+	log := slog.New(slog.DiscardHandler)
+	served := config.TLS{Cert: ca.File("n1.crt"), Key: ca.File("n1.key")}
+	node := func(secret string) (advertise string) {
+		p := &httpapi.Peers{Secret: []byte(secret)}
+		url := apinode.ServeTLS(t, apinode.New(cluster.State{}), httpapi.Options{Peers: p, Log: log}, served.Server(log))
+		p.Advertise = strings.TrimPrefix(url, "https://")
+		return url
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	well, differs := node(secret), node(other)
+	for name, c := range map[string]struct {
+		member   cluster.Member
+		trusted  *authority.Authority
+		state    string
+		want, to string
+	}{
+		"well":              {cluster.Member{Node: "n1", Host: host, Advertise: well}, ca, fine, "requests from here to 1 node were answered", ""},
+		"another secret":    {cluster.Member{Node: "n1", Host: host, Advertise: differs}, ca, warning, "does not prove that it is n1", "same secret"},
+		"another node":      {cluster.Member{Node: "n2", Host: host, Advertise: well}, ca, warning, "n2 is not at " + strings.TrimPrefix(well, "https://") + ": this is n1", "advertise of n2"},
+		"another authority": {cluster.Member{Node: "n1", Host: host, Advertise: well}, foreign, warning, "presents a certificate that is not trusted", "[http.tls] ca"},
+		"nothing there":     {cluster.Member{Node: "n1", Host: host, Advertise: "https://127.0.0.1:1"}, ca, warning, "cannot be reached: connection refused", "advertise"},
+		"loopback far away": {cluster.Member{Node: "n1", Host: host + "-far", Advertise: well}, ca, warning, "n1 has no address that other machines reach", "advertise"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			session, err := mem.New(mem.Config{}).Client().Open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = session.Close() }()
+			keys, m := schema.NewKeys("default"), schema.Member{Member: c.member}
+			m.Address = "127.0.0.1:8800"
+			if _, err := session.Commit(t.Context(), coord.Create(keys.Member("a"), schema.Encode(&m, 0))); err != nil {
+				t.Fatal(err)
+			}
+			d := &doctor{Config: Config{Show: func(Finding) {}, Waiting: io.Discard}}
+			d.peers(t.Context(), session, settings(c.trusted), []coord.Entry{{Name: "a"}})
+			if len(d.list) != 1 || d.list[0].State != c.state || !strings.Contains(d.list[0].Found, c.want) || !strings.Contains(d.list[0].Fix, c.to) {
+				t.Errorf("%+v; want %s, %q and %q", d.list, c.state, c.want, c.to)
+			}
+		})
+	}
+}
+
+// A node of this configuration is known by its name, over TLS too, when the service does not answer.
+func TestDoctorKnowsItsNodeWithoutService(t *testing.T) {
+	ca := authority.New(t)
+	ca.Issue("n1", false)
+	log := slog.New(slog.DiscardHandler)
+	served := config.TLS{Cert: ca.File("n1.crt"), Key: ca.File("n1.key")}
+	url := apinode.ServeTLS(t, apinode.New(cluster.State{}), httpapi.Options{Log: log}, served.Server(log))
+	for name, want := range map[string]string{"n1": "{node ok a node named n1", "n2": "{address wrong "} {
+		s := settingsOf(t, fmt.Sprintf("[node]\nname = %q\n[zookeeper]\nhost = \"127.0.0.1:1\"\n[http]\nlisten = %q\n", name, strings.TrimPrefix(url, "https://")))
+		d := &doctor{Config: Config{Show: func(Finding) {}}}
+		d.place(t.Context(), nil, s)
+		if got := fmt.Sprint(d.list); !strings.HasPrefix(got, "["+want) || !strings.Contains(got, "a node named n1") {
+			t.Errorf("%s: %s; want %s", name, got, want)
+		}
+	}
+}
+
+// What is said of the API on a loopback address includes the protection that it has.
+func TestDoctorOnLoopback(t *testing.T) {
+	ca := authority.New(t)
+	ca.Issue("n1", false)
+	const table = "[zookeeper]\nhost = \"127.0.0.1:1\"\n[http]\n"
+	for text, want := range map[string]string{
+		table: "127.0.0.1:8800: reached from this machine only",
+		table + "tokens = [\"ada admin a-very-long-secret-of-ada\"]\n":                                 "127.0.0.1:8800: reached from this machine only, with authentication",
+		table + fmt.Sprintf("[http.tls]\ncert = %q\nkey = %q\n", ca.File("n1.crt"), ca.File("n1.key")): "127.0.0.1:8800: reached from this machine only, over TLS",
+	} {
+		d := &doctor{Config: Config{Show: func(Finding) {}}}
+		d.http(settingsOf(t, text))
+		if len(d.list) == 0 || d.list[0].Found != want || d.list[0].State != fine {
+			t.Errorf("%s: %+v; want %s", text, d.list, want)
+		}
 	}
 }
 

@@ -35,7 +35,14 @@ func (d *doctor) place(ctx context.Context, session coord.Session, s config.Sett
 	busy := d.listens(ctx, s.Listen)
 	own := named != nil && here(named) &&
 		(s.Listen == "off" || errors.Is(busy, syscall.EADDRINUSE) && samePort(named.Owner.Address, s.Listen))
+	at := ""
+	if errors.Is(busy, syscall.EADDRINUSE) && !own {
+		at = node.At(ctx, s.Listen)
+	}
 	switch {
+	case session == nil && at != "" && at == s.DefaultName():
+		d.report("node", fine, fmt.Sprintf("a node named %s, as in this configuration, answers at %s", at, s.Listen), "")
+		return
 	case own:
 		d.report(
 			"node",
@@ -50,7 +57,7 @@ func (d *doctor) place(ctx context.Context, session coord.Session, s config.Sett
 		)
 		return
 	case errors.Is(busy, syscall.EADDRINUSE):
-		d.taken(ctx, session, s)
+		d.taken(ctx, session, s, at)
 	case busy != nil:
 		d.report(
 			"address",
@@ -82,10 +89,10 @@ func (d *doctor) listens(ctx context.Context, listen string) error {
 	return err
 }
 
-// taken reports which program or other node listens on the address, and what run does then.
-func (d *doctor) taken(ctx context.Context, session coord.Session, s config.Settings) {
+// taken reports which program or other node listens on the address, and what run does then. The node, if it is one, is named.
+func (d *doctor) taken(ctx context.Context, session coord.Session, s config.Settings, name string) {
 	who, fellow := "another program", false
-	if name := node.At(ctx, s.Listen); name != "" {
+	if name != "" {
 		who = "a node named " + name
 		if session != nil {
 			holder, err := membership.NameTaken(ctx, session, schema.NewKeys(s.Cluster), name)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -82,17 +83,19 @@ func At(ctx context.Context, listen string) string {
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
 		host = "localhost"
 	}
-	api, err := client.New(net.JoinHostPort(host, port), client.Options{})
-	if err != nil {
-		return ""
-	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	health, err := api.Health(ctx, false)
-	if err != nil {
-		return ""
+	for _, scheme := range []string{"http://", "https://"} {
+		// Whether the certificate is valid does not matter: the name is compared and shown, and nothing secret is sent.
+		api, err := client.New(scheme+net.JoinHostPort(host, port), client.Options{TLS: &tls.Config{InsecureSkipVerify: true}}) //nolint:gosec // see above
+		if err != nil {
+			return ""
+		}
+		if health, err := api.Health(ctx, false); err == nil {
+			return health.Node
+		}
 	}
-	return health.Node
+	return ""
 }
 
 // Identity names a node and its cluster, and shows from which file and with which --join the node was started.

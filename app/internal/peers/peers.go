@@ -37,7 +37,12 @@ type reach struct {
 // A loopback address serves only nodes of the same machine; other nodes detect that.
 func Reached(ctx context.Context, s config.Settings, listen string) reach {
 	if s.Advertise != "" || s.Listen == "off" || listen == "" {
-		return reach{Advertise: s.Advertise}
+		r := reach{Advertise: s.Advertise}
+		host, _, _ := net.SplitHostPort(s.Advertise)
+		if leaf := s.Access.TLS.Leaf(); leaf != nil && host != "" && s.Listen != "off" && leaf.VerifyHostname(host) != nil {
+			r.Trouble, r.Fix = "its certificate is not for "+host, advertiseFix+", by a name or address of the certificate"
+		}
+		return r
 	}
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -70,11 +75,11 @@ func Reached(ctx context.Context, s config.Settings, listen string) reach {
 		}
 	}
 	r := reach{Advertise: net.JoinHostPort(ip.String(), port)}
-	if c := s.Access.TLS.Checked; c != nil {
-		name, ok := nameOn(c.Certificates[0].Leaf, ip)
+	if leaf := s.Access.TLS.Leaf(); leaf != nil {
+		name, ok := nameOn(leaf, ip)
 		r.Advertise = net.JoinHostPort(name, port)
 		if !ok {
-			r = reach{Trouble: fmt.Sprintf("its certificate is not for %v", ip), Fix: advertiseFix + ", by a name of the certificate"}
+			r = reach{Trouble: fmt.Sprintf("its certificate is not for %v", ip), Fix: advertiseFix + ", by a name or address of the certificate"}
 		}
 	}
 	if ip.IsLoopback() && !s.Service.Local() {
@@ -90,9 +95,6 @@ const advertiseFix = "advertise = \"host:port\" in [http]"
 // the only name of the certificate. A loopback address can only be named localhost, and other addresses cannot, because
 // localhost means each machine itself.
 func nameOn(leaf *x509.Certificate, ip netip.Addr) (string, bool) {
-	if leaf == nil {
-		return "", false
-	}
 	host, _ := os.Hostname()
 	if ip.IsLoopback() {
 		host = "localhost"

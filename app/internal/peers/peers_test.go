@@ -76,6 +76,18 @@ func TestReached(t *testing.T) {
 	}
 }
 
+// An address that is configured must be one that the certificate is for.
+func TestReachedByCertificate(t *testing.T) {
+	ca := authority.New(t)
+	ca.Issue("n1", false) // for 127.0.0.1
+	for advertise, trouble := range map[string]string{"127.0.0.1:8800": "", "n1.example:8800": "its certificate is not for n1.example"} {
+		s := fromFile(t, fmt.Sprintf("[zookeeper]\nhost = \"127.0.0.1:1\"\n[http]\nadvertise = %q\n[http.tls]\ncert = %q\nkey = %q\n", advertise, ca.File("n1.crt"), ca.File("n1.key")))
+		if got := Reached(t.Context(), s, "127.0.0.1:8800"); got.Advertise != advertise || got.Trouble != trouble || (got.Fix == "") != (trouble == "") {
+			t.Errorf("%+v; want %s, %q", got, advertise, trouble)
+		}
+	}
+}
+
 // The address by which this machine reaches another is one of its own.
 func TestOutward(t *testing.T) {
 	ip := outward(t.Context(), []string{"127.0.0.1:2181"})

@@ -18,6 +18,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -241,7 +242,7 @@ func (p *Peers) Get(ctx context.Context, node, address, path string, query url.V
 	}
 	if errors.Is(err, errUnproven) {
 		err = fmt.Errorf(
-			"%w: the service at %s does not prove that it is %s: both nodes must have the same secret "+
+			"%w: the service at %s does not prove that it is %s; both nodes must have the same secret "+
 				"([http] secretFile, or that of the store) and the same version, and %[3]s must be reached at its [http] advertise",
 			ErrUnavailable,
 			address,
@@ -249,6 +250,18 @@ func (p *Peers) Get(ctx context.Context, node, address, path string, query url.V
 		)
 	}
 	return got, err
+}
+
+// LeasePath is the path at which a node answers others with its lease.
+const LeasePath = "/peer/v3/lease"
+
+// Check asks another node for its lease. The error states why this node cannot ask it, and after a semicolon what to do.
+func (p *Peers) Check(ctx context.Context, node, address string) error {
+	got, err := p.Get(ctx, node, address, LeasePath, nil)
+	if err != nil {
+		return err
+	}
+	return got.Close()
 }
 
 // put sends a request to another node, signed with a secret. The error matches errUnproven if the answer does not prove that
@@ -284,6 +297,9 @@ func (p *Peers) put(ctx context.Context, node string, target *url.URL, secret []
 		if resp.StatusCode == http.StatusNotFound && why.Status == http.StatusNotFound {
 			return nil, &why // the other node answered that it does not have it
 		}
+		if resp.StatusCode == http.StatusMisdirectedRequest {
+			return nil, fmt.Errorf("%w: %s is not at %s: %s; the [http] advertise of %[2]s must lead to it", ErrUnavailable, node, asked.address, why.Detail)
+		}
 		return nil, fmt.Errorf("%w: %s at %s answers %s %s", ErrUnavailable, node, asked.address, resp.Status, why.Detail)
 	}
 }
@@ -297,15 +313,27 @@ type Answer struct {
 // unreached states why there is no answer. It contains nothing of the received data.
 func unreached(err error) string {
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		return "cannot be reached: " + address.Reason(dial) + "; if the node has died, its workers move to other nodes after its session ends"
+		return "cannot be reached: " + address.Reason(dial) + "; if the node runs, its [http] advertise must lead to it, and the port must be open; " +
+			"if it has died, its workers move to other nodes after its session ends"
 	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "presents a certificate that is not trusted; see [http.tls] ca"
+	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "presents a certificate that " + distrust(untrusted)
 	}
 	if errors.Is(err, context.DeadlineExceeded) || os.IsTimeout(err) {
 		return "does not answer in time"
 	}
 	return "does not answer as a node does"
+}
+
+// distrust states what is wrong with a certificate, and the fix.
+func distrust(err error) string {
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return "has expired or is not valid yet; renew it, or set the clocks of both machines"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "is not for this address; its [http] advertise must be a name or address of the certificate"
+	}
+	return "is not trusted; [http.tls] ca of this node must have the authority of that certificate"
 }
 
 // ask sends a request, signed if it has a nonce.

@@ -359,3 +359,16 @@ func TestModesOfSecretFiles(t *testing.T) {
 		}
 	}
 }
+
+// A file that systemd provides is missing while the service does not run, which its fix says.
+func TestMissingCredential(t *testing.T) {
+	for file, want := range map[string]bool{"/run/credentials/xconsumer-test.service/secret": true, "/nowhere/secret": false} {
+		_, err := os.ReadFile(file)
+		if err == nil {
+			t.Fatal(file + " exists")
+		}
+		if got := credentialFix(err); strings.Contains(got, "while the service runs") != want {
+			t.Errorf("%s: %q", file, got)
+		}
+	}
+}

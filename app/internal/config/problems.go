@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"slices"
 	"strings"
@@ -94,7 +95,16 @@ func (pr *problems) zeros(table string, values reflect.Value) (any bool) {
 
 // check records the mistakes in the value of a key from the file, a flag or a variable. A key with a recorded mistake gets no
 // other one.
-func (pr *problems) check(key string, err error) { pr.checkFix(key, err, "") }
+func (pr *problems) check(key string, err error) { pr.checkFix(key, err, credentialFix(err)) }
+
+// credentialFix returns the fix for a missing file that systemd provides, "" for any other error.
+func credentialFix(err error) string {
+	missing, ok := errors.AsType[*fs.PathError](err)
+	if !ok || !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(missing.Path, "/run/credentials/") {
+		return ""
+	}
+	return "systemd provides it only while the service runs: start the service, or check a copy of the file that names the originals"
+}
 
 // checkFix is check with a fix for all mistakes, "" if they contain their own.
 func (pr *problems) checkFix(key string, err error, fix string) {

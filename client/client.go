@@ -357,6 +357,9 @@ func (c *Client) read(resp *http.Response, answer any, want ...int) ([]byte, err
 	if !slices.Contains(want, resp.StatusCode) {
 		e := &RefusedError{}
 		if json.Unmarshal(text, &e.Problem) != nil || e.Title == "" {
+			if resp.StatusCode == http.StatusBadRequest && strings.Contains(string(text), "HTTP request to an HTTPS server") { // net/http's
+				return nil, &noAnswerError{fmt.Sprintf("%v: the service at %s speaks TLS", ErrUnreachable, c.base), []error{ErrUnreachable, http.ErrSchemeMismatch}}
+			}
 			err := fmt.Errorf("%w: the service at %s is not a node: %s", ErrUnreachable, c.base, resp.Status)
 			if resp.StatusCode >= http.StatusInternalServerError { // from a proxy
 				err = &lostAnswer{err}

@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -171,5 +174,28 @@ func TestClientIsInterrupted(t *testing.T) {
 				t.Errorf("%v; want %s", err, want)
 			}
 		})
+	}
+}
+
+// A URL with the scheme of the other protocol is told as such, from both sides.
+func TestWrongScheme(t *testing.T) {
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
+	for server, want := range map[string]string{
+		"https" + strings.TrimPrefix(plain.URL, "http"):  "it does not speak TLS",
+		"http" + strings.TrimPrefix(secure.URL, "https"): "speaks TLS",
+	} {
+		api, err := client.New(server, client.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = api.Get(t.Context(), "/api/v1/state", nil, nil)
+		if !errors.Is(err, client.ErrUnreachable) || !errors.Is(err, http.ErrSchemeMismatch) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", server, err, want)
+		}
 	}
 }

@@ -11,6 +11,8 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -135,11 +137,7 @@ func withHint(ctx context.Context, api *client.Client, err error) error {
 	case errors.Is(err, client.ErrOutcomeUnknown):
 		return err // it contains the remedy
 	case errors.Is(err, client.ErrUnreachable):
-		return fmt.Errorf(
-			"%w\nIs a node running there? Start a cluster to try out with `xconsumer dev`, a node with `xconsumer run`, "+
-				"or name another with --server",
-			err,
-		)
+		return fmt.Errorf("%w\n%s", err, unreachableHint(err))
 	case refused == nil:
 		return err
 	case isNotTaken(err):
@@ -157,6 +155,23 @@ func withHint(ctx context.Context, api *client.Client, err error) error {
 		return fmt.Errorf("%w\n%s", err, hint)
 	}
 	return err
+}
+
+// unreachableHint returns what to do if no node answers.
+func unreachableHint(err error) string {
+	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		if invalid, ok := errors.AsType[x509.CertificateInvalidError](untrusted); ok && invalid.Reason == x509.Expired {
+			return "Renew the certificate of that node, which reads a new file by itself; or set this machine's clock"
+		}
+		if _, ok := errors.AsType[x509.HostnameError](untrusted); ok {
+			return "Name the node in --server as its certificate does, or give it a certificate for this name"
+		}
+		return "Name the file with the authority of that certificate: --ca or XCONSUMER_API_CA"
+	}
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		return "Begin the URL in --server or XCONSUMER_SERVER with https:// for a node with TLS, and with http:// for one without"
+	}
+	return "Is a node running there? Start a cluster to try out with `xconsumer dev`, a node with `xconsumer run`, or name another with --server"
 }
 
 // inQuery is the prefix of the location of a query parameter. Flags have the names of the parameters.

@@ -1,10 +1,31 @@
 package cli
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"strings"
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
+
+// What to do about a node that does not answer depends on why: a node with a certificate that is refused does run.
+func TestUnreachableHint(t *testing.T) {
+	refused := func(why error) error { return &tls.CertificateVerificationError{Err: why} }
+	for want, err := range map[string]error{
+		"XCONSUMER_API_CA":        refused(x509.UnknownAuthorityError{}),
+		"Renew":                   refused(x509.CertificateInvalidError{Reason: x509.Expired}),
+		"as its certificate does": refused(x509.HostnameError{Certificate: &x509.Certificate{}, Host: "h"}),
+		"https://":                http.ErrSchemeMismatch,
+		"xconsumer run":           errors.New("connection refused"),
+	} {
+		if got := unreachableHint(err); !strings.Contains(got, want) {
+			t.Errorf("%v: %q; want %q", err, got, want)
+		}
+	}
+}
 
 // An error about a name that does not exist suggests the one that was meant, or shows what exists.
 func TestHints(t *testing.T) {

@@ -69,7 +69,7 @@ func (a *Admin) warnings(c nodesession.Condition, state *cluster.State) (list []
 	if c.Trouble != "" {
 		list = append(list, a.Node+": "+c.Trouble)
 	}
-	if state.Leader == "" {
+	if state.Leader == "" && !c.Away && c.Unheard == 0 { // a node that is cut off does not know
 		list = append(list, "no node leads: workers keep running, and nothing is granted")
 	}
 	return list

@@ -45,7 +45,7 @@ func tokenCommand(streams Streams) *cobra.Command {
 			if err := appendLine(*file, line); err != nil {
 				return fmt.Errorf("--to: %w", err)
 			}
-			printed, said = secret, fmt.Sprintf("token of %s, which is not shown again; its line is in %s:", args[0], *file)
+			printed, said = secret, fmt.Sprintf("token of %s, which is not shown again; its line is in %s", args[0], *file)
 		}
 		if !o.ForPrograms() {
 			if _, err := fmt.Fprintln(streams.Err, said); err != nil {

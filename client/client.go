@@ -336,7 +336,11 @@ func (c *Client) noAnswer(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return &noAnswerError{"interrupted before " + c.base + " answered", []error{err}}
 	}
-	return &noAnswerError{fmt.Sprintf("%v at %s: %s", ErrUnreachable, c.base, address.Reason(unwrapURL(err))), []error{ErrUnreachable, err}}
+	reason := address.Reason(unwrapURL(err))
+	if errors.Is(err, http.ErrSchemeMismatch) {
+		reason = "it does not speak TLS"
+	}
+	return &noAnswerError{fmt.Sprintf("%v at %s: %s", ErrUnreachable, c.base, reason), []error{ErrUnreachable, err}}
 }
 
 // unwrapURL removes the request from an error, because the caller names it.

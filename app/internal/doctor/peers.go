@@ -11,7 +11,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/peers"
 	"gitee.com/ken.yang/xconsumer/coord"
-	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
@@ -58,11 +57,10 @@ func (d *doctor) ask(ctx context.Context, session coord.Session, s config.Settin
 	defer d.waits("asking " + plural.Of(min(len(members), maxAsked), "node"))()
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	asking := &httpapi.Peers{Secret: secret, TLS: s.Access.TLS.Peer()}
 	troubles := make([]string, min(len(members), maxAsked))
 	var all sync.WaitGroup
 	for i := range troubles {
-		all.Go(func() { troubles[i] = trouble(ctx, session, asking, members[i], s) })
+		all.Go(func() { troubles[i] = trouble(ctx, session, s, secret, members[i]) })
 	}
 	all.Wait()
 	well := true
@@ -92,7 +90,7 @@ func storedSecret(ctx context.Context, session coord.Session, s config.Settings)
 }
 
 // trouble returns why a node does not answer others, and after a semicolon the fix; "" if it answers, has no API, or left.
-func trouble(ctx context.Context, session coord.Session, asking *httpapi.Peers, entry coord.Entry, s config.Settings) string {
+func trouble(ctx context.Context, session coord.Session, s config.Settings, secret []byte, entry coord.Entry) string {
 	key := schema.NewKeys(s.Cluster).Member(entry.Name)
 	var m schema.Member
 	if r, err := session.Get(ctx, key); err != nil || schema.Decode(key, r, &m) != nil || m.Address == "" {
@@ -102,9 +100,5 @@ func trouble(ctx context.Context, session coord.Session, asking *httpapi.Peers, 
 	if m.Advertise == "" || m.Host != host && config.Loopback(strings.TrimPrefix(m.Advertise, "https://")) {
 		return fmt.Sprintf("%s has no address that other machines reach; set [http] listen or advertise on it", m.Node)
 	}
-	if err := asking.Check(ctx, m.Node, m.Advertise); err != nil {
-		_, why, _ := strings.Cut(err.Error(), ": ")
-		return why
-	}
-	return ""
+	return peers.Ask(ctx, s, secret, m.Node, m.Advertise)
 }

@@ -242,6 +242,17 @@ func SharedSecret(ctx context.Context, s config.Settings) ([]byte, error) {
 	return secret, nil
 }
 
+// Ask asks another node as a node with these settings and this secret would. It returns why there is no answer, and after a
+// semicolon the fix; "" if there is one.
+func Ask(ctx context.Context, s config.Settings, secret []byte, node, address string) string {
+	asking := &httpapi.Peers{Secret: secret, TLS: s.Access.TLS.Peer()}
+	if err := asking.Check(ctx, node, address); err != nil {
+		_, why, _ := strings.Cut(err.Error(), ": ") // that it failed is known
+		return why
+	}
+	return ""
+}
+
 // uncounted makes an error match httpapi.ErrNoSecret if the answer of the store means that it has no secret for this node.
 func uncounted(err error) error {
 	if errors.Is(err, coord.ErrUnauthorized) || errors.Is(err, schema.ErrCorrupt) || errors.Is(err, membership.ErrNoCluster) {

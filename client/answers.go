@@ -12,7 +12,7 @@ import (
 type Accepted struct {
 	Accepted string `json:"accepted" doc:"The operation, in words."`
 	Repeated bool   `json:"repeated,omitempty" doc:"True if an earlier request with the same Idempotency-Key did the operation."`
-	Revision string `json:"revision" doc:"Revision of the changed record, for a task usable in If-Match; for run-now, the id of the run; empty if no record changed."`
+	Revision string `json:"revision" doc:"Revision of the changed record, for a task usable in If-Match; for run-now, the ID of the run; empty if no record changed."`
 	Settled  *bool  `json:"settled,omitempty" doc:"With wait: true once all affected workers have settled, those without a place included."`
 	// Waiting lists the steps that are not done yet.
 	Waiting []string `json:"waiting,omitempty" doc:"With wait, if not settled: the steps that are still to be done, 20 at most."`

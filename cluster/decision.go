@@ -7,26 +7,24 @@ import (
 
 // Decision is what one commit of a leader did, and why.
 type Decision struct {
-	Number int64     `json:"number"` // rises by one from decision to decision
-	Term   int64     `json:"term"`
-	Leader string    `json:"leader"` // node name
-	At     time.Time `json:"at"`     // by the leader's clock
-	Moves  []Decided `json:"moves"`
-	// Omitted is the number of steps that are left out, or listed with only some of their slots, so that the record stays
-	// small.
-	Omitted int `json:"omitted,omitempty"`
+	Number  int64     `json:"number" doc:"Number of the decision, one above the last."`
+	Term    int64     `json:"term" doc:"Term of the leader."`
+	Leader  string    `json:"leader" doc:"Node that led."`
+	At      time.Time `json:"at" doc:"Time of the decision, by the leader's clock."`
+	Moves   []Decided `json:"moves" doc:"Steps of the decision; none if it only put records in order."`
+	Omitted int       `json:"omitted,omitempty" doc:"Number of steps that are left out, or that list only some of their slots, so that the record stays small."`
 }
 
 // Decided is one step of a decision, about slots of one task.
 type Decided struct {
-	Step  Step       `json:"step"`
-	Task  string     `json:"task,omitempty"`
-	Slots Indexes    `json:"slots,omitempty"`
-	Node  string     `json:"node,omitempty"`
-	To    string     `json:"to,omitempty"` // of a release: the node that is to get the slots
-	Token int64      `json:"token,omitempty"`
-	Code  ReasonCode `json:"code,omitempty"`
-	Why   string     `json:"why,omitempty"` // in words
+	Step  Step       `json:"step" doc:"What was done: see the steps."`
+	Task  string     `json:"task,omitempty" doc:"Task of the slots, or TASK@RUN for those of a run."`
+	Slots Indexes    `json:"slots,omitempty" doc:"Indexes of the slots, as in 0-3,7."`
+	Node  string     `json:"node,omitempty" doc:"Node that the step is about."`
+	To    string     `json:"to,omitempty" doc:"For a release: the node that is to get the slots."`
+	Token int64      `json:"token,omitempty" doc:"Fencing token of the grant."`
+	Code  ReasonCode `json:"code,omitempty" doc:"Reason, for programs."`
+	Why   string     `json:"why,omitempty" doc:"Reason, in words."`
 }
 
 // Because returns the step with its reason.
@@ -60,18 +58,17 @@ const (
 
 // AuditLine is the record of one requested operation.
 type AuditLine struct {
-	ID   string    `json:"id"`
-	At   time.Time `json:"at"`             // by the clock of the node that received the request
-	By   string    `json:"by"`             // the caller: a name, "anonymous" if the node identifies no callers, or the node itself
-	From string    `json:"from,omitempty"` // the caller's address, and the node that received the request: "10.0.0.3, over n1"
-	What string    `json:"what"`
+	ID   string    `json:"id" doc:"Identity of the line."`
+	At   time.Time `json:"at" doc:"Time of the request, by the clock of the node that received it."`
+	By   string    `json:"by" doc:"Caller: a name, anonymous on a node that requires no token, or the node itself."`
+	From string    `json:"from,omitempty" doc:"Address of the caller, and the node that received the request."`
+	What string    `json:"what" doc:"The operation, in words."`
 	// Tasks and Nodes are the names that the operation is about. A list that ends with AndMore is not complete.
-	Tasks []string `json:"tasks,omitempty"`
-	Nodes []string `json:"nodes,omitempty"`
-	// Key and Sum are digests of the Idempotency-Key and of the operation; Revision is the answer.
-	Key      string `json:"key,omitempty"`
-	Sum      string `json:"sum,omitempty"`
-	Revision string `json:"revision,omitempty"`
+	Tasks    []string `json:"tasks,omitempty" doc:"Tasks that the operation is about; a list that ends with … is not complete."`
+	Nodes    []string `json:"nodes,omitempty" doc:"Nodes that the operation is about; a list that ends with … is not complete."`
+	Key      string   `json:"key,omitempty" doc:"Digest of the Idempotency-Key."`
+	Sum      string   `json:"sum,omitempty" doc:"Digest of the operation."`
+	Revision string   `json:"revision,omitempty" doc:"Revision that the answer had."`
 
 	Unknown Unknown `json:"-"`
 }
@@ -96,29 +93,26 @@ func (d *Decided) IsAbout(task, node string) bool {
 
 // Decisions are the latest decisions and the requested operations, each oldest first.
 type Decisions struct {
-	Decisions []Decision  `json:"decisions"`
-	Audit     []AuditLine `json:"audit"`
+	Decisions []Decision  `json:"decisions" doc:"Decisions of the leaders, oldest first."`
+	Audit     []AuditLine `json:"audit" doc:"Operations that were requested, oldest first."`
 }
 
 // Explanation explains why a worker is where it is.
 type Explanation struct {
-	Worker WorkerInfo `json:"worker"`
-	// Here is why the worker is where it is, or why it has no node.
-	Here string `json:"here"`
-	// Nodes lists every node, with whether it could run the worker, and if not, why.
-	Nodes []Candidate `json:"nodes"`
-	// History lists the decisions about the worker that are kept, oldest first, each with only the steps about it.
-	History []Decision `json:"history"`
+	Worker  WorkerInfo  `json:"worker" doc:"The worker as it is now."`
+	Here    string      `json:"here" doc:"Why the worker is where it is, or why it has no node."`
+	Nodes   []Candidate `json:"nodes" doc:"Every node, with whether it could run the worker, and if not, why."`
+	History []Decision  `json:"history" doc:"Kept decisions about the worker, oldest first, each with only the steps about it."`
 }
 
 // Candidate is a node, with whether a worker could run on it.
 type Candidate struct {
-	Node        string `json:"node"`
-	Here        bool   `json:"here,omitempty"` // the worker is on this node
-	Placeable   bool   `json:"placeable"`      // no constraint keeps the worker off this node
-	Load        int    `json:"load"`           // the weights of the node's workers, added up
-	TaskWorkers int    `json:"taskWorkers"`    // how many of the task's workers the node has
-	Why         string `json:"why"`            // why the worker is not on this node
+	Node        string `json:"node" doc:"Name of the node."`
+	Here        bool   `json:"here,omitempty" doc:"True if the worker is on this node."`
+	Placeable   bool   `json:"placeable" doc:"True if no constraint keeps the worker off this node."`
+	Load        int    `json:"load" doc:"Sum of the weights of the node's workers."`
+	TaskWorkers int    `json:"taskWorkers" doc:"Number of the task's workers that the node has."`
+	Why         string `json:"why" doc:"Why the worker is on this node, or why not."`
 }
 
 // Past is where everything was after a decision, as far as that is known. Declarations and cordons of that time are not kept:
@@ -126,10 +120,9 @@ type Candidate struct {
 // worker of a node that had died counts as running until the decision that freed its slot.
 type Past struct {
 	State
-	At       time.Time `json:"at"`       // of the decision
-	Decision int64     `json:"decision"` // its number
-	// Incomplete reports that steps since then are missing: some workers may have been elsewhere.
-	Incomplete bool `json:"incomplete,omitempty"`
+	At         time.Time `json:"at" doc:"Time of the decision."`
+	Decision   int64     `json:"decision" doc:"Number of the decision."`
+	Incomplete bool      `json:"incomplete,omitempty" doc:"True if steps since then are missing, so some workers may have been elsewhere."`
 }
 
 // Snapshot is a cluster as a node saw it.

@@ -59,16 +59,14 @@ func EventKinds() []EventKind {
 // Event is something that happened, as one node saw it. Events are for people and monitoring: they can be lost, and no
 // decision is made from them.
 type Event struct {
-	Time   time.Time `json:"time"` // by the clock of the node that reports it
-	Kind   EventKind `json:"kind"`
-	Node   string    `json:"node"`
-	Member string    `json:"member,omitempty"`
-	// Task is set for an event about a whole task or, in the form of RunTask, about a run; Slot for an event about one
-	// worker.
-	Task   string `json:"task,omitempty"`
-	Slot   *Slot  `json:"slot,omitempty"`
-	Token  int64  `json:"token,omitempty"`
-	Detail string `json:"detail,omitempty"` // cause or error, in words
+	Time   time.Time `json:"time" doc:"Time of the event, by the clock of the node that reports it."`
+	Kind   EventKind `json:"kind" doc:"Kind of the event."`
+	Node   string    `json:"node" doc:"Node that the event is about."`
+	Member string    `json:"member,omitempty" doc:"Identity of the node in its session."`
+	Task   string    `json:"task,omitempty" doc:"Task, or TASK@RUN, of an event about a whole task or a run."`
+	Slot   *Slot     `json:"slot,omitempty" doc:"Worker of an event about one worker, as TASK#INDEX."`
+	Token  int64     `json:"token,omitempty" doc:"Fencing token of the grant."`
+	Detail string    `json:"detail,omitempty" doc:"Cause or error, in words."`
 }
 
 // TaskName returns the task that the event is about, in the form of RunTask for a run; "" if it is about none.

@@ -56,24 +56,22 @@ type Caller struct {
 // Operation is a requested change of the cluster. Kind determines which of the fields it uses. The functions below make
 // operations.
 type Operation struct {
-	Kind    OperationKind `json:"kind"`
-	Task    string        `json:"task,omitempty"`
-	Index   *int          `json:"index,omitempty"`
-	Node    string        `json:"node,omitempty"`
-	Workers *int          `json:"workers,omitempty"` // nil for none, since 0 is a number of workers
-	Params  Params        `json:"params,omitempty"`
-	Spec    *TaskSpec     `json:"spec,omitempty"`
-	// Patch is a JSON object with the fields of a TaskSpec that are to change; null resets a field (RFC 7396).
-	Patch json.RawMessage `json:"patch,omitempty"`
+	Kind    OperationKind   `json:"kind" doc:"What to do."`
+	Task    string          `json:"task,omitempty" doc:"Name of the task."`
+	Index   *int            `json:"index,omitempty" doc:"Index of the worker, for move and for the restart of one worker."`
+	Node    string          `json:"node,omitempty" doc:"Name of the node; for move, the node to move to."`
+	Workers *int            `json:"workers,omitempty" doc:"Number of workers, for scale."`
+	Params  Params          `json:"params,omitempty" doc:"Params of the run, for run-now."`
+	Spec    *TaskSpec       `json:"spec,omitempty" doc:"Declaration, for declare."`
+	Patch   json.RawMessage `json:"patch,omitempty" doc:"JSON merge patch of the declaration, for patch; null resets a field."`
 	// If is the revision that the record of Task must have, or IfAbsent for a task that must not exist; "" for any.
 	// Otherwise nothing is changed, and the error matches ErrMovedOn or ErrExists.
-	If string `json:"if,omitempty"`
+	If string `json:"if,omitempty" doc:"Revision that the task must have, or absent for a task that must not exist; any if left out."`
 	// Deadline is how long a drained node may keep workers that no other node can take; 0 for ever. After it they are
 	// stopped, and the limits on moves no longer apply. Each leader counts it from the moment when it first sees the drain.
-	Deadline Duration `json:"deadline,omitempty"`
-	// Labels are the labels of Node to change. "" hides a label, and nil restores the node's own value.
-	Labels map[string]*string `json:"labels,omitempty"`
-	Caller `json:"-"`
+	Deadline Duration           `json:"deadline,omitempty" doc:"For drain: time after which workers that no other node can take are stopped; without it they stay."`
+	Labels   map[string]*string `json:"labels,omitempty" doc:"Labels to change, for label: \"\" hides a label, null restores the node's own value."`
+	Caller   `json:"-"`
 }
 
 // IfAbsent is the revision of a task that does not exist.

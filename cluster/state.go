@@ -79,17 +79,16 @@ const (
 // State is a cluster at a moment, as one node read it from the store. Its JSON form is the
 // answer of GET /api/v1/state.
 type State struct {
-	Cluster string        `json:"cluster"`
-	Leader  string        `json:"leader"` // the leader's node name, "" while there is none
-	Term    int64         `json:"term"`
-	Nodes   []NodeInfo    `json:"nodes"` // live members, by name
-	Lost    []NodeInfo    `json:"lost"`  // members that are gone and not yet reaped, or silent for longer than their lease
-	Tasks   []TaskInfo    `json:"tasks"`
-	Workers []WorkerInfo  `json:"workers"`
-	Runs    []RunInfo     `json:"runs,omitempty"`   // under way, by task
-	Errors  []RecordError `json:"errors,omitempty"` // records of the store that cannot be used
-	// Warnings are the obstacles to leading the cluster, in words, as far as the answering node can see them.
-	Warnings []string `json:"warnings,omitempty"`
+	Cluster  string        `json:"cluster" doc:"Name of the cluster."`
+	Leader   string        `json:"leader" doc:"Node that leads, empty while there is none."`
+	Term     int64         `json:"term" doc:"Number of the leader's term."`
+	Nodes    []NodeInfo    `json:"nodes" doc:"Live members, by name."`
+	Lost     []NodeInfo    `json:"lost" doc:"Members that are gone and not yet reaped, or silent for longer than their lease."`
+	Tasks    []TaskInfo    `json:"tasks" doc:"All tasks."`
+	Workers  []WorkerInfo  `json:"workers" doc:"All workers, by task, run and index."`
+	Runs     []RunInfo     `json:"runs,omitempty" doc:"Runs that are queued or under way, by task."`
+	Errors   []RecordError `json:"errors,omitempty" doc:"Records of the store that cannot be used."`
+	Warnings []string      `json:"warnings,omitempty" doc:"Obstacles to leading the cluster, in words, as far as this node can see them."`
 }
 
 // Tally returns the number of running workers, and of those that should run. Workers of runs that are over do not count.
@@ -110,72 +109,63 @@ func (s *State) Tally() (running, wanted int) {
 
 // NodeInfo describes a member.
 type NodeInfo struct {
-	Name    string `json:"name"`
-	Member  string `json:"member"`
-	Host    string `json:"host"`
-	Address string `json:"address"`
-	// Advertise is the address where other nodes reach it; "" if they cannot.
-	Advertise string    `json:"advertise,omitempty"`
-	PID       int       `json:"pid"`
-	Leader    bool      `json:"leader"`
-	State     NodeState `json:"state"`
-	Slots     int       `json:"slots"` // slots granted to it, including those that it is releasing
-	Works     []string  `json:"works,omitempty"`
+	Name      string    `json:"name" doc:"Name of the node."`
+	Member    string    `json:"member" doc:"Identity of the node in this session; it is never used again."`
+	Host      string    `json:"host" doc:"Name of its machine."`
+	Address   string    `json:"address" doc:"host:port of its HTTP listener, empty if it has none."`
+	Advertise string    `json:"advertise,omitempty" doc:"host:port where other nodes reach it, empty if they cannot."`
+	PID       int       `json:"pid" doc:"Process ID."`
+	Leader    bool      `json:"leader" doc:"True if it leads."`
+	State     NodeState `json:"state" doc:"up, leaving, lost (gone or silent), closed (gone, and nothing of it runs) or evicted."`
+	Slots     int       `json:"slots" doc:"Number of slots granted to it, including those that it is releasing."`
+	Works     []string  `json:"works,omitempty" doc:"Works that its program has."`
 
-	Labels   Labels `json:"labels,omitempty"`
-	Weight   int    `json:"weight"`             // its share of the work against that of others
-	Capacity int    `json:"capacity,omitempty"` // the most that the weights of its workers may add up to; 0: no limit
-	Load     int    `json:"load"`               // the weights of its workers, added up
-	Cordoned bool   `json:"cordoned,omitempty"` // gets no new slots
-	// Quarantine is one of the errors on a node that gets no slots because everything fails on it; otherwise it is "". A
-	// quarantine ends when the node is restarted or uncordoned.
-	Quarantine string `json:"quarantine,omitempty"`
-	// Drain is set while the node is being drained.
-	Drain *DrainInfo `json:"drain,omitempty"`
+	Labels     Labels     `json:"labels,omitempty" doc:"Labels in force."`
+	Weight     int        `json:"weight" doc:"Its share of the work, compared with the weights of others."`
+	Capacity   int        `json:"capacity,omitempty" doc:"The most that the weights of its workers may add up to; 0 for no limit."`
+	Load       int        `json:"load" doc:"Sum of the weights of its workers."`
+	Cordoned   bool       `json:"cordoned,omitempty" doc:"True if it gets no new workers."`
+	Quarantine string     `json:"quarantine,omitempty" doc:"One of its errors, if it gets no workers because everything fails on it. A restart of the node or uncordon ends a quarantine."`
+	Drain      *DrainInfo `json:"drain,omitempty" doc:"Progress of its drain, if it is being drained."`
 }
 
 // DrainInfo is the progress of a drain.
 type DrainInfo struct {
-	From     int      `json:"from"` // slots that the node had when the drain began
-	Left     int      `json:"left"` // slots that the node still has
-	Deadline Duration `json:"deadline,omitempty"`
+	From     int      `json:"from" doc:"Number of slots that the node had when the drain began."`
+	Left     int      `json:"left" doc:"Number of slots that the node still has."`
+	Deadline Duration `json:"deadline,omitempty" doc:"Time after which workers that no other node can take are stopped."`
 }
 
 // Lease is how long a node may run workers without an answer from the coordination service, by its own clock. Its workers
 // are asked to stop before the lease ends.
 type Lease struct {
-	Valid      bool  `json:"valid"`      // whether workers may run and start
-	LeftMs     int64 `json:"leftMs"`     // milliseconds until it ends
-	DurationMs int64 `json:"durationMs"` // milliseconds that it lasts from the last confirmed write on
+	Valid      bool  `json:"valid" doc:"True while workers may run and start."`
+	LeftMs     int64 `json:"leftMs" doc:"Milliseconds until the lease ends."`
+	DurationMs int64 `json:"durationMs" doc:"Milliseconds that the lease lasts from the last confirmed heartbeat."`
 }
 
 // TaskInfo describes a task.
 type TaskInfo struct {
-	Name      string `json:"name"`
-	WorkName  string `json:"workName"`
-	WorkerNum int    `json:"workerNum"`
-	Running   int    `json:"running"`
-	Unplaced  int    `json:"unplaced"` // slots that no member has, except those that are withheld or failed
-	// For a task that runs for ever, the following, Running and Unplaced add up to WorkerNum.
-	Starting int  `json:"starting,omitempty"` // granted, and not yet running
-	Backoff  int  `json:"backoff,omitempty"`  // failed, and waiting before they are run again
-	Stopping int  `json:"stopping,omitempty"` // asked to stop, including those that are stuck
-	Lost     int  `json:"lost,omitempty"`     // of members that are gone; to be granted again soon
-	Withheld int  `json:"withheld,omitempty"` // suspected of having taken down a node; to be granted again after a while
-	Failed   int  `json:"failed,omitempty"`   // not tried again by itself, whether a member has them or not
-	Pending  int  `json:"pending,omitempty"`  // of Starting: not yet claimed
-	Stuck    int  `json:"stuck,omitempty"`    // of Stopping: not stopped in time
-	Paused   bool `json:"paused,omitempty"`
-	Runs     bool `json:"runs,omitempty"` // its workers run to their end
-	// NextRun is the instant of the next firing of its schedule; zero if there is none, or the task is paused.
-	NextRun time.Time `json:"nextRun,omitzero"`
-	// Schedule is when its runs begin, in words, including the phase of an interval; "" if it has no schedule.
-	Schedule string `json:"schedule,omitempty"`
-	Reason   string `json:"reason,omitempty"` // why some are unplaced; "" if they are about to be placed
-	// ReasonCode is Reason for programs.
-	ReasonCode ReasonCode `json:"reasonCode,omitempty"`
-	// Revision is the revision of its record; Operation.If takes it.
-	Revision string `json:"revision"`
+	Name       string     `json:"name" doc:"Name of the task."`
+	WorkName   string     `json:"workName" doc:"Work that it runs."`
+	WorkerNum  int        `json:"workerNum" doc:"Number of workers in force."`
+	Running    int        `json:"running" doc:"Workers that run."`
+	Unplaced   int        `json:"unplaced" doc:"Workers that no node has, except those that are withheld or failed. For a continuous task this number, running, starting, backoff, stopping, lost, withheld and failed add up to workerNum."`
+	Starting   int        `json:"starting,omitempty" doc:"Workers that are granted and do not run yet."`
+	Backoff    int        `json:"backoff,omitempty" doc:"Workers that failed and wait before they run again."`
+	Stopping   int        `json:"stopping,omitempty" doc:"Workers that were asked to stop, including the stuck ones."`
+	Lost       int        `json:"lost,omitempty" doc:"Workers of nodes that are gone; they are granted again soon."`
+	Withheld   int        `json:"withheld,omitempty" doc:"Workers that may have taken down a node; they are granted again after a while."`
+	Failed     int        `json:"failed,omitempty" doc:"Workers that are not tried again automatically."`
+	Pending    int        `json:"pending,omitempty" doc:"Of starting: workers that their node has not claimed yet."`
+	Stuck      int        `json:"stuck,omitempty" doc:"Of stopping: workers that did not stop in time."`
+	Paused     bool       `json:"paused,omitempty" doc:"True if the task is paused."`
+	Runs       bool       `json:"runs,omitempty" doc:"True if its workers run to their end."`
+	NextRun    time.Time  `json:"nextRun,omitzero" doc:"Time of the next firing of its schedule, if there is one and the task is not paused."`
+	Schedule   string     `json:"schedule,omitempty" doc:"When its runs begin, in words."`
+	Reason     string     `json:"reason,omitempty" doc:"Why some workers are unplaced, in words; empty if they are about to be placed."`
+	ReasonCode ReasonCode `json:"reasonCode,omitempty" doc:"The same reason, for programs."`
+	Revision   string     `json:"revision" doc:"Revision of its record, for If-Match."`
 }
 
 // Add counts a worker by its state. A worker that has ended permanently is not counted.
@@ -208,32 +198,30 @@ func (t *TaskInfo) Add(state WorkerState) {
 // TaskDetail is a task with its declaration.
 type TaskDetail struct {
 	TaskInfo
-	Declared TaskSpec `json:"declared"`
-	Override Override `json:"override"` // in force over the declaration
-	// Unusable is set if the task's record is missing or cannot be used: it contains the reason and the fix. Declared is
-	// then the declaration in force: that of the last usable record, or the one that its workers were granted with.
-	Unusable string `json:"unusable,omitempty"`
+	Declared TaskSpec `json:"declared" doc:"The declaration."`
+	Override Override `json:"override" doc:"What an operator set over the declaration."`
+	Unusable string   `json:"unusable,omitempty" doc:"Why the task's record cannot be used, and the fix; declared is then the last usable one."`
 }
 
 // WorkerInfo describes a slot.
 type WorkerInfo struct {
-	Task   string `json:"task"`
-	Run    string `json:"run,omitempty"` // its run, if it belongs to one
-	Index  int    `json:"index"`
-	Count  int    `json:"count,omitempty"` // the count that the worker has; 0 for none, or while no member has it
-	Node   string `json:"node"`            // "" while no member has it
-	Member string `json:"member"`          // "" while no member has it
-	Token  int64  `json:"token"`
+	Task   string `json:"task" doc:"Name of the task."`
+	Run    string `json:"run,omitempty" doc:"ID of the run, if the worker belongs to one."`
+	Index  int    `json:"index" doc:"Index of the worker in its task, from 0."`
+	Count  int    `json:"count,omitempty" doc:"Number of workers that the worker was started with; 0 for none, or while no node has it."`
+	Node   string `json:"node" doc:"Node that has the worker, empty while none has it."`
+	Member string `json:"member" doc:"Identity of that node in its session."`
+	Token  int64  `json:"token" doc:"Fencing token of the grant."`
 	WorkerStatus
 }
 
 // WorkerStatus is how a worker is doing, as its member reports it.
 type WorkerStatus struct {
-	State    WorkerState `json:"state"`
-	Since    time.Time   `json:"since,omitzero"`  // since when it has been in this state, by the node's clock
-	Restarts int         `json:"restarts"`        // failures since the slot came to this member
-	InRow    int         `json:"inRow,omitempty"` // failures since it last ran well
-	Error    string      `json:"error"`           // the latest error, at most 1 KB; or ReturnsAtOnce; or ""
+	State    WorkerState `json:"state" doc:"pending, starting, running, backoff, stopping, stuck, withheld, done, failed or lost."`
+	Since    time.Time   `json:"since,omitzero" doc:"Time since when it has been in this state, by its node's clock."`
+	Restarts int         `json:"restarts" doc:"Failures since the worker came to this node."`
+	InRow    int         `json:"inRow,omitempty" doc:"Failures since it last ran well."`
+	Error    string      `json:"error" doc:"The latest error, 1 KB at most."`
 }
 
 // Equal reports whether two statuses are the same. Of Since, the instant counts and not the time zone.
@@ -283,32 +271,30 @@ const (
 
 // Run is one execution of a task: when and why it began, and with which number of workers and parameters.
 type Run struct {
-	ID        string    `json:"id"`
-	Due       time.Time `json:"due"`          // the instant of its firing
-	By        string    `json:"by,omitempty"` // who requested it; "" if the schedule or the declaration began it
-	WorkerNum int       `json:"workerNum"`
-	Params    Params    `json:"params,omitempty"`
-	Began     time.Time `json:"began,omitzero"` // by the clock of the leader that began it
-	Ended     time.Time `json:"ended,omitzero"` // by the clock of the leader that saw it
-	// Late reports that the run makes up for a firing that came too late. Runs that are due go before it.
-	Late bool `json:"late,omitempty"`
+	ID        string    `json:"id" doc:"ID of the run."`
+	Due       time.Time `json:"due" doc:"Time of its firing."`
+	By        string    `json:"by,omitempty" doc:"Who requested it, empty if its schedule or its declaration began it."`
+	WorkerNum int       `json:"workerNum" doc:"Number of its workers."`
+	Params    Params    `json:"params,omitempty" doc:"Params of the run."`
+	Began     time.Time `json:"began,omitzero" doc:"Time when it began, by the leader's clock."`
+	Ended     time.Time `json:"ended,omitzero" doc:"Time when it ended, by the leader's clock."`
+	Late      bool      `json:"late,omitempty" doc:"True if it makes up for a firing that came too late."`
 }
 
 // RunInfo describes a run of a task. For skipped firings, only ID and Due of its Run are set.
 type RunInfo struct {
-	Task string `json:"task"`
+	Task string `json:"task" doc:"Name of the task."`
 	Run
-	State  RunState `json:"state"`
-	Done   int      `json:"done"`            // workers that have run to their end
-	Failed int      `json:"failed"`          // workers that have failed too often
-	Error  string   `json:"error,omitempty"` // the error of a worker that has failed
-	// Reason is why firings were skipped, in words. Skipped is their number, and Due is the instant of the last one.
-	Reason  string `json:"reason,omitempty"`
-	Skipped int    `json:"skipped,omitempty"`
+	State   RunState `json:"state" doc:"queued, running, done, failed, or skipped for firings that began no run."`
+	Done    int      `json:"done" doc:"Workers that have run to their end."`
+	Failed  int      `json:"failed" doc:"Workers that have failed too often."`
+	Error   string   `json:"error,omitempty" doc:"Error of a worker that has failed."`
+	Reason  string   `json:"reason,omitempty" doc:"Why firings were skipped, in words."`
+	Skipped int      `json:"skipped,omitempty" doc:"Number of skipped firings; due is then the time of the last one."`
 }
 
 // RecordError is a record of the store that cannot be used; the last good one stays in force.
 type RecordError struct {
-	Path  string `json:"path"`
-	Error string `json:"error"`
+	Path  string `json:"path" doc:"Key of the record."`
+	Error string `json:"error" doc:"Why it cannot be used."`
 }

@@ -84,8 +84,8 @@ type TaskSpec struct {
 
 // Override holds what an operator set for a task at run time. It stays in force over the declaration until it is reset.
 type Override struct {
-	WorkerNum *int  `json:"workerNum,omitempty"`
-	Paused    *bool `json:"paused,omitempty"`
+	WorkerNum *int  `json:"workerNum,omitempty" doc:"Number of workers, set by scale."`
+	Paused    *bool `json:"paused,omitempty" doc:"True if paused, false if resumed; set by pause and resume."`
 
 	Unknown Unknown `json:"-"`
 }

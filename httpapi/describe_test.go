@@ -32,3 +32,14 @@ func TestOperationsAreDescribed(t *testing.T) {
 		}
 	}
 }
+
+// Every field of an answer and of a request has a description. Those of declarations are in docs/reference/configuration.md.
+func TestFieldsAreDescribed(t *testing.T) {
+	for name, s := range httpapi.New(nil, httpapi.Options{}).OpenAPI().Components.Schemas.Map() {
+		for field, of := range s.Properties {
+			if of.Description == "" && name != "TaskSpec" && name != "Restart" {
+				t.Errorf("%s.%s has no description: give its field in Go a tag doc", name, field)
+			}
+		}
+	}
+}

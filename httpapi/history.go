@@ -49,7 +49,7 @@ func (api *history) serve() {
 		Node  string    `query:"node" doc:"Name of a node."`
 	}
 	type answer struct {
-		ETag string `header:"ETag" doc:"Id of the stream, which continues where these events end."`
+		ETag string `header:"ETag" doc:"ID of the stream, which continues where these events end."`
 		Body client.Events
 	}
 	handle(api.routes, huma.Operation{
@@ -62,7 +62,8 @@ func (api *history) serve() {
 		Description: "Events that this node has seen, oldest first. Its own events are always listed. Events of other nodes are listed " +
 			"while this node leads, or if the cluster was read through it within the last minute. The next read after that adds the " +
 			"changes since, unless they are more than 250 events. One change adds 1000 events at most. At least the last 500 " +
-			"events of the node itself, and as many of others, are kept in memory.",
+			"events of the node itself, and as many of others, are kept in memory. Refused with 422 if no task or node of that name " +
+			"is known.",
 	}, func(ctx context.Context, in *events) (*answer, error) {
 		if err := api.checkNames(ctx, in.Task, in.Node); err != nil {
 			return nil, err
@@ -79,9 +80,8 @@ func (api *history) serve() {
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "get-report", Method: http.MethodGet, Path: "/api/v1/report", Tags: tags, Metadata: as(RoleAdmin),
-		Summary: "Get all records of the cluster for a bug report",
-		Description: "The simulator can continue from the report. The report contains the params of tasks: review it before you share " +
-			"it.",
+		Summary:     "Get all records of the cluster for a bug report",
+		Description: "All records, in one answer. The report contains the params of tasks: review it before you share it.",
 	}, func(ctx context.Context, _ *struct{}) (*body[cluster.BugReport], error) {
 		ctx, cancel := context.WithTimeout(ctx, 4*storeTimeout)
 		defer cancel()

@@ -133,6 +133,7 @@ func (a *API) serve(node Node, options Options, mux *http.ServeMux) {
 		mux.HandleFunc("GET /metrics", access.Viewing(options.Metrics(a.Measures).ServeHTTP))
 	}
 	openAnswers(a.huma.OpenAPI())
+	describe(a.huma.OpenAPI())
 	mux.HandleFunc("/", unserved(mux, console.Handler()))
 }
 

@@ -24,9 +24,8 @@ func keyed(op *huma.Operation) {
 		Name:   client.KeyHeader,
 		In:     "header",
 		Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
-		Description: "Unique key of the request, 255 bytes at most. Repeating the request with the same key, on any node, has no further " +
-			"effect and returns the first answer. Using the key for another request is refused with 422. The keys of the last 200 " +
-			"operations that changed something are remembered.",
+		Description: "Key of at most 255 bytes, new for each request. A request that is repeated with its key, on any node, is done once " +
+			"and answered as the first time. Another request with the key is refused with 422.",
 	})
 }
 

@@ -17,7 +17,7 @@ func (api *leadership) serve() {
 	tags := []string{"cluster"}
 	handle(api.routes, huma.Operation{
 		OperationID: "get-leader", Method: http.MethodGet, Path: "/api/v1/leader", Tags: tags, Metadata: as(RoleView),
-		Summary: "Get the leader", Description: "The name is empty while no node leads.",
+		Summary: "Get the leader", Description: "The node that leads, and its term. The name is empty while no node leads.",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Leader], error) {
 		m, err := api.current(ctx)
 		if err != nil {

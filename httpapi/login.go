@@ -44,7 +44,7 @@ func (api *sessions) serve() {
 		Method:      http.MethodPost,
 		Path:        access.LoginPath,
 		Tags:        tags,
-		Errors:      []int{http.StatusUnauthorized, http.StatusTooManyRequests},
+		Errors:      []int{http.StatusUnauthorized},
 		Summary:     "Log a browser in",
 		Description: "Sets a session cookie that scripts cannot read. Refused with 401 if the token is not valid, and with 429 after too many " +
 			"wrong ones.",
@@ -56,7 +56,7 @@ func (api *sessions) serve() {
 		return &loginAnswer{cookie, Login{Name: t.Name, Role: t.Role}}, nil
 	})
 	handle(api.routes, huma.Operation{
-		OperationID: "logout", Method: http.MethodPost, Path: access.LogoutPath, Tags: tags, Summary: "End a login",
+		OperationID: "logout", Method: http.MethodPost, Path: access.LogoutPath, Tags: tags, Summary: "Log a browser out",
 		Description: "Ends the session of the cookie and deletes the cookie. Has no effect without a session.",
 	}, func(ctx context.Context, _ *struct{}) (*loginAnswer, error) {
 		return &loginAnswer{api.auth.LogOut(requestOf(ctx)), Login{Open: api.auth.Open()}}, nil
@@ -67,7 +67,7 @@ func (api *sessions) serve() {
 		Path:        "/api/v1/session",
 		Tags:        tags,
 		Summary:     "Get the caller's identity",
-		Description: "Answers unauthenticated callers, too.",
+		Description: "The name and the role of the caller, and whether the node requires a token. Answers unauthenticated callers, too.",
 	}, func(ctx context.Context, _ *struct{}) (*body[Login], error) {
 		c := access.CallerOf(ctx)
 		return &body[Login]{Login{Name: c.Name, Role: c.Role, Open: api.auth.Open()}}, nil

@@ -50,7 +50,7 @@ func (api *nodes) serve() {
 		},
 		cluster.OpRestart: {
 			"Restart all workers of a node",
-			"As many at a time as the budgets allow. Repeated without an Idempotency-Key, it restarts them again.",
+			"Restarts as many workers at a time as the budgets allow. Repeated without an Idempotency-Key, it restarts them again.",
 		},
 	} {
 		accept(api.routes, huma.Operation{
@@ -171,7 +171,7 @@ func (api *nodes) leaseOperation() *huma.Operation {
 		},
 		Responses: map[string]*huma.Response{
 			"200": {
-				Description: "OK",
+				Description: "The lease.",
 				Content: map[string]*huma.MediaType{
 					"application/json": {Schema: api.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[cluster.Lease](), true, "Lease")},
 				},

@@ -51,6 +51,9 @@ type followers struct {
 // handle registers an operation with typed input and output. Errors of h become problems.
 func handle[I, O any](r *routes, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	op.Errors = append(op.Errors, http.StatusServiceUnavailable)
+	if op.Method != http.MethodGet {
+		op.Errors = append(op.Errors, http.StatusTooManyRequests)
+	}
 	if op.Metadata != nil {
 		op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 	}
@@ -74,7 +77,7 @@ type accepted struct {
 
 // Condition makes a write depend on the revision that the caller has read.
 type Condition struct {
-	IfMatch string `header:"If-Match" doc:"ETag of the task that the change is based on; refused with 412 if the task has changed since. Without it, the change applies to any revision."`
+	IfMatch string `header:"If-Match" doc:"ETag of the task that the change is based on; refused with 412 if the task has changed since."`
 }
 
 // revision returns the revision that a condition names, "" for any.
@@ -91,7 +94,7 @@ func etag(revision string) string { return `"` + revision + `"` }
 // accept registers a write: a request that becomes an operation in the store.
 func accept[I any](r *routes, op huma.Operation, asked func(*I) (cluster.Operation, Wait)) {
 	op.DefaultStatus = http.StatusAccepted
-	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusTooManyRequests)
+	op.Errors = append(op.Errors, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity)
 	if op.Metadata == nil {
 		op.Metadata = as(RoleOperate)
 	}

@@ -28,7 +28,7 @@ func (api *process) serve() {
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Summary:     "Get the version of this node's program",
-		Description: "Fields that the build does not contain are empty.",
+		Description: "The version of the program, of its source and of Go. What the build does not contain is empty.",
 	}, func(context.Context, *struct{}) (*body[client.Build], error) {
 		return &body[client.Build]{api.options.Build}, nil
 	})
@@ -39,7 +39,7 @@ func (api *process) serve() {
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Summary:     "Get the configuration of this node",
-		Description: "The configuration in force, without secrets.",
+		Description: "The configuration in force, of the file, the variables and the flags together, without secrets.",
 	}, func(context.Context, *struct{}) (*body[client.Config], error) {
 		return &body[client.Config]{client.Config{Node: api.node.Name(), Config: api.options.Config}}, nil
 	})
@@ -58,7 +58,7 @@ func (api *process) serveLevel(tags []string) {
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Summary:     "Get the log level of this node",
-		Description: "The level in force; set-log-level changes it.",
+		Description: "Messages below this level are not logged.",
 	}, func(context.Context, *struct{}) (*body[client.Level], error) { return now(), nil })
 	handle(api.routes, huma.Operation{
 		OperationID: "set-log-level",
@@ -68,7 +68,7 @@ func (api *process) serveLevel(tags []string) {
 		Metadata:    as(RoleAdmin),
 		Errors:      []int{http.StatusUnprocessableEntity},
 		Summary:     "Set the log level of this node",
-		Description: "The level is in force at once, until the process ends.",
+		Description: "The level is in force at once, and until the process ends. The file and the variable do not change.",
 	}, func(ctx context.Context, in *struct{ Body client.Level }) (*body[client.Level], error) {
 		if err := api.options.Level.UnmarshalText([]byte(in.Body.Level)); err != nil {
 			return nil, wrongValue("body.level", in.Body.Level, err.Error())
@@ -101,7 +101,7 @@ func (api *process) serveHealth() {
 	handle(api.routes, huma.Operation{
 		OperationID: "get-readyz", Method: http.MethodGet, Path: "/readyz", Tags: []string{"health"},
 		Summary:     "Report whether the node is ready",
-		Description: "Answers 200 while the node is a member at work, else 503 with the reasons.",
+		Description: "Answers 200 while the node is a member at work, otherwise 503 with the reasons.",
 	}, func(context.Context, *struct{}) (*healthAnswer, error) {
 		status, health := http.StatusOK, healthOf(api.node)
 		if len(health.Reasons) > 0 {

@@ -136,6 +136,7 @@ func refuse(api huma.API, ctx huma.Context, p *problem) {
 // handleRaw registers an operation whose answer is a text or a stream. As handle does, it adds the description and
 // refuses callers without the role view and queries that do not fit.
 func (r *routes) handleRaw(op *huma.Operation, h http.HandlerFunc) {
+	op.Metadata = as(RoleView)
 	r.huma.OpenAPI().AddOperation(op)
 	r.mux.HandleFunc(op.Method+" "+op.Path, access.Viewing(func(w http.ResponseWriter, req *http.Request) {
 		if p := checkQuery(op, req.URL.RawQuery); p != nil {

@@ -26,9 +26,9 @@ func newHuma(mux *http.ServeMux) huma.API {
 		{Name: "tasks", Description: "Tasks: their declarations, overrides and runs."},
 		{Name: "workers", Description: "The slots of tasks, each on one node at a time."},
 		{Name: "nodes", Description: "The nodes that run workers."},
+		{Name: "moves", Description: "Pending moves of workers, and plans of operations."},
 		{Name: "history", Description: "Past decisions, operations and events, with their reasons."},
 		{Name: "session", Description: "The caller's identity: a token, sent as \"Authorization: Bearer TOKEN\" or by a login."},
-		{Name: "moves", Description: "Pending moves of workers, and plans of operations."},
 		{Name: "health", Description: "Probes for process supervisors and load balancers."},
 	}
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
@@ -102,8 +102,8 @@ func openAnswers(api *huma.OpenAPI) {
 // requestsOf returns the bodies of all requests.
 func requestsOf(api *huma.OpenAPI) (list []*huma.RequestBody) {
 	for _, item := range api.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
-			if op != nil && op.RequestBody != nil {
+		for _, op := range operationsOf(item) {
+			if op.RequestBody != nil {
 				list = append(list, op.RequestBody)
 			}
 		}

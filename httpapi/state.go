@@ -30,7 +30,7 @@ func (api *states) serve() {
 		Path:        "/api/v1/state",
 		Tags:        []string{"cluster"},
 		Summary:     "Get the state of the cluster",
-		Description: "The whole cluster as this node sees it. The ETag is an id of the stream, which continues from there. With at, the " +
+		Description: "The whole cluster as this node sees it. The ETag is an ID of the stream, which continues from there. With at, the " +
 			"answer is a Past: the placement after an earlier decision, as far as it is recorded; it lists nodes that are gone by " +
 			"their names. 404 if that decision is not kept.",
 		Parameters: []*huma.Param{
@@ -38,10 +38,10 @@ func (api *states) serve() {
 			{Name: "If-None-Match", In: "header", Description: "ETag of the state that the client has; 304 if it has not changed.", Schema: text},
 		},
 		Responses: map[string]*huma.Response{
-			"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{OneOf: []*huma.Schema{
+			"200": {Description: "The state, or with at a Past.", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{OneOf: []*huma.Schema{
 				registry.Schema(reflect.TypeFor[cluster.State](), true, "State"), registry.Schema(reflect.TypeFor[cluster.Past](), true, "Past"),
 			}}}}},
-			"304":     {Description: "The state has not changed"},
+			"304":     {Description: "The state has not changed."},
 			"default": problemResponse(),
 		},
 	}, api.state)

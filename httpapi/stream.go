@@ -111,14 +111,14 @@ func (api *states) streamOperation() *huma.Operation {
 		Summary: "Follow the cluster",
 		Description: "Sends server-sent events: a snapshot of the state, and then every change, event and change of the node's own " +
 			"health. With Last-Event-ID or since, the stream continues after an earlier message, or after the ETag of a state, " +
-			"without a gap. If that id is too old, the stream begins with a snapshot again. A client that does not read for 10 " +
+			"without a gap. If that ID is too old, the stream begins with a snapshot again. A client that does not read for 10 " +
 			"seconds is disconnected.",
 		Parameters: []*huma.Param{
-			{Name: "since", In: "query", Description: "Id of the last message received, or the ETag of a state.", Schema: text},
+			{Name: "since", In: "query", Description: "ID of the last message received, or the ETag of a state.", Schema: text},
 			{Name: "Last-Event-ID", In: "header", Description: "As since; browsers send it when they reconnect.", Schema: text},
 		},
 		Responses: map[string]*huma.Response{
-			strconv.Itoa(http.StatusOK): {Description: "Events", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
+			strconv.Itoa(http.StatusOK): {Description: "The events, until the client leaves.", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{
 				Type: huma.TypeArray, Items: &huma.Schema{OneOf: []*huma.Schema{
 					data("snapshot", reflect.TypeFor[cluster.State]()), data("change", reflect.TypeFor[client.Update]()),
 					data("event", reflect.TypeFor[cluster.Event]()), data("health", reflect.TypeFor[client.Health]()),
@@ -131,7 +131,7 @@ func (api *states) streamOperation() *huma.Operation {
 
 func problemResponse() *huma.Response {
 	return &huma.Response{
-		Description: "Error",
+		Description: "Any other status is a problem, as for the other requests.",
 		Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/ErrorModel"}}},
 	}
 }

@@ -77,8 +77,8 @@ func (api *tasks) serve() {
 	accept(api.routes, huma.Operation{
 		OperationID: "restart-task", Method: http.MethodPost, Path: path("restart"), Tags: tags,
 		Summary: "Restart all workers of a task",
-		Description: "As many at a time as the budgets allow. Failed and withheld workers are tried again. Repeated without an " +
-			"Idempotency-Key, it restarts them again.",
+		Description: "Restarts as many workers at a time as the budgets allow. Failed and withheld workers are tried again. Repeated without " +
+			"an Idempotency-Key, it restarts them again.",
 	}, func(in *taskOperation) (cluster.Operation, Wait) { return cluster.RestartTask(in.Task), in.Wait })
 	type runNow struct {
 		TaskPath
@@ -90,7 +90,7 @@ func (api *tasks) serve() {
 	accept(api.routes, huma.Operation{
 		OperationID: "run-task-now", Method: http.MethodPost, Path: path("run-now"), Tags: tags,
 		Summary: "Begin a run of a task",
-		Description: "The revision of the answer is the id of the run. While another run of the task is under way the new one waits, unless " +
+		Description: "The revision of the answer is the ID of the run. While another run of the task is under way the new one waits, unless " +
 			"the task's runs may overlap. Refused with 409 if the task is neither once nor scheduled. Repeated without an " +
 			"Idempotency-Key, it begins another run.",
 	}, func(in *runNow) (cluster.Operation, Wait) {
@@ -132,7 +132,7 @@ func (api *tasks) serveDeclarations() {
 		Tags:        tags,
 		Metadata:    as(RoleView),
 		Summary:     "List tasks",
-		Description: "All tasks with their declarations and overrides.",
+		Description: "All tasks with their declarations, what operators set over them, and how many workers are in each state.",
 	}, func(ctx context.Context, _ *struct{}) (*body[client.Tasks], error) {
 		list, err := api.tasks(ctx)
 		return &body[client.Tasks]{client.Tasks{Tasks: append([]cluster.TaskDetail{}, list...)}}, err // an empty list, not null
@@ -162,9 +162,10 @@ func (api *tasks) serveChanges(all, one string) {
 	}
 	handleKeyed(api.routes, huma.Operation{
 		OperationID: "create-task", Method: http.MethodPost, Path: all, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
-		Errors:      []int{http.StatusConflict, http.StatusUnprocessableEntity},
-		Summary:     "Create a task",
-		Description: "Refused with 409 if the task exists, and with 422 if the declaration is not valid.",
+		Errors:  []int{http.StatusConflict, http.StatusUnprocessableEntity},
+		Summary: "Create a task",
+		Description: "Declares a task; its workers start where there is room. Refused with 409 if the task exists, and with 422 if the " +
+			"declaration is not valid.",
 	}, func(ctx context.Context, in *create) (*accepted, error) {
 		op := cluster.Declare(in.Body)
 		op.If = cluster.IfAbsent
@@ -185,7 +186,7 @@ func (api *tasks) serveChanges(all, one string) {
 		Metadata:    as(RoleAdmin),
 		Errors:      []int{http.StatusPreconditionFailed},
 		Summary:     "Replace the declaration of a task",
-		Description: "Creates the task if it does not exist. The overrides of scale, pause and resume stay in force.",
+		Description: "Replaces all fields, or creates the task if it does not exist. The overrides of scale, pause and resume stay in force.",
 	}, func(in *replace) (cluster.Operation, Wait) {
 		op := cluster.Operation{Kind: cluster.OpDeclare, Task: in.Task, Spec: &in.Body, If: in.revision()}
 		if in.IfNoneMatch != "" {
@@ -203,7 +204,7 @@ func (api *tasks) serveChanges(all, one string) {
 		OperationID: "patch-task", Method: http.MethodPatch, Path: one, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
 		Errors:      []int{http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity},
 		Summary:     "Change parts of the declaration of a task",
-		Description: "The body is a JSON merge patch (RFC 7396) of the declaration.",
+		Description: "The body is a JSON merge patch (RFC 7396): a declaration with only the fields to change. null resets a field to its default.",
 	}, func(ctx context.Context, in *patch) (*accepted, error) {
 		text, err := json.Marshal(in.Body)
 		if err != nil {

@@ -22,7 +22,7 @@ const maxWait = 10 * time.Minute
 
 // Wait is how long to wait until an operation has settled.
 type Wait struct {
-	Wait string `query:"wait" doc:"Duration to wait until all affected workers have settled, as in \"30s\", 10m at most; 0s by default. The answer reports whether they have."`
+	Wait string `query:"wait" doc:"Time to wait until all affected workers have settled, as in 30s, 10m at most; 0s by default. The answer reports whether they have."`
 }
 
 // asked reports whether the caller asked to wait.

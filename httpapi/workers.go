@@ -37,7 +37,7 @@ type workerQuery struct {
 // workerRun names a worker, and the run if its task has runs.
 type workerRun struct {
 	WorkerPath
-	Run string `query:"run" doc:"Id of the run, for a task with runs; by default the run under way that began last."`
+	Run string `query:"run" doc:"ID of the run, for a task with runs; by default the run under way that began last."`
 }
 
 // underWay adds the run to a slot that names none although its task has runs: the run under way that began last.
@@ -105,7 +105,7 @@ func (api *workers) serve() {
 	handle(api.routes, huma.Operation{
 		OperationID: "get-worker", Method: http.MethodGet, Path: one, Tags: tags, Metadata: as(RoleView),
 		Errors: []int{http.StatusNotFound}, Summary: "Get a worker",
-		Description: "404 if the task has no such worker, or if it has runs and none is under way.",
+		Description: "The state of one worker. 404 if the task has no such worker, or if it has runs and none is under way.",
 	}, func(ctx context.Context, in *workerRun) (*body[cluster.WorkerInfo], error) {
 		m, slot, err := api.locate(ctx, in)
 		if err != nil {
@@ -159,8 +159,8 @@ func (api *workers) serveOperations(one string) {
 	accept(api.routes, huma.Operation{
 		OperationID: "move-worker", Method: http.MethodPost, Path: one + "/move", Tags: tags,
 		Summary: "Move a worker",
-		Description: "Another worker of the node moves away where that keeps the placement even. Refused with 409 if the worker is " +
-			"there already, runs on no node, or would be moved back by the scheduler.",
+		Description: "Moves the worker to a node. Another worker of that node moves away if that keeps the placement even. Refused with " +
+			"409 if the worker is there already, runs on no node, or would be moved back.",
 	}, func(in *move) (cluster.Operation, Wait) { return cluster.Move(in.slot(""), in.Body.To), in.Wait })
 }
 
@@ -225,13 +225,14 @@ func logOperation() *huma.Operation {
 		Tags:        []string{"workers"},
 		Summary:     "Get the log of a worker",
 		Description: "The output of the worker, one JSON object per line, from the node that has the worker. With follow, the answer " +
-			"continues as long as that node has the worker; the stream reports where a worker is.",
+			"continues as long as that node has the worker; the stream reports where a worker is. 404 if the worker has no log or " +
+			"its task is unknown, 422 if the node is unknown.",
 		Parameters: []*huma.Param{
 			{Name: "task", In: "path", Required: true, Description: "The task's name.", Schema: text},
 			{Name: "index", In: "path", Required: true, Description: "Index of the worker in its task, from 0.", Schema: integer},
 			{Name: "lines", In: "query", Description: "Number of most recent lines; 200 by default.", Schema: integer},
 			{Name: "follow", In: "query", Description: "Keep the answer open, and send new lines as they come; false by default.", Schema: truth},
-			{Name: "run", In: "query", Description: "Id of the run, for a task with runs.", Schema: text},
+			{Name: "run", In: "query", Description: "ID of the run, for a task with runs.", Schema: text},
 			{
 				Name: "node",
 				In:   "query",
@@ -241,11 +242,10 @@ func logOperation() *huma.Operation {
 			},
 		},
 		Responses: map[string]*huma.Response{
-			"200": {Description: "Lines", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: text}}},
+			"200": {Description: "The lines, one JSON object each.", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: text}}},
 			"204": {
 				Description: "The named node has no lines of the worker: the worker has not begun there, it left long ago, or the node is not " +
-					"up. For an unknown node the answer is 422, for an unknown task 404. If the request names no node, the answer for a " +
-					"worker without a log is 404.",
+					"up.",
 			},
 			"default": problemResponse(),
 		},
@@ -266,12 +266,12 @@ func stackOperation() *huma.Operation {
 			{
 				Name:        "run",
 				In:          "query",
-				Description: "Id of the run, for a task with runs; by default the run under way that began last.",
+				Description: "ID of the run, for a task with runs; by default the run under way that began last.",
 				Schema:      text,
 			},
 		},
 		Responses: map[string]*huma.Response{
-			"200":     {Description: "Stacks", Content: map[string]*huma.MediaType{"text/plain": {Schema: text}}},
+			"200":     {Description: "The stacks, as text.", Content: map[string]*huma.MediaType{"text/plain": {Schema: text}}},
 			"default": problemResponse(),
 		},
 	}

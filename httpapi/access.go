@@ -38,6 +38,12 @@ func as(role Role) map[string]any { return map[string]any{roleOf: role} }
 // roleOf is the key of an operation's role in its metadata.
 const roleOf = "role"
 
+// roleNeeded returns the role that an operation needs, "" for none.
+func roleNeeded(op *huma.Operation) string {
+	role, _ := op.Metadata[roleOf].(Role)
+	return string(role)
+}
+
 // authorize returns the middleware that refuses callers without the role that the operation needs.
 func authorize(api huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {

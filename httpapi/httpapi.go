@@ -26,6 +26,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/access"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/console"
+	"gitee.com/ken.yang/xconsumer/httpapi/internal/describe"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/hub"
 	"gitee.com/ken.yang/xconsumer/httpapi/internal/peers"
 )
@@ -132,8 +133,7 @@ func (a *API) serve(node Node, options Options, mux *http.ServeMux) {
 	if options.Metrics != nil {
 		mux.HandleFunc("GET /metrics", access.Viewing(options.Metrics(a.Measures).ServeHTTP))
 	}
-	openAnswers(a.huma.OpenAPI())
-	describe(a.huma.OpenAPI())
+	describe.Complete(a.huma.OpenAPI(), roleNeeded)
 	mux.HandleFunc("/", unserved(mux, console.Handler()))
 }
 

@@ -62,55 +62,6 @@ type operationKind string
 // Schema implements huma.SchemaProvider.
 func (operationKind) Schema(huma.Registry) *huma.Schema { return oneOf(cluster.OperationKinds()) }
 
-// openAnswers lets answers have fields that the description does not name yet, because later versions add some. The
-// types of requests stay closed, so that a mistyped field is refused.
-func openAnswers(api *huma.OpenAPI) {
-	closed := map[string]bool{}
-	var walk func(s *huma.Schema)
-	walk = func(s *huma.Schema) {
-		if s == nil {
-			return
-		}
-		if s.Ref != "" {
-			if closed[s.Ref] {
-				return
-			}
-			closed[s.Ref] = true
-			walk(api.Components.Schemas.SchemaFromRef(s.Ref))
-			return
-		}
-		walk(s.Items)
-		for _, field := range s.Properties {
-			walk(field)
-		}
-		if more, ok := s.AdditionalProperties.(*huma.Schema); ok {
-			walk(more)
-		}
-	}
-	for _, body := range requestsOf(api) {
-		for _, content := range body.Content {
-			walk(content.Schema)
-		}
-	}
-	for name, s := range api.Components.Schemas.Map() {
-		if !closed["#/components/schemas/"+name] && s.AdditionalProperties == false {
-			s.AdditionalProperties = true
-		}
-	}
-}
-
-// requestsOf returns the bodies of all requests.
-func requestsOf(api *huma.OpenAPI) (list []*huma.RequestBody) {
-	for _, item := range api.Paths {
-		for _, op := range operationsOf(item) {
-			if op.RequestBody != nil {
-				list = append(list, op.RequestBody)
-			}
-		}
-	}
-	return list
-}
-
 // OpenAPI returns the description of the API. It must not be changed.
 func (a *API) OpenAPI() *huma.OpenAPI { return a.huma.OpenAPI() }
 

@@ -1,4 +1,5 @@
-package httpapi
+// Package describe completes the description of the API: what huma does not derive from the types.
+package describe
 
 import (
 	"encoding/json"
@@ -8,14 +9,15 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// describe completes the description of the API by what holds for many operations: the role that each needs, what the
-// statuses mean, and examples, from which docs/reference/http.md makes requests.
-func describe(api *huma.OpenAPI) {
+// Complete adds what holds for many operations: the role that each needs, empty for none, what the statuses mean, and
+// examples, from which docs/reference/http.md makes requests. It opens the types of answers to fields of later versions.
+func Complete(api *huma.OpenAPI, roleOf func(*huma.Operation) string) {
+	openAnswers(api)
 	for _, item := range api.Paths {
 		for _, op := range operationsOf(item) {
 			op.Security = []map[string][]string{{}} // for a node that requires no token, and for operations that need no role
-			if role, needs := op.Metadata[roleOf].(Role); needs {
-				op.Security = append(op.Security, map[string][]string{"token": {string(role)}})
+			if role := roleOf(op); role != "" {
+				op.Security = append(op.Security, map[string][]string{"token": {role}})
 			}
 			for code, response := range op.Responses {
 				if status, err := strconv.Atoi(code); err == nil && response.Description == http.StatusText(status) {
@@ -32,6 +34,55 @@ func describe(api *huma.OpenAPI) {
 			}
 		}
 	}
+}
+
+// openAnswers lets answers have fields that the description does not name yet, because later versions add some. The
+// types of requests stay closed, so that a mistyped field is refused.
+func openAnswers(api *huma.OpenAPI) {
+	closed := map[string]bool{}
+	var walk func(s *huma.Schema)
+	walk = func(s *huma.Schema) {
+		if s == nil {
+			return
+		}
+		if s.Ref != "" {
+			if closed[s.Ref] {
+				return
+			}
+			closed[s.Ref] = true
+			walk(api.Components.Schemas.SchemaFromRef(s.Ref))
+			return
+		}
+		walk(s.Items)
+		for _, field := range s.Properties {
+			walk(field)
+		}
+		if more, ok := s.AdditionalProperties.(*huma.Schema); ok {
+			walk(more)
+		}
+	}
+	for _, body := range requestsOf(api) {
+		for _, content := range body.Content {
+			walk(content.Schema)
+		}
+	}
+	for name, s := range api.Components.Schemas.Map() {
+		if !closed["#/components/schemas/"+name] && s.AdditionalProperties == false {
+			s.AdditionalProperties = true
+		}
+	}
+}
+
+// requestsOf returns the bodies of all requests.
+func requestsOf(api *huma.OpenAPI) (list []*huma.RequestBody) {
+	for _, item := range api.Paths {
+		for _, op := range operationsOf(item) {
+			if op.RequestBody != nil {
+				list = append(list, op.RequestBody)
+			}
+		}
+	}
+	return list
 }
 
 // operationsOf returns the operations of a path.

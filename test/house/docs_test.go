@@ -47,6 +47,7 @@ func documents(t *testing.T) (pages []string) {
 var (
 	heading = regexp.MustCompile(`^#+ `)
 	link    = regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)\s]*))?\)`)
+	key     = regexp.MustCompile("^\\| `[^`]+` \\|") // the first cell of a row, if it is a name
 	comment = regexp.MustCompile(`xconsumer [a-z][a-z-]*(?: [a-zA-Z0-9#./=_-]+)*`)
 )
 
@@ -70,7 +71,7 @@ func outline(t *testing.T, file string) (out []string) {
 		case heading.MatchString(line):
 			out = append(out, heading.FindString(line))
 		case strings.HasPrefix(line, "|"):
-			out = append(out, "| "+strings.Join(comment.FindAllString(line, -1), ", "))
+			out = append(out, "| "+key.FindString(line)+strings.Join(comment.FindAllString(line, -1), ", "))
 		}
 	}
 	return out

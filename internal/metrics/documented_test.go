@@ -15,7 +15,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/apinode"
 )
 
-// docs/reference/metrics.md lists exactly the metrics that are served. UPDATE=1 writes it.
+// docs/reference/metrics.md and its Chinese page list exactly the metrics that are served. UPDATE=1 writes them.
 func TestDocumented(t *testing.T) {
 	var api func() []cluster.Measure
 	server := apinode.Serve(t, apinode.New(cluster.State{}), httpapi.Options{Metrics: func(measures func() []cluster.Measure) http.Handler {
@@ -31,8 +31,9 @@ func TestDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b strings.Builder
-	b.WriteString(`# Metrics
+	var en, zh strings.Builder
+	zh.WriteString(chineseIntro)
+	en.WriteString(`# Metrics
 
 Every node exports metrics for Prometheus at ` + "`/metrics`" + `. Where callers of the API must identify themselves, a request needs a token with
 the role ` + "`view`" + `: see [secure a cluster](../guides/security.md).
@@ -60,15 +61,22 @@ curl -H "Authorization: Bearer $XCONSUMER_API_TOKEN" http://127.0.0.1:8800/metri
 		for _, l := range f.GetMetric()[0].GetLabel() {
 			labels = append(labels, l.GetName())
 		}
-		_, _ = fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(dto.MetricType_name[int32(f.GetType())]), strings.Join(labels, ", "), f.GetHelp())
-	}
-	const file = "../../docs/reference/metrics.md"
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
+		name := f.GetName()
+		if chinese[name] == "" {
+			t.Errorf("%s has no Chinese text: add it to chinese_test.go", name)
 		}
+		row := fmt.Sprintf("| `%s` | %s | %s | ", name, strings.ToLower(dto.MetricType_name[int32(f.GetType())]), strings.Join(labels, ", "))
+		_, _ = fmt.Fprintf(&en, "%s%s |\n", row, f.GetHelp())
+		_, _ = fmt.Fprintf(&zh, "%s%s |\n", row, chinese[name])
 	}
-	if old, err := os.ReadFile(file); err != nil || string(old) != b.String() {
-		t.Errorf("%s is not what is served (%v): UPDATE=1 go test ./internal/metrics", file, err)
+	for file, text := range map[string]string{"../../docs/reference/metrics.md": en.String(), "../../docs/zh/reference/metrics.md": zh.String()} {
+		if os.Getenv("UPDATE") != "" {
+			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if old, err := os.ReadFile(file); err != nil || string(old) != text {
+			t.Errorf("%s is not what is served (%v): UPDATE=1 go test ./internal/metrics", file, err)
+		}
 	}
 }

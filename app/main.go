@@ -5,9 +5,10 @@
 //		app.Main(func(node *xconsumer.Node) { node.Methods(&work.Work{}) })
 //	}
 //
-// Exit codes: 0 ok, 1 failure, 2 usage, 3 conflict, 4 not found, 5 no node answers, 6 outcome unknown, 69 an address is in
-// use or nothing listens there, 70 a worker did not stop, 71 the parent process is gone, 73 a data directory cannot be used,
-// 76 the service is not etcd, 78 the configuration is refused, 130 and 143 ended by a second signal.
+// Exit codes: 0 ok, 1 failure, 2 usage, 3 conflict, 4 not found, 5 no node answers, 6 outcome unknown, 7 the run of
+// run-now --wait has failed, 69 an address is in use or nothing listens there, 70 a worker did not stop, 71 the parent process is
+// gone, 73 a data directory cannot be used, 76 the service is not etcd, 78 the configuration is refused, 130 and 143 ended by a
+// second signal.
 package app
 
 import (
@@ -111,6 +112,7 @@ var exitCodes = []struct {
 	{logview.ErrNoLog, 4},
 	{client.ErrOutcomeUnknown, 6},
 	{client.ErrUnreachable, 5},
+	{cli.ErrRunFailed, 7},
 	{node.ErrUnavailable, 69},
 	{xconsumer.ErrStuck, node.ExitStuck},
 	{etcdserver.ErrDir, 73},

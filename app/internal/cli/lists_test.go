@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -19,6 +20,14 @@ import (
 // runOn runs a command against a node, and writes to out.
 func runOn(t *testing.T, url string, out io.Writer, args ...string) {
 	t.Helper()
+	if err := tryOn(t, url, out, args...); err != nil {
+		t.Errorf("%v: %v", args, err)
+	}
+}
+
+// tryOn is runOn for a command that may fail.
+func tryOn(t *testing.T, url string, out io.Writer, args ...string) error {
+	t.Helper()
 	env := func(name string) string { return map[string]string{"XCONSUMER_SERVER": url}[name] }
 	root := &cobra.Command{Use: "xconsumer", SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(nodeCommands(Streams{Out: out, Err: io.Discard, Getenv: env}, func(string) (string, []cluster.TaskSpec, error) {
@@ -27,9 +36,7 @@ func runOn(t *testing.T, url string, out io.Writer, args ...string) {
 	root.SetOut(out)
 	root.SetErr(io.Discard)
 	root.SetArgs(args)
-	if err := root.ExecuteContext(t.Context()); err != nil {
-		t.Errorf("%v: %v", args, err)
-	}
+	return root.ExecuteContext(t.Context())
 }
 
 // A node is listed with the address where others reach it, and with the one it listens on only if there is no other.
@@ -151,5 +158,31 @@ func TestRestartOfAKeptWorker(t *testing.T) {
 				t.Errorf("%s, %s: %s", state, name, got)
 			}
 		}
+	}
+}
+
+// run-now --wait fails if the run has failed, with the workers, the number of their attempts and their error. Its output is that
+// of any run.
+func TestRunNowReportsTheResult(t *testing.T) {
+	endsWith := func(last cluster.RunInfo) (url string) {
+		task := cluster.TaskInfo{Name: "a", Runs: true}
+		node := apinode.New(cluster.State{Tasks: []cluster.TaskInfo{task}}, cluster.TaskDetail{TaskInfo: task})
+		last.Task, last.Run = "a", cluster.Run{ID: "7", WorkerNum: 2}
+		node.Ran = []cluster.RunInfo{{Task: "a", Run: cluster.Run{ID: "6", WorkerNum: 2}, State: cluster.RunFailed, Failed: 1, Error: "0: other"}, last}
+		return apinode.Serve(t, obliging{node}, httpapi.Options{}).URL
+	}
+	done := endsWith(cluster.RunInfo{State: cluster.RunDone, Done: 2})
+	failed := endsWith(cluster.RunInfo{State: cluster.RunFailed, Failed: 2, Error: "0-1: after 3 attempts: no luck"})
+	for _, format := range []string{"table", "json", "name"} {
+		var want, got bytes.Buffer
+		runOn(t, done, &want, "run-now", "a", "--wait", "-o", format)
+		err := tryOn(t, failed, &got, "run-now", "a", "--wait", "-o", format)
+		if !errors.Is(err, ErrRunFailed) || !strings.Contains(err.Error(), "a@7: 2 of 2 workers failed; error of 0-1: after 3 attempts: no luck\n") {
+			t.Errorf("%s: %v", format, err)
+		}
+		if got.String() != want.String() || got.Len() == 0 {
+			t.Errorf("%s: %q; %q of a run that is done", format, &got, &want)
+		}
+		runOn(t, failed, &got, "run-now", "a", "-o", format) // it does not wait
 	}
 }

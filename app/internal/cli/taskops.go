@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -175,6 +176,8 @@ func notAWorker(name string) error {
 func runNowCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "run-now TASK", Short: "Start a run of a task that runs to its end", Args: args("TASK"), ValidArgsFunction: env.completeRuns,
+		Long: `Start a run of a task that runs to its end. With --wait the command returns when the run is over, and exits with 7 if
+the run has failed.`,
 		Example: `  xconsumer run-now nightly --wait=10m
   xconsumer run-now nightly --params '{"day": "2026-11-25"}'`,
 	}
@@ -182,7 +185,9 @@ func runNowCommand(env *environment) *cobra.Command {
 	params := c.Flags().String("params", "", "JSON object in place of the task's params")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		paused := m.paused(c.Context(), args[0])
+		var answer client.Accepted
 		m.effect = func(accepted *client.Accepted) string {
+			answer = *accepted
 			text := "run " + cluster.RunTask(args[0], accepted.Revision)
 			if paused {
 				text += "\n" + args[0] + " is paused: the run begins when the task is resumed"
@@ -195,9 +200,39 @@ func runNowCommand(env *environment) *cobra.Command {
 				return fmt.Errorf("%w: --params: %w", config.ErrUsage, err)
 			}
 		}
-		return m.do(c.Context(), client.Request{Path: taskPath(args[0], "/run-now"), Body: map[string]any{"params": p}})
+		err := m.do(c.Context(), client.Request{Path: taskPath(args[0], "/run-now"), Body: map[string]any{"params": p}})
+		if err != nil || m.wait == 0 {
+			return err
+		}
+		return m.resultOf(c.Context(), args[0], answer.Revision)
 	}
 	return c
+}
+
+// ErrRunFailed reports that the run that --wait waited for has failed.
+var ErrRunFailed = errors.New("the run has failed")
+
+// resultOf returns an error unless a run that is over is done.
+func (m *mutation) resultOf(ctx context.Context, task, id string) error {
+	api, err := m.client()
+	if err != nil {
+		return err
+	}
+	var list client.Runs
+	if _, err := api.Get(ctx, taskPath(task, "/runs"), nil, &list); err != nil {
+		return withHint(ctx, api, err)
+	}
+	for _, r := range list.Runs {
+		switch {
+		case r.ID != id:
+		case r.State == cluster.RunDone:
+			return nil
+		default:
+			return fmt.Errorf("%w: %s: %d of %s failed; error of %s\nFurther errors are in the logs: `xconsumer logs %s --run %s`",
+				ErrRunFailed, cluster.RunTask(task, id), r.Failed, plural.Of(r.WorkerNum, "worker"), r.Error, task, id)
+		}
+	}
+	return fmt.Errorf("the result of run %s is unknown: the run is over, and its record is gone; see `xconsumer runs %s`", id, task)
 }
 
 // paused reports whether a task is paused. It returns false if no node answers.

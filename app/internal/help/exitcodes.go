@@ -16,6 +16,7 @@ func ExitCodes() []ExitCode {
 		{4, "the task, node, worker, run or cluster does not exist", "任务、节点、worker、运行或集群不存在"},
 		{5, "no node answers", "没有节点应答"},
 		{6, "the outcome is unknown: the operation may or may not have been done", "结果未知：操作可能已经执行，也可能没有"},
+		{7, "the run that `run-now --wait` started has failed", "`run-now --wait` 开始的运行已失败"},
 		{69, "an address is in use, or the coordination service cannot be reached", "地址已被占用，或无法连接协调服务"},
 		{70, "a worker did not stop", "有 worker 没有停止"},
 		{71, "the parent process has ended", "父进程已经结束"},

@@ -10,6 +10,7 @@ import (
 // Nearest returns the known word that a word was most likely meant to be; "" if none is near enough. A known word is near
 //
 //   - if it begins with the word, or at least two thirds of both are the same beginning;
+//   - if it begins with the word of four letters or more, but for two neighbours that were exchanged;
 //   - if letters were only left out or added, two at most;
 //   - else if at most a third of the word's letters are wrong: one of three to five, two of more. Two neighbours that
 //     were exchanged are one wrong letter.
@@ -33,7 +34,8 @@ func Nearest(word string, known []string) string {
 		if c.contains == 0 {
 			most = 2
 		}
-		if len(a) >= 3 && (c.distance <= most || 3*sharedStart(a, b) >= 2*max(len(a), len(b)) || strings.HasPrefix(b, a)) {
+		begins := strings.HasPrefix(b, a) || len(a) >= 4 && exchanged(a, b)
+		if len(a) >= 3 && (c.distance <= most || 3*sharedStart(a, b) >= 2*max(len(a), len(b)) || begins) {
 			near = append(near, c)
 		}
 	}
@@ -53,6 +55,12 @@ func within(a, b string) bool {
 		}
 	}
 	return a == ""
+}
+
+// exchanged reports whether b begins with a in which two neighbours are exchanged.
+func exchanged(a, b string) bool {
+	i := sharedStart(a, b)
+	return i+1 < len(a) && len(a) <= len(b) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:len(a)]
 }
 
 func sharedStart(a, b string) (n int) {

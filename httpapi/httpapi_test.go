@@ -293,6 +293,7 @@ func TestTasks(t *testing.T) {
 		{"replace what was looked at", "PUT", "tasks/a", body, [2]string{"If-Match", `"7"`}, nil, 202, `declare task "a" if 7`},
 		{"replace what has changed", "PUT", "tasks/a", body, [2]string{"If-Match", `"7"`}, cluster.ErrMovedOn, 412, "the cluster has moved on since it was planned"},
 		{"replace nothing", "PUT", "tasks/a", body, [2]string{"If-None-Match", `*`}, nil, 202, `declare task "a" if absent`},
+		{"replace nothing, but it is there", "PUT", "tasks/a", body, [2]string{"If-None-Match", `*`}, cluster.ErrExists, 412, "not done, because of If-None-Match: it exists already"},
 		{"patch", "PATCH", "tasks/a", `{"workerNum": 3, "spread": null}`, [2]string{"If-Match", `7`}, nil, 202, `patch task "a" {"spread":null,"workerNum":3} if 7`},
 		{"patch by no object", "PATCH", "tasks/a", `[]`, [2]string{}, nil, 422, `validation failed; body: expected object`},
 		{"delete", "DELETE", "tasks/a", ``, [2]string{"If-Match", `*`}, nil, 202, `delete task "a"`},

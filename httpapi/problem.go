@@ -34,6 +34,7 @@ var problems = []struct {
 	{cluster.ErrNoDecision, http.StatusNotFound, "no such decision", ""},
 	{cluster.ErrConflict, http.StatusConflict, "conflicts with the current state", ""},
 	{cluster.ErrChange, http.StatusUnprocessableEntity, "refused", ""},
+	{errNoneMatch, http.StatusPreconditionFailed, "already exists", ""}, // before ErrExists, which it comes with
 	{cluster.ErrExists, http.StatusConflict, "already exists", ""},
 	{cluster.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large", ""},
 	{cluster.ErrMovedOn, http.StatusPreconditionFailed, "the cluster has moved on", ""},
@@ -42,6 +43,9 @@ var problems = []struct {
 	{cluster.ErrNotMember, http.StatusServiceUnavailable, "not connected", ""},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, unanswered, ""},
 }
+
+// errNoneMatch reports that a write was to create only (RFC 9110, 13.1.2).
+var errNoneMatch = errors.New("not done, because of If-None-Match")
 
 const unanswered = "the coordination service does not answer"
 

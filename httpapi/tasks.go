@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -175,24 +176,26 @@ func (api *tasks) serveChanges(all, one string) {
 		TaskPath
 		Condition
 		Wait
-		IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"* to create the task only; refused with 409 if it exists."`
+		IfNoneMatch string `header:"If-None-Match" enum:"*" doc:"* to create the task only; refused with 412 if it exists."`
 		Body        cluster.TaskSpec
 	}
-	accept(api.routes, huma.Operation{
-		OperationID: "replace-task",
-		Method:      http.MethodPut,
-		Path:        one,
-		Tags:        tags,
-		Metadata:    as(RoleAdmin),
-		Errors:      []int{http.StatusPreconditionFailed},
+	handleKeyed(api.routes, huma.Operation{
+		OperationID: "replace-task", Method: http.MethodPut, Path: one, Tags: tags, Metadata: as(RoleAdmin), DefaultStatus: http.StatusAccepted,
+		Errors: []int{
+			http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity, http.StatusTooManyRequests,
+		},
 		Summary:     "Replace the declaration of a task",
 		Description: "Replaces all fields, or creates the task if it does not exist. The overrides of scale, pause and resume stay in force.",
-	}, func(in *replace) (cluster.Operation, Wait) {
+	}, func(ctx context.Context, in *replace) (*accepted, error) {
 		op := cluster.Operation{Kind: cluster.OpDeclare, Task: in.Task, Spec: &in.Body, If: in.revision()}
 		if in.IfNoneMatch != "" {
 			op.If = cluster.IfAbsent
 		}
-		return op, in.Wait
+		out, err := api.do(ctx, op, in.Wait)
+		if errors.Is(err, cluster.ErrExists) {
+			err = fmt.Errorf("%w: %w", errNoneMatch, err)
+		}
+		return out, err
 	})
 	type patch struct {
 		TaskPath

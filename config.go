@@ -47,6 +47,8 @@ type Config struct {
 	// Advertise is the address at which other nodes reach that API, as host:port, with "https://" before it if it speaks TLS.
 	// "" means that other nodes do not ask this one.
 	Advertise string
+	// Version is the version of the program, for people who look at the nodes; "" if it is unknown.
+	Version string
 	// Labels are matched by the tasks that require or prefer some. The node adds "node" and "host".
 	Labels cluster.Labels
 	// Weight is the node's share of the work relative to other nodes; 0 for 1.

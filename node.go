@@ -45,7 +45,8 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 	sessions := nodesession.Config{
 		Store: store, Cluster: cfg.Cluster, Keys: keys,
 		Member: cluster.Member{
-			Node: cfg.Name, Address: cfg.Address, Advertise: cfg.Advertise, Labels: cfg.Labels, Weight: cfg.Weight, Capacity: cfg.Capacity,
+			Node: cfg.Name, Address: cfg.Address, Advertise: cfg.Advertise, Version: cfg.Version,
+			Labels: cfg.Labels, Weight: cfg.Weight, Capacity: cfg.Capacity,
 		},
 		Works: w.funcs, Stops: w.stops, Tasks: cfg.Tasks, Settings: cfg.settings(), Source: cfg.Source, HardStop: cfg.HardStop,
 		Presence: presence, Observer: observer, Emitter: emitter, Spans: spans, Meter: count, Logs: logs, Log: log,

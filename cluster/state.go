@@ -11,6 +11,7 @@ type Member struct {
 	Node           string   `json:"node"`             // the node's name, a label
 	Host           string   `json:"host"`
 	PID            int      `json:"pid"`
+	Version        string   `json:"version,omitempty"`   // of its program, "" if it is unknown
 	Address        string   `json:"address,omitempty"`   // host:port of its HTTP listener, "" if it has none
 	Advertise      string   `json:"advertise,omitempty"` // host:port where other nodes reach it, "" if they cannot
 	Works          []string `json:"works"`
@@ -115,6 +116,7 @@ type NodeInfo struct {
 	Address   string    `json:"address" doc:"host:port of its HTTP listener, empty if it has none."`
 	Advertise string    `json:"advertise,omitempty" doc:"host:port where other nodes reach it, empty if they cannot."`
 	PID       int       `json:"pid" doc:"Process ID."`
+	Version   string    `json:"version,omitempty" doc:"Version of its program, empty if unknown."`
 	Leader    bool      `json:"leader" doc:"True if it leads."`
 	State     NodeState `json:"state" doc:"up, leaving, lost (gone or silent), closed (gone, and nothing of it runs) or evicted."`
 	Slots     int       `json:"slots" doc:"Number of slots granted to it, including those that it is releasing."`

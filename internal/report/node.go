@@ -36,7 +36,7 @@ func nodeInfo(p *view.Peer, memberID string, specs map[string]cluster.TaskSpec) 
 	}
 	if m := p.Member.Rec; m != nil {
 		info.Name, info.Host, info.Address, info.PID, info.Works = m.Node, m.Host, m.Address, m.PID, m.Works
-		info.Advertise = m.Advertise
+		info.Advertise, info.Version = m.Advertise, m.Version
 		info.Weight, info.Capacity = max(m.Weight, 1), m.Capacity
 	}
 	switch {

@@ -26,7 +26,7 @@ func peer(node string, slots []schema.Granted, releasing []schema.Releasing, hol
 	return &view.Peer{
 		Assignment: entry(&schema.Assignment{Node: node, Granted: slots, Releasing: releasing}),
 		Status:     entry(&schema.Status{Holding: holding}),
-		Member:     entry(&schema.Member{Member: cluster.Member{Node: node, PID: 7, Address: "addr", Works: []string{"w"}}}),
+		Member:     entry(&schema.Member{Member: cluster.Member{Node: node, PID: 7, Version: "v1.2.3", Address: "addr", Works: []string{"w"}}}),
 	}
 }
 
@@ -131,5 +131,17 @@ func TestDoublesAreShown(t *testing.T) {
 	status.Holding, status.Refused, status.Above = nil, []schema.SlotRange{{Task: "a", Slots: cluster.Indexes{0}, Token: 5}}, 8
 	if state := report.State(s, keys); len(state.Errors) != 1 || !strings.Contains(state.Workers[0].Error, "token 5 is not above 8") || state.Workers[0].State != cluster.WorkerPending {
 		t.Errorf("%+v, %+v", state.Errors, state.Workers)
+	}
+}
+
+// A node is shown with the version of its program, and without one if its record has none.
+func TestVersionOfNode(t *testing.T) {
+	old := peer("n2", nil, nil, nil)
+	old.Member.Rec.Version = ""
+	s := &view.Snapshot{Peers: map[string]*view.Peer{"m1": peer("n1", nil, nil, nil), "m2": old}}
+	s.Epoch.Rec = &schema.Epoch{}
+	nodes := report.State(s, keys).Nodes
+	if len(nodes) != 2 || nodes[0].Version != "v1.2.3" || nodes[1].Version != "" {
+		t.Errorf("%+v", nodes)
 	}
 }

@@ -119,7 +119,7 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	}
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: s.Cluster, Name: s.Name, Address: address, Advertise: advertised(s), Tasks: s.Tasks, LeaderWorkers: s.Leader, Source: s.File,
-		Rebalance: s.Rebalance, Labels: s.Labels, Weight: s.Weight, Capacity: s.Capacity,
+		Version: p.Build.Version, Rebalance: s.Rebalance, Labels: s.Labels, Weight: s.Weight, Capacity: s.Capacity,
 		LogBytes: s.LogBytes, SupervisorReport: report, Trace: send, Log: log,
 		HardStop: func() { os.Exit(ExitStuck) },
 	})

@@ -44,17 +44,18 @@ func overrideText(o cluster.Override) string {
 	return strings.Join(list, ", ")
 }
 
-// Nodes lists nodes.
+// Nodes lists nodes, without the columns that are empty for all of them.
 func Nodes(list []cluster.NodeInfo) Table {
-	t := Table{{"NODE", "STATE", "SLOTS", "LOAD", "CAPACITY", "WORKS", "LABELS", "ADDRESS"}}
+	t := Table{{"NODE", "STATE", "VERSION", "SLOTS", "LOAD", "CAPACITY", "WORKS", "LABELS", "ADDRESS"}}
 	for _, n := range list {
 		name := n.Name
 		if n.Leader {
 			name += " (leader)"
 		}
-		t.Add(name, nodeState(n), n.Slots, n.Load, number(n.Capacity), strings.Join(n.Works, ","), labelText(n.Labels), addressOf(&n))
+		works, labels := strings.Join(n.Works, ","), labelText(n.Labels)
+		t.Add(name, nodeState(n), n.Version, n.Slots, n.Load, number(n.Capacity), works, labels, addressOf(&n))
 	}
-	return t
+	return t.withoutEmpty("VERSION", "CAPACITY", "WORKS", "LABELS")
 }
 
 // addressOf returns the address where other machines reach a node. The one that it listens on may be a wildcard.

@@ -50,3 +50,32 @@ func TestOverrideColumn(t *testing.T) {
 		}
 	}
 }
+
+// The versions of nodes are listed, and usual rows fit in 80 columns uncut. Columns without a value are left out.
+func TestNodes(t *testing.T) {
+	node := cluster.NodeInfo{Name: "n1", Leader: true, State: cluster.NodeUp, Slots: 12, Load: 12, Works: []string{"test01", "test02"}, Address: "10.0.0.11:8800"}
+	show := func(list ...cluster.NodeInfo) string {
+		var b bytes.Buffer
+		Nodes(list).Write(&b, 80)
+		return b.String()
+	}
+	old, gpu := node, node
+	node.Version = "v0.10.2"
+	old.Leader, old.Name = false, "n2"
+	gpu.Leader, gpu.Capacity, gpu.Labels = false, 20, cluster.Labels{"gpu": "yes"}
+	for _, c := range []struct {
+		nodes []cluster.NodeInfo
+		want  string
+	}{
+		{[]cluster.NodeInfo{node, old}, "NODE         STATE  VERSION  SLOTS  LOAD  WORKS          ADDRESS\n" +
+			"n1 (leader)  up     v0.10.2  12     12    test01,test02  10.0.0.11:8800\n" +
+			"n2           up     -        12     12    test01,test02  10.0.0.11:8800\n"},
+		{[]cluster.NodeInfo{gpu}, "NODE  STATE  SLOTS  LOAD  CAPACITY  WORKS          LABELS   ADDRESS\n" +
+			"n1    up     12     12    20        test01,test02  gpu=yes  10.0.0.11:8800\n"},
+		{nil, "NODE  STATE  SLOTS  LOAD  ADDRESS\n"},
+	} {
+		if got := show(c.nodes...); got != c.want {
+			t.Errorf("got:\n%swant:\n%s", got, c.want)
+		}
+	}
+}

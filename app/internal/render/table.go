@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -18,6 +19,20 @@ func (t *Table) Add(cells ...any) {
 		row[i] = dash(strings.ReplaceAll(fmt.Sprint(c), "\n", " "))
 	}
 	*t = append(*t, row)
+}
+
+// withoutEmpty leaves out those of the columns in which no row has a value.
+func (t Table) withoutEmpty(columns ...string) Table {
+	for _, name := range columns {
+		i := slices.Index(t[0], name)
+		if slices.ContainsFunc(t[1:], func(row []string) bool { return row[i] != dash("") }) {
+			continue
+		}
+		for at := range t {
+			t[at] = slices.Delete(t[at], i, i+1)
+		}
+	}
+	return t
 }
 
 // Write writes the rows as columns. If the width is above 0, no line is longer: the widest columns are cut.

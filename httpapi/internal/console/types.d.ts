@@ -196,6 +196,7 @@ export type NodeInfo = {
 	quarantine?: string;
 	slots: number;
 	state: string;
+	version?: string;
 	weight: number;
 	works?: string[];
 };

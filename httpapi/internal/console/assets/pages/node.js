@@ -55,7 +55,8 @@ export const Node = (/** @type {{ name: string }} */ { name }) => {
 			<dt>${w.labels}</dt><dd>${labelled(one.labels).map((l) => html`<span class="badge" key=${l}>${l}</span> `)}${n && html`<${Label} n=${n} />`}</dd>
 			<dt>${w.works}</dt><dd>${(one.works ?? []).map((x) => html`<span class="badge" key=${x}>${x}</span> `)}</dd>
 			<dt>${w.address}</dt><dd>${one.address}</dd>
-			<dt>${w.process}</dt><dd>${one.host} · ${one.pid}</dd></dl></section></div>
+			<dt>${w.process}</dt><dd>${one.host} · ${one.pid}</dd>
+			${one.version && html`<dt>${w.version}</dt><dd>${one.version}</dd>`}</dl></section></div>
 		<h3>${w.workers}</h3><${WorkerList} rows=${p.slots(one.member)} />
 		<h3>${w.timeline}</h3><${EventList} rows=${events.value.filter((e) => e.node === name)} id="e." />`;
 };

@@ -47,6 +47,7 @@ export const Nodes = () => {
 		{ id: "slots", title: w.workers, number: true, value: (n) => n.slots },
 		{ id: "labels", title: w.labels, value: (n) => labelled(n.labels).join(" ") },
 		{ id: "works", title: w.works, value: (n) => (n.works ?? []).join(" ") },
+		{ id: "version", title: w.version, value: (n) => n.version ?? "" },
 		{ id: "address", title: w.address, value: (n) => n.address },
 		{ id: "do", title: w.actions, value: () => undefined, cell: (n) => p.nodes.includes(n) && html`<${NodeActions} n=${n} />` },
 	];

@@ -119,6 +119,7 @@ type NodeInfo struct {
 	Version   string    `json:"version,omitempty" doc:"Version of its program, empty if unknown."`
 	Leader    bool      `json:"leader" doc:"True if it leads."`
 	State     NodeState `json:"state" doc:"up, leaving, lost (gone or silent), closed (gone, and nothing of it runs) or evicted."`
+	Cause     string    `json:"cause,omitempty" doc:"Why a closed member has ended."`
 	Slots     int       `json:"slots" doc:"Number of slots granted to it, including those that it is releasing."`
 	Works     []string  `json:"works,omitempty" doc:"Works that its program has."`
 

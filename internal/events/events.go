@@ -27,6 +27,7 @@ type Seen struct {
 	Members []Member              // the live members, as SortMembers sorts them
 	Records []cluster.RecordError // the unusable records, by path
 	Workers []cluster.WorkerInfo  // as WorkerInfo.Compare orders them
+	Ends    map[string]string     // how members end or have ended, by their IDs, as far as that is known
 }
 
 // Member is a live member.
@@ -55,7 +56,9 @@ func Between(before, after *Seen) []cluster.Event {
 		case was == nil:
 			joined = append(joined, cluster.Event{Kind: cluster.NodeJoined, Node: is.Node, Member: is.MemberID})
 		case is == nil:
-			left = append(left, cluster.Event{Kind: cluster.NodeLeft, Node: was.Node, Member: was.MemberID})
+			left = append(left, cluster.Event{
+				Kind: cluster.NodeLeft, Node: was.Node, Member: was.MemberID, Detail: cmp.Or(after.Ends[was.MemberID], before.Ends[was.MemberID]),
+			})
 		}
 	})
 	byNode := func(a, b cluster.Event) int {

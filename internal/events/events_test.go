@@ -144,7 +144,7 @@ func TestOthersLeavesOutWhatTheNodeEmits(t *testing.T) {
 	state := func(leader string, names ...string) *cluster.State {
 		s := &cluster.State{Leader: leader}
 		for _, name := range names {
-			s.Nodes = append(s.Nodes, cluster.NodeInfo{Name: name, Member: "m-" + name})
+			s.Nodes = append(s.Nodes, cluster.NodeInfo{Name: name, Member: "m-" + name, State: cluster.NodeUp})
 		}
 		return s
 	}
@@ -155,13 +155,46 @@ func TestOthersLeavesOutWhatTheNodeEmits(t *testing.T) {
 	}{
 		{"it follows", state("n2", "n2"), state("n2", "n1", "n2", "n3"), "n3 node-joined"},
 		{"it leads", state("n1", "n1"), state("n1", "n1", "n3"), ""},
-		{"it begins to lead", state("n2", "n1", "n2"), state("n1", "n1", "n3"), "n3 node-joined, n2 node-left"},
-		{"it leads no longer", state("n1", "n1", "n2"), state("n2", "n1"), "n2 leader-elected, n2 node-left"},
+		{"it begins to lead", state("n2", "n1", "n2"), state("n1", "n1", "n3"), "n3 node-joined, n2 node-left: " + unseenEnd},
+		{"it leads no longer", state("n1", "n1", "n2"), state("n2", "n1"), "n2 leader-elected, n2 node-left: " + unseenEnd},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := describe(Others(c.before, c.after, "n1")); got != c.want {
 				t.Errorf("%q; want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// How a node has left is in the event of those that do not lead, too: from its last records or, if they are deleted already, from
+// the ones before.
+func TestOthersHaveTheCause(t *testing.T) {
+	state := func(of cluster.NodeInfo) *cluster.State {
+		of.Name, of.Member = "n2", "m2"
+		s := &cluster.State{Leader: "n3"}
+		switch of.State {
+		case cluster.NodeUp, cluster.NodeLeaving:
+			s.Nodes = append(s.Nodes, of)
+		case cluster.NodeLost, cluster.NodeClosed, cluster.NodeEvicted:
+			s.Lost = append(s.Lost, of)
+		}
+		return s
+	}
+	up, leaving := state(cluster.NodeInfo{State: cluster.NodeUp}), state(cluster.NodeInfo{State: cluster.NodeLeaving})
+	for _, c := range []struct {
+		before, after *cluster.State
+		want          string
+	}{
+		{up, state(cluster.NodeInfo{State: cluster.NodeLost}), "lost"},
+		{up, state(cluster.NodeInfo{State: cluster.NodeEvicted}), "evicted"},
+		{up, state(cluster.NodeInfo{State: cluster.NodeClosed, Cause: "exit code 2: panic"}), "exit code 2: panic"},
+		{up, state(cluster.NodeInfo{State: cluster.NodeClosed}), "closed"},
+		{leaving, state(cluster.NodeInfo{}), "leaving"},
+		{leaving, state(cluster.NodeInfo{State: cluster.NodeLost}), "lost"},
+		{up, state(cluster.NodeInfo{}), unseenEnd},
+	} {
+		if got := describe(Others(c.before, c.after, "n1")); got != "n2 node-left: "+c.want {
+			t.Errorf("%q; want %q", got, c.want)
+		}
 	}
 }

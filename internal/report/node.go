@@ -41,7 +41,7 @@ func nodeInfo(p *view.Peer, memberID string, specs map[string]cluster.TaskSpec) 
 	}
 	switch {
 	case p.Assignment.Rec != nil && p.Assignment.Rec.Closed != nil:
-		info.State = cluster.NodeClosed
+		info.State, info.Cause = cluster.NodeClosed, p.Assignment.Rec.Closed.Cause
 	case p.Assignment.Rec != nil && p.Assignment.Rec.Evicted:
 		info.State = cluster.NodeEvicted
 	case !p.Live() || p.Silent:

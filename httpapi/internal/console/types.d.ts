@@ -184,6 +184,7 @@ export type NodeInfo = {
 	address: string;
 	advertise?: string;
 	capacity?: number;
+	cause?: string;
 	cordoned?: boolean;
 	drain?: DrainInfo;
 	host: string;

@@ -2,6 +2,7 @@ package client
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,6 +60,7 @@ type EventFilter struct {
 	Kind  cluster.EventKind
 	Task  string // or one of its workers or runs
 	Node  string
+	Limit int // only the last so many of those that have happened; 0 for all
 }
 
 // Has reports whether the filter selects an event.
@@ -77,6 +79,9 @@ func (f *EventFilter) query() url.Values {
 	}
 	if !f.Since.IsZero() {
 		q.Set("since", f.Since.UTC().Format(time.RFC3339Nano))
+	}
+	if f.Limit > 0 {
+		q.Set("limit", strconv.Itoa(f.Limit))
 	}
 	return q
 }

@@ -24,6 +24,7 @@ func (api *history) serve() {
 		Since int64  `query:"since" minimum:"0" doc:"Number of the first decision to list, 0 for all that are kept."`
 		Task  string `query:"task" doc:"Name of a task; lists only its steps and those of its runs, the decisions that have any, and the operations on it."`
 		Node  string `query:"node" doc:"Name of a node; lists only its steps, the decisions that have any, and the operations on it."`
+		Limit
 	}
 	handle(api.routes, huma.Operation{
 		OperationID: "list-decisions", Method: http.MethodGet, Path: "/api/v1/decisions", Tags: tags, Metadata: as(RoleView),
@@ -40,13 +41,14 @@ func (api *history) serve() {
 		if err != nil {
 			return nil, err
 		}
-		return &body[cluster.Decisions]{decisionsAbout(list, in.Since, in.Task, in.Node)}, nil
+		return &body[cluster.Decisions]{in.lastDecisions(decisionsAbout(list, in.Since, in.Task, in.Node))}, nil
 	})
 	type events struct {
 		Since time.Time `query:"since" doc:"Earliest time of an event, by the clock of the node that emitted it (RFC 3339)."`
 		Kind  kindParam `query:"kind" doc:"Kind of the events."`
 		Task  string    `query:"task" doc:"Name of a task; includes events of its workers and runs."`
 		Node  string    `query:"node" doc:"Name of a node."`
+		Limit
 	}
 	type answer struct {
 		ETag string `header:"ETag" doc:"ID of the stream, which continues where these events end."`
@@ -73,10 +75,8 @@ func (api *history) serve() {
 		}
 		filter := client.EventFilter{Since: in.Since, Kind: cluster.EventKind(in.Kind), Task: in.Task, Node: in.Node}
 		list, last := api.hub.Events()
-		return &answer{
-			etag(api.hub.Tag(last)),
-			client.Events{Events: slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })},
-		}, nil
+		list = slices.DeleteFunc(list, func(e cluster.Event) bool { return !filter.Has(&e) })
+		return &answer{etag(api.hub.Tag(last)), client.Events{Events: list[in.first(len(list)):]}}, nil
 	})
 	handle(api.routes, huma.Operation{
 		OperationID: "get-report", Method: http.MethodGet, Path: "/api/v1/report", Tags: tags, Metadata: as(RoleAdmin),
@@ -89,6 +89,29 @@ func (api *history) serve() {
 		report.Build = api.build.String()
 		return &body[cluster.BugReport]{report}, err
 	})
+}
+
+// Limit is how much of a list is answered.
+type Limit struct {
+	Limit int `query:"limit" minimum:"0" doc:"Number of the last ones to list, 0 for all that are kept."`
+}
+
+// first returns the index of the first of n that are listed.
+func (l *Limit) first(n int) int {
+	if l.Limit == 0 {
+		return 0
+	}
+	return max(0, n-l.Limit)
+}
+
+// lastDecisions keeps the last decisions, and the operations since the one before them.
+func (l *Limit) lastDecisions(d cluster.Decisions) cluster.Decisions {
+	if first := l.first(len(d.Decisions)); first > 0 {
+		before := d.Decisions[first-1].At
+		d.Decisions = d.Decisions[first:]
+		d.Audit = slices.DeleteFunc(d.Audit, func(a cluster.AuditLine) bool { return a.At.Before(before) })
+	}
+	return d
 }
 
 // decisionsAbout filters decisions and the audit. It keeps the decisions from a number on with their steps that concern

@@ -164,6 +164,9 @@ func TestDecisionsAreFiltered(t *testing.T) {
 		"?since=2":            "2:nightly@r1 / 2 3 4",
 		"?since=2&task=mails": "/ 4",
 		"?since=3&node=n1":    "/",
+		"?limit=1":            "2:nightly@r1 / 2 3 4",
+		"?limit=2":            "1:mails,gone 2:nightly@r1 / 1 2 3 4",
+		"?limit=1&task=mails": "1:mails / 1 4",
 	} {
 		_, text := ask(t, newWitness(), http.MethodGet, "/api/v1/decisions"+query, "")
 		var d cluster.Decisions

@@ -30,6 +30,7 @@ func eventsCommand(env *environment) *cobra.Command {
 	c.Flags().StringVar(&filter.Task, "task", "", "task of the events, or the task of their worker or run")
 	c.Flags().StringVar(&filter.Node, "node", "", "node of the events")
 	c.Flags().StringVar(&from, "since", "", "earliest time, or how long ago: 15:04:05, \"2006-01-02 15:04:05\" or 10m")
+	lastFlag(c, &filter.Limit, "events")
 	var follow bool
 	goesOn(c, &follow, "follow", "go on with new events")
 	_ = c.RegisterFlagCompletionFunc("kind", completeOneOf(cluster.EventKinds()))
@@ -70,17 +71,25 @@ func eventsCommand(env *environment) *cobra.Command {
 	return c
 }
 
+// lastFlag adds the flag that limits a list to its last items.
+func lastFlag(c *cobra.Command, limit *int, what string) {
+	c.Flags().IntVarP(limit, "limit", "n", 0, "maximum number of "+what+", the last ones (default: all that are kept)")
+	notNegative(c, "limit", limit)
+}
+
 func decisionsCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
 		Use: "decisions", Short: "Show the recent decisions of leaders with their reasons, and the operations of people", Args: args(),
 		Example: `  xconsumer decisions --task test01
-  xconsumer decisions --node n1 -o json`,
+  xconsumer decisions -n 10`,
 	}
 	q := env.query(c)
 	task := c.Flags().String("task", "", "task of the decisions")
 	node := c.Flags().String("node", "", "node of the decisions")
 	from := c.Flags().Int64("since", 0, "number of the first decision to show")
 	notNegative(c, "since", from)
+	var limit int
+	lastFlag(c, &limit, "decisions")
 	_ = c.RegisterFlagCompletionFunc("task", env.completeTasks)
 	_ = c.RegisterFlagCompletionFunc("node", env.completeNodes)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -93,6 +102,9 @@ func decisionsCommand(env *environment) *cobra.Command {
 		}
 		if *from > 0 {
 			query.Set("since", strconv.FormatInt(*from, 10))
+		}
+		if limit > 0 {
+			query.Set("limit", strconv.Itoa(limit))
 		}
 		return queryOne(c.Context(), q, "/api/v1/decisions", query,
 			func(d *cluster.Decisions, b *bytes.Buffer) { render.Decisions(b, d, env.width()) },

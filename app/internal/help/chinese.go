@@ -157,6 +157,8 @@ var chinese = map[string]string{
 	"events --watch":             "同 --follow",
 	"events --kind":              "事件的种类",
 	"events --node":              "事件的节点",
+	"events --limit":             "最多显示多少条事件，取最近的（默认：保留的全部）",
+	"decisions --limit":          "最多显示多少个决定，取最近的（默认：保留的全部）",
 	"events --since":             "最早的时间，或多久以前：15:04:05、\"2006-01-02 15:04:05\" 或 10m",
 	"events --task":              "事件的任务，或其 worker 或运行的任务",
 	"explain --run":              "worker 所属的运行（默认：正在进行的运行）",

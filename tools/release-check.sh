@@ -105,7 +105,7 @@ archive() {
   mkdir -p "$work/archive" "$work/home"
   tar -xzf "$tree/dist/xconsumer_${version}_linux_$arch.tar.gz" -C "$work/archive"
   local file
-  for file in LICENSE README.md CHANGELOG.md app.toml docs deploy dist-manual/man/xconsumer.1.gz; do
+  for file in LICENSE README.md CHANGELOG.md app.toml docs deploy dist-manual/man/{,zh_CN/}man1/xconsumer.1.gz; do
     [ -e "$work/archive/$file" ] || { echo "no $file"; return 1; }
   done
   try alone
@@ -132,7 +132,7 @@ archives() { # of other systems: they are listed, not run
 # base makes a root with a shell, as the packages' scripts need, and the directories of every system; nothing else.
 base() { # directory
   mkdir -p "$1"/{bin,etc,proc,dev,tmp,root,usr/bin,var/log,var/lib/dpkg/{info,updates},var/lib/rpm}
-  mkdir -p "$1"/usr/{lib/systemd/system,share/{man/man1,bash-completion/completions,zsh/{site-functions,vendor-completions},fish/vendor_completions.d}}
+  mkdir -p "$1"/usr/{lib/systemd/system,share/{man/{,zh_CN/}man1,bash-completion/completions,zsh/{site-functions,vendor-completions},fish/vendor_completions.d}}
   : >"$1/var/lib/dpkg/status"
   local file
   for file in $(ldd "$(readlink -f /bin/sh)" | grep -oE '/[^ ]+'); do install -D "$file" "$1$file"; done

@@ -285,7 +285,8 @@ go_install() {
 fetched() { exec "$GOBIN/xconsumer" "$@"; }
 
 chart() { # deploy/check/chart has rendered it with the least of values; TestChart does so with many
-  tar -tzf "$tree/dist/xconsumer-$version.tgz" | grep -qx xconsumer/Chart.yaml
+  tar -tzf "$tree/dist/xconsumer-$version.tgz" >"$work/list" # not in a pipe: grep ends at the first match, and tar would fail
+  grep -qx xconsumer/Chart.yaml "$work/list"
   if command -v helm >/dev/null; then helm lint "$tree/dist/xconsumer-$version.tgz"; fi
 }
 

@@ -35,7 +35,7 @@ have_python() { command -v python3 >/dev/null; }
 
 have_chromium() { command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; }
 
-have_fonts() { ! command -v fc-list >/dev/null || fc-list :lang=zh | grep -q .; } # for the pictures of the Chinese console
+have_fonts() { ! command -v fc-list >/dev/null || [ -n "$(fc-list :lang=zh)" ]; } # for the pictures of the Chinese console
 have_promtool() { command -v promtool >/dev/null; }
 have_systemd() { command -v systemd-analyze >/dev/null; } # checks the unit; nothing is started by it
 

@@ -37,6 +37,10 @@
 // in different ways. ZooKeeper, for example, needs two committed writes, since a server that was
 // cut off from its leader still answers pings and reads. Callers see only that the base moves.
 //
+// A service that may end a session early, while its lease still holds, shows when a key that is gone was written last: see
+// [LastWrite]. However the session ended, its base is not later than the last commit of a renewal, or than the creation of the
+// renewed key where there was none. So Timeout after that nothing can count on the lease.
+//
 // The contract does not promise that Done is closed in time. A client that is cut off
 // learns of the end of its session only when it reaches the service again. Fence by
 // the lease, not by Done.

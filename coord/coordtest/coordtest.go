@@ -56,6 +56,7 @@ func Run(t *testing.T, service Service) {
 		{"lease ends before the service gives up", testLease},
 		{"lease of a new session", testLeaseNew},
 		{"close ends the session at the service", testClose},
+		{"last write of a deleted key", testLastWrite},
 		{"commits that are too large are refused", testLimits},
 		{"invalid operations are refused", testInvalid},
 		{"letters that not every service takes", testLetters},

@@ -2,6 +2,7 @@ package coordtest
 
 import (
 	"context"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
 )
@@ -69,4 +70,9 @@ func (s *interceptedSession) Get(ctx context.Context, key string) (coord.Record,
 		return s.Session.Get(ctx, key)
 	}
 	return s.i.Get(ctx, key, s.Session.Get)
+}
+
+// LastWrite implements coord.Historian for sessions that do.
+func (s *interceptedSession) LastWrite(ctx context.Context, key string) (committedBy time.Duration, err error) {
+	return coord.LastWrite(ctx, s.Session, key)
 }

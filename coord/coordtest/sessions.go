@@ -200,6 +200,73 @@ func testLeaseNew(e *env) {
 	}
 }
 
+// testLastWrite asks for the last write of keys that have vanished. Where the service ends sessions early, it must show it: the
+// time is not before the write was sent, and not after the first renewal that was answered since.
+func testLastWrite(e *env) {
+	observer, _ := e.open()
+	own := e.key("own")
+	e.commit(observer, coord.CreateBound(own, nil))
+	renewed := int64(0)
+	renew := func(s coord.Session, key string, version int64) (sent time.Duration) {
+		e.Helper()
+		sent = s.Now()
+		if err := s.Renew(e.ctx, coord.Set(key, nil, version)); err != nil {
+			e.Fatalf("renew: %v", err)
+		}
+		return sent
+	}
+	// vanish makes a session that writes a key three times, and ends.
+	vanish := func(key string, meanwhile func()) (sent time.Duration) {
+		e.Helper()
+		s, err := e.service(e.T).Open(e.ctx)
+		if err != nil {
+			e.Fatal(err)
+		}
+		e.commit(s, coord.CreateBound(key, nil))
+		for version := range int64(3) {
+			renew(observer, own, renewed)
+			renewed++
+			time.Sleep(5 * time.Millisecond)
+			sent = renew(s, key, version)
+		}
+		meanwhile()
+		if _, err := coord.LastWrite(e.ctx, observer, key); !errors.Is(err, coord.ErrNoHistory) {
+			e.Errorf("the last write of a key that exists: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			e.Fatal(err)
+		}
+		return sent
+	}
+	nothing := func() {}
+	answered := time.Duration(0)
+	renews := func() {
+		renew(observer, own, renewed)
+		renewed++
+		answered = observer.Now()
+		time.Sleep(20 * time.Millisecond)
+	}
+	for name, meanwhile := range map[string]func(){"renewed": renews, "silent": nothing} {
+		key := e.key(name)
+		sent := vanish(key, meanwhile)
+		by, err := coord.LastWrite(e.ctx, observer, key)
+		if errors.Is(err, coord.ErrNoHistory) && observer.Info().TakeoverDelay != coord.OwnTimeout {
+			e.Log("the service keeps no history, and needs none")
+			return
+		}
+		last := observer.Now()
+		if name == "renewed" {
+			last = answered
+		}
+		if err != nil || by < sent || by > last {
+			e.Errorf("%s: the last write, sent at %v, was committed by %v (%v); want %v at the latest", name, sent, by, err, last)
+		}
+	}
+	if _, err := coord.LastWrite(e.ctx, observer, e.key("none")); !errors.Is(err, coord.ErrNoHistory) {
+		e.Errorf("the last write of a key that never existed: %v", err)
+	}
+}
+
 func testWatch(e *env) {
 	s, _ := e.open()
 	other, _ := e.open()

@@ -26,6 +26,7 @@ var table = []struct{ from, to error }{
 	{rpctypes.ErrTooManyOps, coord.ErrTooLarge},
 	{rpctypes.ErrEmptyKey, coord.ErrInvalid},
 	{rpctypes.ErrNoSpace, coord.ErrRefused},
+	{rpctypes.ErrCompacted, coord.ErrNoHistory},
 }
 
 // answerError maps the error of a request.

@@ -17,14 +17,20 @@ var sequenced = regexp.MustCompile(`_[0-9a-f]{16}-[0-9]+$`)
 
 // Commit implements coord.Session.
 func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result, error) {
+	results, _, err := ss.commit(ctx, ops)
+	return results, err
+}
+
+// commit does a commit, and returns its revision as well.
+func (ss *session) commit(ctx context.Context, ops []coord.Op) (results []coord.Result, revision int64, err error) {
 	if err := coord.Validate(ops); err != nil {
-		return nil, fmt.Errorf("commit: %w", err)
+		return nil, 0, fmt.Errorf("commit: %w", err)
 	}
 	if err := ss.alive(ctx); err != nil {
 		if !errors.Is(err, coord.ErrSessionEnded) {
 			err = errors.Join(coord.ErrUnknown, err) // never sent, but the caller need not distinguish that
 		}
-		return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, err)
+		return nil, 0, fmt.Errorf("commit: %s: %w", ops[0].Key, err)
 	}
 	t := ss.newTxn(ops)
 	ctx, cancel := ss.attempt(ctx)
@@ -32,14 +38,14 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 	resp, err := ss.client.Txn(ctx).If(t.compares...).Then(t.writes...).Else(t.reads...).Commit()
 	err = ss.outcome(ctx, err)
 	if err != nil {
-		return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, err)
+		return nil, 0, fmt.Errorf("commit: %s: %w", ops[0].Key, err)
 	}
 	if resp.Succeeded {
-		return t.results, nil
+		return t.results, resp.Header.Revision, nil
 	}
 	if kvs := resp.Responses[0].GetResponseRange().Kvs; len(kvs) == 0 || kvs[0].CreateRevision != ss.created {
 		ss.end(errors.New("the session's key is gone")) //nolint:contextcheck // it ends for all, not for this request
-		return nil, fmt.Errorf("commit: %s: %w", ops[0].Key, coord.ErrSessionEnded)
+		return nil, 0, fmt.Errorf("commit: %s: %w", ops[0].Key, coord.ErrSessionEnded)
 	}
 	found := map[string]state{}
 	for i, key := range t.keys {
@@ -50,11 +56,11 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 	for i, op := range ops {
 		next, err := step(found[op.Key], op)
 		if err != nil {
-			return nil, &coord.CheckError{Index: i, Op: op, Err: err}
+			return nil, 0, &coord.CheckError{Index: i, Op: op, Err: err}
 		}
 		found[op.Key] = next
 	}
-	return nil, fmt.Errorf("commit: %s: %w: refused without a failed check", ops[0].Key, coord.ErrUnknown)
+	return nil, 0, fmt.Errorf("commit: %s: %w: refused without a failed check", ops[0].Key, coord.ErrUnknown)
 }
 
 // state is the last read or expected state of a key.
@@ -159,12 +165,21 @@ func (ss *session) attempt(ctx context.Context) (context.Context, context.Cancel
 // read does a request that may be repeated until a server answers it, with the watch of its key
 // open before.
 func read[T any](ctx context.Context, ss *session, what, key string, kind watchKind, request func(context.Context) (T, error)) (T, error) {
+	value, err := repeat(ctx, ss, func() error { return ss.watches.open(ctx, ss, key, kind) }, request)
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w", what, key, err)
+	}
+	return value, err
+}
+
+// repeat does a request, after something else, until a server answers it.
+func repeat[T any](ctx context.Context, ss *session, before func() error, request func(context.Context) (T, error)) (T, error) {
 	var zero T
 	for {
 		if err := ss.alive(ctx); err != nil {
-			return zero, fmt.Errorf("%s %s: %w", what, key, err)
+			return zero, err
 		}
-		err := ss.watches.open(ctx, ss, key, kind)
+		err := before()
 		if err == nil {
 			var value T
 			attempt, cancel := ss.attempt(ctx)
@@ -177,11 +192,11 @@ func read[T any](ctx context.Context, ss *session, what, key string, kind watchK
 		}
 		switch {
 		case errors.Is(err, coord.ErrSessionEnded):
-			return zero, fmt.Errorf("%s %s: %w", what, key, coord.ErrSessionEnded)
+			return zero, coord.ErrSessionEnded
 		case ctx.Err() != nil:
-			return zero, fmt.Errorf("%s %s: %w (%w)", what, key, context.Cause(ctx), err)
+			return zero, fmt.Errorf("%w (%w)", context.Cause(ctx), err)
 		case !errors.Is(err, coord.ErrUnknown):
-			return zero, fmt.Errorf("%s %s: %w", what, key, err)
+			return zero, err
 		}
 		select { // refused at once: do not spin
 		case <-time.After(20 * time.Millisecond):

@@ -35,6 +35,8 @@ type session struct {
 	info  coord.Info
 	heard time.Duration // send of the last renewal that was acknowledged
 	ended bool
+	// answers are the revisions that renewals have shown; see LastWrite.
+	answers coord.Revisions
 }
 
 func newSession(s *Store, client *clientv3.Client, link *link, lease clientv3.LeaseID, info coord.Info) *session {
@@ -225,17 +227,19 @@ func (ss *session) Renew(ctx context.Context, op coord.Op) error {
 		defer cancel()
 		renewed <- ss.renewLease(ctx)
 	}()
-	_, err := ss.Commit(ctx, op)
-	if rerr := <-renewed; err == nil && rerr != nil {
-		// The commit has succeeded, but it may not have renewed the lease.
-		ss.store.log.Debug("lease not renewed", "error", rerr)
-		return nil
-	}
+	_, revision, err := ss.commit(ctx, []coord.Op{op})
+	answered := ss.Now()
+	rerr := <-renewed
 	if err != nil {
 		return err
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
+	ss.answers.Answered(revision, answered)
+	if rerr != nil { // the commit has succeeded, but it may not have renewed the lease
+		ss.store.log.Debug("lease not renewed", "error", rerr)
+		return nil
+	}
 	if !ss.ended {
 		ss.info.Base = max(ss.info.Base, sent)
 	}

@@ -171,6 +171,7 @@ func (s *Store) open(ctx context.Context, client *clientv3.Client, link *link) (
 		return nil, err // the lease ends by itself; no key depends on it
 	}
 	ss.created = made.Header.Revision
+	ss.answers.Answered(ss.created, ss.Now())
 	ss.background.Go(ss.keepAlive)
 	ss.background.Go(ss.checkRest)
 	return ss, nil

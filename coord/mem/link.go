@@ -379,6 +379,7 @@ func (c *Client) Open(ctx context.Context) (coord.Session, error) {
 		renewed: coord.Renewals{Spacing: s.spacing()},
 	}
 	ss.renewed.Begin(base, c.now())
+	ss.answers.Answered(s.changes, c.now())
 	s.sessions[ss.id] = ss
 	ss.expiry = time.AfterFunc(ss.timeout, func() {
 		s.mu.Lock()

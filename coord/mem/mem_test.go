@@ -44,6 +44,13 @@ func TestConformance(t *testing.T) {
 	coordtest.Run(t, func(*testing.T) coordtest.Client { return service.Client() })
 }
 
+// The same service when it ends sessions early, as etcd's may, and keeps the former states of its keys.
+func TestConformanceLikeEtcd(t *testing.T) {
+	t.Parallel()
+	service := mem.New(mem.Config{Timeout: time.Second, TakeoverDelay: coord.OwnTimeout, Latency: 50 * time.Microsecond})
+	coordtest.Run(t, func(*testing.T) coordtest.Client { return service.Client() })
+}
+
 // Delays and losses within the rules must not break the contract.
 func TestConformanceOfARoughService(t *testing.T) {
 	t.Parallel()
@@ -243,6 +250,46 @@ func TestLeaseAfterASilence(t *testing.T) {
 		}
 		if gone := observer.Now(); gone < end || gone > 24*time.Second {
 			t.Errorf("the service let go at %v, the lease lasted until %v", gone, end)
+		}
+	})
+}
+
+// The answer to a renewal shows what was committed by its arrival, however early the renewal was sent: what a server hears late
+// may be after a write of another session. What is forgotten is not guessed.
+func TestLastWriteCountsFromTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		held := time.Duration(0)
+		service := mem.New(mem.Config{TakeoverDelay: coord.OwnTimeout, Latency: time.Millisecond, Faults: mem.Faults{
+			Request: func(r mem.Request) mem.Delivery {
+				if r.Key == "/own" {
+					return mem.Delivery{There: held, Back: held}
+				}
+				return mem.Delivery{}
+			},
+		}})
+		observer, lost := open(t, service.Client()), open(t, service.Client())
+		commit(t, observer, coord.CreateBound("/own", nil))
+		commit(t, lost, coord.CreateBound("/hb", nil))
+		held = 5 * time.Second
+		done := make(chan error, 1)
+		go func() { done <- observer.Renew(t.Context(), coord.Set("/own", nil, 0)) }()
+		time.Sleep(2 * time.Second)
+		sent := lost.Now()
+		if err := lost.Renew(t.Context(), coord.Set("/hb", nil, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		answered := observer.Now()
+		service.Expire(lost.Info().ID)
+		time.Sleep(time.Second)
+		if by, err := coord.LastWrite(t.Context(), observer, "/hb"); err != nil || by < sent || by > answered {
+			t.Errorf("sent at %v, committed by %v (%v), shown at %v", sent, by, err, answered)
+		}
+		service.Compact()
+		if by, err := coord.LastWrite(t.Context(), observer, "/hb"); !errors.Is(err, coord.ErrNoHistory) {
+			t.Errorf("compacted: %v, %v", by, err)
 		}
 	})
 }

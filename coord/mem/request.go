@@ -13,8 +13,14 @@ import (
 
 // Commit implements coord.Session.
 func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result, error) {
+	results, _, err := ss.commit(ctx, ops)
+	return results, err
+}
+
+// commit does a commit, and returns its revision as well.
+func (ss *session) commit(ctx context.Context, ops []coord.Op) (results []coord.Result, revision int64, err error) {
 	if err := coord.Validate(ops); err != nil {
-		return nil, fmt.Errorf("commit: %w", err)
+		return nil, 0, fmt.Errorf("commit: %w", err)
 	}
 	ss.client.rouse()
 	fail := func(err error) error {
@@ -25,41 +31,41 @@ func (ss *session) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result,
 	}
 	c := ss.call(ctx)
 	if err := c.over(); err != nil {
-		return nil, fail(err)
+		return nil, 0, fail(err)
 	}
 	delivery := ss.client.delivery(true, ops[0].Key)
 	switch {
 	case delivery.Lost:
-		return nil, fail(c.sleep(delivery.Back))
+		return nil, 0, fail(c.sleep(delivery.Back))
 	case delivery.Late:
 		after(delivery.There, func() {
 			_, _, _ = ss.apply(ops)
 		})
-		return nil, fail(c.sleep(delivery.Back))
+		return nil, 0, fail(c.sleep(delivery.Back))
 	}
 	if err := c.arrive(delivery.There); err != nil {
-		return nil, fail(err) // it never reached the service, but a client cannot be certain of that
+		return nil, 0, fail(err) // it never reached the service, but a client cannot be certain of that
 	}
 	if err := c.wait(ss.storeReachable, delivery.There); err != nil {
-		return nil, fail(err)
+		return nil, 0, fail(err)
 	}
 	results, n, err := ss.apply(ops)
 	if n == 0 {
-		return nil, err
+		return nil, 0, err
 	}
 	if werr := c.wait(func() <-chan struct{} { return ss.arrived(n) }, 0); werr != nil {
-		return nil, fail(werr)
+		return nil, 0, fail(werr)
 	}
 	if werr := c.answer(delivery.Back); werr != nil {
-		return nil, fail(werr)
+		return nil, 0, fail(werr)
 	}
 	ss.client.mu.Lock()
 	mute := ss.client.mute
 	ss.client.mu.Unlock()
 	if mute || delivery.Mute {
-		return nil, fail(nil)
+		return nil, 0, fail(nil)
 	}
-	return results, err
+	return results, n, err
 }
 
 // storeReachable is a channel that is closed when the session's server may reach the store.

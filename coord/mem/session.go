@@ -24,6 +24,7 @@ type session struct {
 	once    sync.Once
 	base    time.Duration
 	renewed coord.Renewals // with a Tick
+	answers coord.Revisions
 	expired bool
 	closed  bool  // by the client, which sends nothing more
 	end     int64 // the change that removed its keys
@@ -164,18 +165,32 @@ func (srv *server) list(key string) (list []coord.Entry) {
 // Renew implements coord.Session. With a Tick a write counts once a second one has committed, too;
 // else from its send.
 func (ss *session) Renew(ctx context.Context, op coord.Op) error {
-	sent, answered, err := coord.CommitRenewal(ctx, ss, op)
+	renewal := &renewal{session: ss}
+	sent, answered, err := coord.CommitRenewal(ctx, renewal, op)
 	if err != nil {
 		return err
 	}
 	ss.service.mu.Lock()
 	defer ss.service.mu.Unlock()
+	ss.answers.Answered(renewal.revision, answered)
 	if ss.service.cfg.Tick == 0 {
 		ss.base = max(ss.base, sent)
 	} else {
 		ss.base = ss.renewed.Renewed(sent, answered)
 	}
 	return nil
+}
+
+// renewal is a session that makes one commit, of which the revision is remembered.
+type renewal struct {
+	*session
+	revision int64
+}
+
+// Commit implements coord.Session.
+func (r *renewal) Commit(ctx context.Context, ops ...coord.Op) (results []coord.Result, err error) {
+	results, r.revision, err = r.session.commit(ctx, ops)
+	return results, err
 }
 
 // spacing is how far apart two renewals have to be.

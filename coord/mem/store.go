@@ -35,7 +35,8 @@ import (
 type Config struct {
 	// Timeout is granted to the sessions of clients that ask for none of their own; default 20 s.
 	Timeout time.Duration
-	// TakeoverDelay is how long leaders wait before they take over, [coord.OwnTimeout] as with etcd; default Tick.
+	// TakeoverDelay is how long leaders wait before they take over, [coord.OwnTimeout] as with etcd; default Tick. As with etcd,
+	// the service then shows the last write of a key that is deleted.
 	TakeoverDelay time.Duration
 	// Tick, if set, makes the service count sessions as ZooKeeper does: servers report the sessions that they have
 	// heard of up to half a tick later, so that a lease is proven by two writes.
@@ -115,6 +116,7 @@ type Service struct {
 
 	mu       sync.Mutex
 	keys     map[string]*node
+	former   map[string]int64 // the last write of bound keys that are deleted, by key; without those that are compacted
 	seqs     map[string]int64 // next sequence by parent
 	sessions map[string]*session
 	nextID   int
@@ -128,6 +130,7 @@ type node struct {
 	value   []byte
 	version int64
 	seq     int64
+	change  int64 // its last write
 	owner   *session
 }
 
@@ -143,6 +146,7 @@ func New(cfg Config) *Service {
 		cfg:      cfg,
 		start:    time.Now(),
 		keys:     map[string]*node{},
+		former:   map[string]int64{},
 		seqs:     map[string]int64{},
 		sessions: map[string]*session{},
 	}
@@ -179,6 +183,13 @@ func (s *Service) Expire(id string) {
 	if ss := s.sessions[id]; ss != nil {
 		s.expire(ss)
 	}
+}
+
+// Compact makes the service forget the former states of its keys.
+func (s *Service) Compact() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.former)
 }
 
 // expire removes a session and its keys.
@@ -239,9 +250,13 @@ func (s *Service) change(ss *session, keys map[string]*node, expired bool) int64
 	commit := Commit{N: s.changes, At: s.now(), Client: ss.client.id, Session: ss.id, Expired: expired}
 	for key, n := range keys {
 		if n == nil {
+			if old := s.keys[key]; old != nil && old.owner != nil {
+				s.former[key] = old.change
+			}
 			delete(s.keys, key)
 			commit.Changes = append(commit.Changes, Change{Key: key, Deleted: true})
 		} else {
+			n.change = s.changes
 			s.keys[key] = n
 			commit.Changes = append(commit.Changes, Change{Key: key, Value: n.value, Version: n.version})
 		}

@@ -58,6 +58,11 @@ func (s *session) Renew(ctx context.Context, op coord.Op) error {
 	return err
 }
 
+// LastWrite implements coord.Historian for sessions that do.
+func (s *session) LastWrite(ctx context.Context, key string) (committedBy time.Duration, err error) {
+	return coord.LastWrite(ctx, s.Session, key)
+}
+
 func (s *session) Watch(key string, hint func()) (stop func()) {
 	return s.Session.Watch(key, func() {
 		s.meter.Add(StoreHints, 1)

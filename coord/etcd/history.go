@@ -1,0 +1,80 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+)
+
+// LastWrite implements coord.Historian. It reads the key as it was at former revisions, and so finds the last one at which the
+// key existed. This revision is usually the last but one, or one a little before.
+func (ss *session) LastWrite(ctx context.Context, key string) (committedBy time.Duration, err error) {
+	ss.mu.Lock()
+	answers := ss.answers.Clone()
+	ss.mu.Unlock()
+	least, greatest := answers.Range()
+	last, head, err := ss.lastWrite(ctx, key, least)
+	switch {
+	case err != nil:
+	case head < greatest: // the service has lost its history
+		err = coord.ErrNoHistory
+	default:
+		answers.Answered(head, ss.Now())
+		committedBy, _ = answers.CommittedBy(last)
+		return committedBy, nil
+	}
+	return 0, fmt.Errorf("last write of %s: %w", key, err)
+}
+
+// lastWrite returns the revision of the last write of a deleted key, and a revision at which the key was absent. It looks back to
+// the revision least: at an earlier one the key may have been absent because it had not been created yet.
+func (ss *session) lastWrite(ctx context.Context, key string, least int64) (last, head int64, err error) {
+	now, err := ss.getAt(ctx, key, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	head = now.Header.Revision
+	if len(now.Kvs) > 0 {
+		return 0, head, coord.ErrNoHistory
+	}
+	there, absent := int64(0), head // revisions at which the key existed, 0 for none so far, and was absent
+	for back := int64(1); absent-there > 1; back *= 2 {
+		at := max(head-back, least)
+		if there > 0 {
+			at = there + (absent-there)/2
+		}
+		if at >= absent {
+			return 0, head, coord.ErrNoHistory
+		}
+		modified, err := ss.modifiedAt(ctx, key, at)
+		switch {
+		case err != nil:
+			return 0, head, err
+		case modified > 0:
+			there, last = at, modified
+		default:
+			absent = at
+		}
+	}
+	return last, head, nil
+}
+
+// modifiedAt returns the revision of the last write of a key as of a revision, 0 if the key did not exist then.
+func (ss *session) modifiedAt(ctx context.Context, key string, revision int64) (int64, error) {
+	resp, err := ss.getAt(ctx, key, revision)
+	if err != nil || len(resp.Kvs) == 0 {
+		return 0, err
+	}
+	return resp.Kvs[0].ModRevision, nil
+}
+
+// getAt reads a key as of a revision, 0 for the present one. It arms no watch.
+func (ss *session) getAt(ctx context.Context, key string, revision int64) (*clientv3.GetResponse, error) {
+	return repeat(ctx, ss, func() error { return nil }, func(ctx context.Context) (*clientv3.GetResponse, error) {
+		return ss.client.Get(ctx, ss.rooted(key), clientv3.WithRev(revision), clientv3.WithKeysOnly())
+	})
+}

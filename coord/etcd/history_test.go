@@ -1,0 +1,87 @@
+package etcd_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/coord/etcd"
+	"gitee.com/ken.yang/xconsumer/test/etcdserver"
+)
+
+// The last write of a key is found among many others, before and after its deletion. What was compacted, or may lie before
+// everything that the session has seen, is not guessed.
+func TestLastWriteAmongMany(t *testing.T) {
+	t.Parallel()
+	server := etcdserver.Start(t, 1)
+	direct := raw(t, server.Addrs()[0])
+	store := newClient(t, etcd.Config{SessionTimeout: time.Minute, Prefix: "/p"}, server.Addrs()...)
+	observer := open(t, store)
+	if _, err := observer.Commit(t.Context(), coord.CreateBound("/own", nil)); err != nil {
+		t.Fatal(err)
+	}
+	var version int64
+	var others int
+	traffic := func(n int) (revision int64) {
+		t.Helper()
+		for range n {
+			others++
+			put, err := direct.Put(t.Context(), fmt.Sprintf("/other/%d", others), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			revision = put.Header.Revision
+		}
+		return revision
+	}
+	renew := func() (answered time.Duration) {
+		t.Helper()
+		if err := observer.Renew(t.Context(), coord.Set("/own", nil, version)); err != nil {
+			t.Fatal(err)
+		}
+		version++
+		return observer.Now()
+	}
+	for _, c := range []struct{ between, since, late int }{{0, 0, 0}, {1, 0, 0}, {0, 1, 1}, {3, 20, 9}, {25, 3, 2}} {
+		lost := open(t, store)
+		key := fmt.Sprintf("/hb/%s", lost.Info().ID)
+		if _, err := lost.Commit(t.Context(), coord.CreateBound(key, nil)); err != nil {
+			t.Fatal(err)
+		}
+		renew()
+		traffic(c.between)
+		sent := lost.Now()
+		if err := lost.Renew(t.Context(), coord.Set(key, nil, 0)); err != nil {
+			t.Fatal(err)
+		}
+		traffic(c.between)
+		shown := renew()
+		traffic(c.since)
+		renew()
+		kv, err := direct.Get(t.Context(), "/p"+key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := direct.Revoke(t.Context(), clientv3.LeaseID(kv.Kvs[0].Lease)); err != nil {
+			t.Fatal(err)
+		}
+		revision := traffic(c.late + 1)
+		newcomer := open(t, store)
+		if by, err := coord.LastWrite(t.Context(), newcomer, key); !errors.Is(err, coord.ErrNoHistory) {
+			t.Errorf("%+v: a session that began later has %v, %v", c, by, err)
+		}
+		if by, err := coord.LastWrite(t.Context(), observer, key); err != nil || by < sent || by > shown {
+			t.Errorf("%+v: sent at %v, committed by %v (%v), shown at %v", c, sent, by, err, shown)
+		}
+		if _, err := direct.Compact(t.Context(), revision); err != nil {
+			t.Fatal(err)
+		}
+		if by, err := coord.LastWrite(t.Context(), observer, key); !errors.Is(err, coord.ErrNoHistory) {
+			t.Errorf("%+v: compacted: %v, %v", c, by, err)
+		}
+	}
+}

@@ -391,6 +391,53 @@ func TestTakeoverCountsTheLostMembersTimeout(t *testing.T) {
 	}
 }
 
+// Where the service shows by when the last heartbeat of a member was committed, its slots wait for its session timeout after that,
+// which may be over at the first look; never longer than without it, and never where its heartbeat key may still be there.
+func TestTheLastHeartbeatEndsTheWait(t *testing.T) {
+	evict := func(p *view.Peer) { p.Assignment.Rec.Evicted = true }
+	const own = timeout / 2
+	for _, c := range []struct {
+		name string
+		last time.Duration // before now
+		mark func(*view.Peer)
+		wait time.Duration // 0: reaped at once
+	}{
+		{"lost, a moment ago", 2 * time.Second, func(*view.Peer) {}, own - 2*time.Second},
+		{"lost, just now", 0, func(*view.Peer) {}, own},
+		{"lost, almost a timeout ago", own - 1, func(*view.Peer) {}, 1},
+		{"lost, a timeout ago", own, func(*view.Peer) {}, 0},
+		{"lost, the heartbeat shown too late to help", -own, func(*view.Peer) {}, own},
+		{"evicted a moment ago", 2 * time.Second, evict, own - 2*time.Second},
+		{"evicted a timeout ago", own, evict, 0},
+		{"one key is there", own, func(p *view.Peer) { p.Status.Absent = false }, 1},
+		{"its assignment cannot be used", own, func(p *view.Peer) { p.Assignment.Version, p.Assignment.Err = 9, errByHand }, 2 * own},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBoard(spec("a", 1))
+			b.live("L", 5, schematest.Granted(), schematest.Releasing(), 5, schematest.Claimed())
+			p := gone(b.live("M", 3, schematest.Granted("a 0 @6"), schematest.Releasing(), 3, schematest.Claimed()))
+			p.Assignment.Rec.SessionTimeout, p.Member.Rec.SessionTimeout = cluster.Duration(own), cluster.Duration(own)
+			p.LastHeartbeat = b.now - c.last
+			c.mark(p)
+			looks := map[string]round.FirstSeen{}
+			start, end := b.now, b.now+c.wait
+			for b.now = start; ; b.now = end {
+				p.Assignment.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
+				d := b.decide(func(w *round.World) { w.TakeoverDelay, w.Memory.FirstSeen = coord.OwnTimeout, looks })
+				looks = d.Memory.FirstSeen
+				assignment, touched := d.Assignments["M"]
+				done := touched && assignment == nil || d.Evict != ""
+				if done != (b.now == end) || !done && d.RequeueAt != end {
+					t.Fatalf("after %v: %sagain at %v; want the end after %v", b.now-start, draw(d), d.RequeueAt-start, c.wait)
+				}
+				if done {
+					return
+				}
+			}
+		})
+	}
+}
+
 // Members that vanish within a moment are reaped in one commit, but nobody waits for those who go on vanishing.
 func TestReapsGoTogether(t *testing.T) {
 	b := newBoard(spec("a", 40))

@@ -67,6 +67,9 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 	if err := v.read(ctx, ended); err != nil {
 		return err
 	}
+	if err := v.readLastHeartbeats(ctx, b); err != nil {
+		return err
+	}
 	v.forget()
 	return nil
 }

@@ -54,6 +54,10 @@ type Peer struct {
 	Silent bool
 	// LostAt is when the member was first seen to be gone, or last heard if it is silent, on the lease clock; 0 otherwise.
 	LostAt time.Duration
+	// LastHeartbeat is a time, on the lease clock, by which the last heartbeat of a member that is gone or evicted had been committed;
+	// 0 if the service does not show it. Only leaders read it. However the member's session ended, its lease counts from before
+	// that heartbeat.
+	LastHeartbeat time.Duration
 	// AssignmentMissing: the member has no assignment, because that was deleted manually. It is unknown what it granted.
 	AssignmentMissing bool
 }

@@ -78,7 +78,7 @@ const (
 func (d *delayer) alignReaps() {
 	next := time.Duration(0) // the end of a delay that is still under way
 	for memberID, first := range d.firstSeen {
-		if end := first.At + first.Delay; d.members[memberID] == Lost && end > d.Now && end <= d.Now+delayEndsSoon && (next == 0 || end < next) {
+		if end := first.End; d.members[memberID] == Lost && end > d.Now && end <= d.Now+delayEndsSoon && (next == 0 || end < next) {
 			next = end
 		}
 	}
@@ -86,7 +86,7 @@ func (d *delayer) alignReaps() {
 		return
 	}
 	for memberID, first := range d.firstSeen {
-		if d.members[memberID] == Reapable && d.Now < first.At+first.Delay+maxLetting {
+		if d.members[memberID] == Reapable && d.Now < first.End+maxLetting {
 			d.members[memberID] = Delayed
 			d.draft.RequeueAt(next)
 		}

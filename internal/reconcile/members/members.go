@@ -74,7 +74,7 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 	case assignment.Rec.Closed != nil:
 		return Reapable
 	case assignment.Rec.Evicted:
-		if d.confirmedAfter(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+		if d.leaseOverAfter(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
 			return Reapable
 		}
 		return Lost
@@ -83,7 +83,7 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 			d.draft.RequeueMemberAt(memberID, d.Now) // absent when read before the assignment proves nothing
 			return Lost
 		}
-		if d.confirmedAfter(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {
+		if d.leaseOverAfter(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {
 			return Reapable
 		}
 		return Lost
@@ -133,15 +133,34 @@ const anyDelay time.Duration = 1
 // confirmedAfter reports whether a member may be given up: its first sight, with its assignment at a version, was repeated at least a
 // delay later, at the time given. Another version or another delay makes it a first sight again.
 func (d *classifier) confirmedAfter(memberID string, version int64, delay, seen time.Duration) bool {
+	return d.confirmedBy(memberID, version, delay, seen, 0)
+}
+
+// leaseOverAfter reports the same of a member whose heartbeat key has been deleted: it can no longer renew its lease. If the last
+// heartbeat is known, the member's session timeout after that is enough, however the session ended and whenever that was seen.
+func (d *classifier) leaseOverAfter(memberID string, version int64, delay, seen time.Duration) bool {
+	leaseOver := time.Duration(0)
+	if last := d.Snapshot.Peers[memberID].LastHeartbeat; last != 0 {
+		leaseOver = last + d.TimeoutOf(memberID)
+	}
+	return d.confirmedBy(memberID, version, delay, seen, leaseOver)
+}
+
+// confirmedBy is the common part. The member may be given up at leaseOver, 0 for an unknown time, if that is before the end of the delay.
+func (d *classifier) confirmedBy(memberID string, version int64, delay, seen, leaseOver time.Duration) bool {
 	first, ok := d.Memory.FirstSeen[memberID]
 	if !ok || first.Assignment != version || first.Delay != delay {
 		first = round.FirstSeen{At: d.Now, Assignment: version, Delay: delay}
 	}
+	first.End = first.At + first.Delay
+	if leaseOver != 0 {
+		first.End = min(first.End, leaseOver)
+	}
 	d.firstSeen[memberID] = first
-	if seen >= first.At+first.Delay {
+	if seen >= first.End {
 		return true
 	}
-	d.draft.RequeueMemberAt(memberID, first.At+first.Delay)
+	d.draft.RequeueMemberAt(memberID, first.End)
 	return false
 }
 

@@ -41,6 +41,8 @@ type FirstSeen struct {
 	At         time.Duration // the time of the decision that saw it, on the lease clock
 	Assignment int64         // the version of its assignment then; less than 0 if it had none
 	Delay      time.Duration // from At until a second sight may confirm it
+	// End is when a second sight may confirm it: Delay after At, or when the member's lease is over if that is known to be earlier.
+	End time.Duration
 }
 
 // Delays is a leader's memory of members that vanished or left: since when their slots are delayed.

@@ -66,21 +66,25 @@ func (r *Revisions) Answered(revision int64, at time.Duration) {
 	r.answers = append(r.answers, revisionAt{revision, at})
 }
 
-// CommittedBy returns the time of the first answer that showed a revision. It returns false if none has.
-func (r *Revisions) CommittedBy(revision int64) (at time.Duration, ok bool) {
+// CommittedBy returns the time of the first answer that showed a revision, given another answer that has arrived now and shows
+// the revision head. It returns false if the service has lost its history.
+func (r *Revisions) CommittedBy(revision, head int64, now time.Duration) (at time.Duration, ok bool) {
+	if n := len(r.answers); n > 0 && r.answers[n-1].revision > head || revision > head {
+		return 0, false
+	}
 	first := sort.Search(len(r.answers), func(i int) bool { return r.answers[i].revision >= revision })
 	if first == len(r.answers) {
-		return 0, false
+		return now, true
 	}
 	return r.answers[first].at, true
 }
 
-// Range returns the least and the greatest revision that an answer has shown, 0 for none.
-func (r *Revisions) Range() (least, greatest int64) {
+// Oldest returns the least revision that an answer has shown, 0 for none.
+func (r *Revisions) Oldest() int64 {
 	if len(r.answers) == 0 {
-		return 0, 0
+		return 0
 	}
-	return r.answers[0].revision, r.answers[len(r.answers)-1].revision
+	return r.answers[0].revision
 }
 
 // Clone returns a copy.

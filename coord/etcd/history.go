@@ -16,16 +16,13 @@ func (ss *session) LastWrite(ctx context.Context, key string) (committedBy time.
 	ss.mu.Lock()
 	answers := ss.answers.Clone()
 	ss.mu.Unlock()
-	least, greatest := answers.Range()
-	last, head, err := ss.lastWrite(ctx, key, least)
-	switch {
-	case err != nil:
-	case head < greatest: // the service has lost its history
+	last, head, err := ss.lastWrite(ctx, key, answers.Oldest())
+	if err == nil {
+		var ok bool
+		if committedBy, ok = answers.CommittedBy(last, head, ss.Now()); ok {
+			return committedBy, nil
+		}
 		err = coord.ErrNoHistory
-	default:
-		answers.Answered(head, ss.Now())
-		committedBy, _ = answers.CommittedBy(last)
-		return committedBy, nil
 	}
 	return 0, fmt.Errorf("last write of %s: %w", key, err)
 }

@@ -85,3 +85,34 @@ func TestLastWriteAmongMany(t *testing.T) {
 		}
 	}
 }
+
+// What an answer shows had been committed by its arrival, however early its request was sent.
+func TestLastWriteCountsFromTheAnswer(t *testing.T) {
+	t.Parallel()
+	server := etcdserver.Start(t, 1)
+	slow := newClient(t, etcd.Config{SessionTimeout: time.Minute}, server.Addrs()...)
+	observer, lost := open(t, slow), open(t, newClient(t, etcd.Config{SessionTimeout: time.Minute}, server.Addrs()...))
+	for key, s := range map[string]coord.Session{"/own": observer, "/hb": lost} {
+		if _, err := s.Commit(t.Context(), coord.CreateBound(key, nil)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slow.Delay(time.Second)
+	renewed := make(chan error, 1)
+	go func() { renewed <- observer.Renew(t.Context(), coord.Set("/own", nil, 0)) }()
+	time.Sleep(300 * time.Millisecond)
+	sent := lost.Now()
+	if err := lost.Renew(t.Context(), coord.Set("/hb", nil, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-renewed; err != nil {
+		t.Fatal(err)
+	}
+	shown := observer.Now()
+	if err := lost.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if by, err := coord.LastWrite(t.Context(), observer, "/hb"); err != nil || by < sent || by > shown {
+		t.Errorf("sent at %v, committed by %v (%v), shown at %v", sent, by, err, shown)
+	}
+}

@@ -28,13 +28,12 @@ func (ss *session) LastWrite(ctx context.Context, key string) (committedBy time.
 			known = false
 		}
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
-	case !known:
+	}
+	committedBy, ok := answers.CommittedBy(last, head, ss.Now())
+	if !known || !ok {
 		return 0, fmt.Errorf("last write of %s: %w", key, coord.ErrNoHistory)
 	}
-	answers.Answered(head, ss.Now())
-	committedBy, _ = answers.CommittedBy(last)
 	return committedBy, nil
 }

@@ -25,6 +25,11 @@
 // ticker wakes first. Hence the takeover delay is the whole TTL of the lease that is gone, regardless of the TTL of
 // the leader's own lease. Every renewal writes a key at the version that it last read, and that key is deleted with
 // the lease. So no renewal is newer than the deletion.
+//
+// The delay may count from the last renewal instead of from the deletion, which saves a TTL where a machine is lost. etcd shows a
+// key as it was at a former revision, so the last one at which the key existed is found. Every session remembers which revisions the
+// answers to its own renewals have shown, and when they arrived. The first one that shows the last renewal of the other session
+// arrived after that had been committed, and the other lease counts from before. See [coord.Historian].
 package etcd
 
 import (
@@ -49,6 +54,8 @@ const (
 	DefaultSessionTimeout = 10 * time.Second
 	// Spacing is how soon a failed renewal is tried again.
 	Spacing = 200 * time.Millisecond
+	// Expiry is how long etcd may take to notice that a lease is over: it looks every half second.
+	Expiry = time.Second
 	// SessionsPrefix is where the keys of the sessions are, below the configured prefix.
 	SessionsPrefix = "/xconsumer.sessions/"
 )

@@ -19,19 +19,18 @@ func (ss *session) LastWrite(ctx context.Context, key string) (committedBy time.
 		return 0, fmt.Errorf("last write of %s: %w", key, err)
 	}
 	var answers coord.Revisions
-	var last, head int64
+	var was former
+	var head int64
 	var known bool
 	err = ss.read(ctx, "last write of", key, func(*server) {
 		answers, head = ss.answers.Clone(), s.changes
-		last, known = s.former[key]
-		if s.keys[key] != nil {
-			known = false
-		}
+		was, known = s.former[key]
+		known = known && s.keys[key] == nil && was.gone > answers.Oldest() // what is older cannot be told from what has never been
 	})
 	if err != nil {
 		return 0, err
 	}
-	committedBy, ok := answers.CommittedBy(last, head, ss.Now())
+	committedBy, ok := answers.CommittedBy(was.last, head, ss.Now())
 	if !known || !ok {
 		return 0, fmt.Errorf("last write of %s: %w", key, coord.ErrNoHistory)
 	}

@@ -116,8 +116,8 @@ type Service struct {
 
 	mu       sync.Mutex
 	keys     map[string]*node
-	former   map[string]int64 // the last write of bound keys that are deleted, by key; without those that are compacted
-	seqs     map[string]int64 // next sequence by parent
+	former   map[string]former // bound keys that are deleted, without those that are compacted
+	seqs     map[string]int64  // next sequence by parent
 	sessions map[string]*session
 	nextID   int
 	clients  int
@@ -134,6 +134,9 @@ type node struct {
 	owner   *session
 }
 
+// former is a key that is deleted: the changes that wrote it last and deleted it.
+type former struct{ last, gone int64 }
+
 // New returns an empty service.
 func New(cfg Config) *Service {
 	if cfg.Timeout == 0 {
@@ -146,7 +149,7 @@ func New(cfg Config) *Service {
 		cfg:      cfg,
 		start:    time.Now(),
 		keys:     map[string]*node{},
-		former:   map[string]int64{},
+		former:   map[string]former{},
 		seqs:     map[string]int64{},
 		sessions: map[string]*session{},
 	}
@@ -251,7 +254,7 @@ func (s *Service) change(ss *session, keys map[string]*node, expired bool) int64
 	for key, n := range keys {
 		if n == nil {
 			if old := s.keys[key]; old != nil && old.owner != nil {
-				s.former[key] = old.change
+				s.former[key] = former{last: old.change, gone: s.changes}
 			}
 			delete(s.keys, key)
 			commit.Changes = append(commit.Changes, Change{Key: key, Deleted: true})

@@ -105,6 +105,12 @@ var harsh = []fault{
 	{"move to another server", func(_ *world, m *machine, n int64) { m.move(n) }},
 }
 
+// early are those of a service that ends sessions early, besides.
+var early = []fault{
+	{"server wakes and ends sessions", func(w *world, m *machine, n int64) { m.endEarly(w.dice.upTo(timeout, "stopped", n), n) }},
+	{"history compacted", func(w *world, _ *machine, _ int64) { w.service.Compact() }},
+}
+
 // mild are those that a lease outlasts.
 var mild = []fault{
 	{"nobody reads its log or listens", func(w *world, m *machine, n int64) { m.deafen(w.dice.upTo(5*time.Second, "deaf", n)) }},
@@ -124,6 +130,9 @@ func (w *world) haunt() {
 	for n := int64(0); w.now() < w.o.Span; n++ {
 		time.Sleep(time.Millisecond + w.dice.upTo(9*time.Second, "next", n))
 		w.hit(harsh, n)
+		if w.sudden && w.dice.chance(0.3, "early", n) {
+			w.hit(early, 1_000_000+n)
+		}
 		time.Sleep(150 * time.Millisecond) // whoever is told of it hears it before the next
 	}
 }
@@ -182,6 +191,29 @@ func (m *machine) expire() {
 		m.touched(v.Member)
 		m.service.Expire(v.Session)
 	}
+}
+
+// endEarly stops the server of a node for a while. When it wakes, it ends that node's session, which was renewed at another server
+// meanwhile; often the node is cut off at that moment, so that it does not hear of it.
+func (m *machine) endEarly(span time.Duration, n int64) {
+	p := m.present()
+	if p == nil {
+		return
+	}
+	server := p.client.Server()
+	m.service.Isolate(server)
+	p.client.Move((server + 1) % 3)
+	m.doing.Go(func() {
+		m.nap(span)
+		m.service.Rejoin(server)
+		if m.quiet.Load() {
+			return
+		}
+		if m.dice.chance(0.7, "unheard", n) {
+			m.cut(m.dice.upTo(2*timeout, "unheard", n), 0)
+		}
+		m.expire()
+	})
 }
 
 // only reports whether a member may be done something to that must not come together with others.

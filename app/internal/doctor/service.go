@@ -310,11 +310,10 @@ func unsupportedFix(s config.Service) string {
 
 // takeover returns the time within which the work of a lost machine runs elsewhere: the formula in docs/internals/reliability.md.
 func takeover(s config.Service, info coord.Info) time.Duration {
-	ends := info.Timeout
 	if s.ZK != nil {
-		ends += zk.Expiry(s.ZK.TickTime)
+		return info.Timeout + zk.Expiry(s.ZK.TickTime) + info.TakeoverDelayAfter(info.Timeout)
 	}
-	return ends + info.TakeoverDelayAfter(info.Timeout)
+	return info.Timeout + max(etcd.Expiry, membership.LeaseParamsOf(info).HeartbeatInterval)
 }
 
 // unborn checks whether a cluster that does not exist yet could be created.

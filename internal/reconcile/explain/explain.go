@@ -159,12 +159,13 @@ func lostText(slot cluster.Slot, node string, peer *view.Peer, why cluster.Reaso
 	do := "if its machine is off for certain, there is nothing to do but to wait"
 	switch {
 	case why.Detail == members.DelayEnds:
-		delay, of := session.TakeoverDelayAfter(time.Duration(peer.Assignment.Rec.SessionTimeout)), "one tick of the service"
+		delay, begins := session.TakeoverDelayAfter(time.Duration(peer.Assignment.Rec.SessionTimeout)),
+			"one tick of the service, and begins when the leader sees that the session has ended"
 		if session.TakeoverDelay == coord.OwnTimeout {
-			of = "which is its session timeout"
+			begins = "which is its session timeout, and counts from its last heartbeat, " +
+				"or from when the leader saw that the session had ended if the service no longer shows that heartbeat"
 		}
-		do = fmt.Sprintf("the takeover delay is %v, %s, and begins when the leader sees that the session has ended; "+
-			"there is nothing to do but to wait", delay, of)
+		do = fmt.Sprintf("the takeover delay is %v, %s; there is nothing to do but to wait", delay, begins)
 	case why.Detail != members.SessionEnds:
 		do = "to wait no longer: xconsumer move-now"
 	case peer.Silent:

@@ -285,7 +285,8 @@ func TestEarlyEndOfALongerSession(t *testing.T) {
 		for w.floor.share()["n1"] < 2 { // the floor sees every overlap
 			time.Sleep(100 * time.Millisecond)
 		}
-		if took := time.Since(began); took < 30*time.Second || took > 35*time.Second {
+		// Its last heartbeat was sent at most 2 s before, and the leader's next one has shown it.
+		if took := time.Since(began); took < 28*time.Second || took > 32*time.Second {
 			t.Errorf("its slots moved after %v; its session timeout is 30s", took)
 		}
 		n2.Heal()
@@ -293,6 +294,53 @@ func TestEarlyEndOfALongerSession(t *testing.T) {
 		w.wantShare(map[string]int{"n1": 1, "n2": 1})
 		w.leave(n1, n2)
 	})
+}
+
+// Where a session may end early, a lost machine costs one session timeout after its last heartbeat all the same, the leader's too:
+// the next leader remembers what it was shown before it led. If the service has forgotten that heartbeat, the leader waits for a
+// timeout from the end of the session.
+func TestLostMachineCostsOneTimeout(t *testing.T) {
+	const timeout = 10 * time.Second
+	for name, c := range map[string]struct {
+		lost     string
+		forgets  bool
+		min, max time.Duration
+	}{
+		"a follower":               {"n2", false, timeout - 2*time.Second, timeout + 2*time.Second},
+		"the leader":               {"n1", false, timeout - 2*time.Second, timeout + 2*time.Second},
+		"and the history is gone":  {"n2", true, 2*timeout - 3*time.Second, 2*timeout + time.Second},
+		"and the leader's as well": {"n1", true, 2*timeout - 3*time.Second, 2*timeout + time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, task("a", 6))
+				w.Service = mem.New(mem.Config{Timeout: timeout, TakeoverDelay: coord.OwnTimeout, Latency: 3 * time.Millisecond})
+				nodes := map[string]*proc{}
+				for _, name := range []string{"n1", "n2", "n3"} {
+					nodes[name] = w.start(name)
+				}
+				w.wantShare(map[string]int{"n1": 2, "n2": 2, "n3": 2})
+				time.Sleep(time.Minute)
+				began := time.Now()
+				w.die(nodes[c.lost])
+				for w.floor.share()["n3"] < 3 {
+					if c.forgets {
+						w.Service.Compact()
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+				took := time.Since(began)
+				t.Logf("its slots moved after %v; the session timeout is %v", took, timeout)
+				if took < c.min || took > c.max {
+					t.Errorf("its slots moved after %v; want %v to %v", took, c.min, c.max)
+				}
+				delete(nodes, c.lost)
+				for _, n := range nodes {
+					w.leave(n)
+				}
+			})
+		})
+	}
 }
 
 // Slots of a node that leaves move one by one, each when its worker has stopped and not before.

@@ -240,13 +240,19 @@ func (w *world) nodeInfo(p *proc, name string) cluster.NodeInfo {
 // lose makes a node's process die without a word, and returns when others could know that.
 func (w *world) lose(p *proc) {
 	w.t.Helper()
+	w.die(p)
+	time.Sleep(25 * time.Second) // its session, and the takeover delay
+}
+
+// die makes a node's process die without a word.
+func (w *world) die(p *proc) {
+	w.t.Helper()
 	p.Kill()
 	p.Stop()
 	if err := p.Wait(); err != nil {
 		w.t.Logf("%s ends: %v", p.Name(), err)
 	}
 	w.floor.die(p.Name())
-	time.Sleep(25 * time.Second) // its session, and the takeover delay
 }
 
 // crash ends a node as the death of its process does: nothing of it runs, and nothing more is heard

@@ -248,7 +248,7 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "a member's slots are granted elsewhere the moment it is seen gone",
-		one("internal/reconcile/members/members.go", "if d.confirmedAfter(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {", "if d.confirmedAfter(memberID, assignment.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
+		one("internal/reconcile/members/members.go", "if d.leaseOverAfter(memberID, assignment.Version, d.TakeoverDelayOf(memberID), min(p.Member.Read, p.Status.Read)) {", "if d.leaseOverAfter(memberID, assignment.Version, 0, min(p.Member.Read, p.Status.Read)) {"),
 		simulated("Safety", 300),
 	},
 	{
@@ -273,8 +273,74 @@ var mutants = []mutant{
 		in("test/cluster", "TestEarlyEndOfALongerSession"),
 	},
 	{
+		"H24", "a lease counts from the last answer that does not show the last heartbeat yet",
+		one("coord/revisions.go", "	return r.answers[first].at, true\n", "	return r.answers[max(first-1, 0)].at, true\n"),
+		in("test/explore", "TestTakeoverInTime"),
+	},
+	{
+		"H24", "a lease counts from the last answer, whatever it shows",
+		one("coord/revisions.go", "		return now, true\n", "		return r.answers[first-1].at, true\n"),
+		in("test/explore", "TestTakeoverInTime"),
+	},
+	{
+		"H24", "etcd: an answer counts from the send of its request",
+		one("coord/etcd/session.go", "	ss.answers.Answered(revision, answered)\n", "	ss.answers.Answered(revision, sent)\n"),
+		in("coord/etcd", "TestLastWriteCountsFromTheAnswer"),
+	},
+	{
+		"H24", "in memory: an answer counts from the send of its request",
+		one("coord/mem/session.go", "	ss.answers.Answered(renewal.revision, answered)\n", "	ss.answers.Answered(renewal.revision, sent)\n"),
+		in("coord/mem", "TestLastWriteCountsFromTheAnswer"),
+	},
+	{
+		"H24", "revisions from before and after a loss of history are compared",
+		one("coord/revisions.go", "r.answers[n-1].revision > head || revision > head {", "r.answers[n-1].revision > head && revision > head {"),
+		in("coord", "TestRevisions"),
+	},
+	{
+		"H24", "revisions from before a loss of history are remembered",
+		one("coord/revisions.go", "			r.answers = nil\n", "			return\n"),
+		in("coord", "TestRevisions"),
+	},
+	{
+		"H24", "etcd: a key that did not exist yet counts as deleted before",
+		one("coord/etcd/history.go", "		if at >= absent {\n			return 0, head, coord.ErrNoHistory\n", "		if at >= absent {\n			return least, head, nil\n"),
+		in("coord/etcd", "TestLastWriteAmongMany"),
+	},
+	{
+		"H24", "etcd: the last write is one that was read, not the last before the deletion",
+		one("coord/etcd/history.go", "	for back := int64(1); absent-there > 1; back *= 2 {", "	for back := int64(1); there == 0; back *= 2 {"),
+		in("coord/etcd", "TestLastWriteAmongMany"),
+	},
+	{
+		"H24", "etcd: the last write of a key that exists bounds its lease",
+		one("coord/etcd/history.go", "	if len(now.Kvs) > 0 {\n		return 0, head, coord.ErrNoHistory\n", "	if len(now.Kvs) > 0 {\n		return now.Kvs[0].ModRevision, head, nil\n"),
+		in("coord/etcd", "TestConformance/last_write_of_a_deleted_key"),
+	},
+	{
+		"H24", "a member is given up by its last heartbeat as if its session timeout were the leader's",
+		one("internal/reconcile/members/members.go", "leaseOver = last + d.TimeoutOf(memberID)", "leaseOver = last + d.Timeout"),
+		in("internal/reconcile", "TestTheLastHeartbeatEndsTheWait"),
+	},
+	{
+		"H24", "the last heartbeat ends the wait for a member whose other keys are there",
+		one("internal/reconcile/members/members.go", `	if d.confirmedAfter(memberID, p.Assignment.Version, anyDelay, there) {
+		d.evict(memberID)
+	}
+	return Lost`, `	if d.leaseOverAfter(memberID, p.Assignment.Version, anyDelay, there) {
+		return Reapable
+	}
+	return Lost`),
+		in("internal/reconcile", "TestTheLastHeartbeatEndsTheWait"),
+	},
+	{
+		"leader", "a lost machine costs two session timeouts on etcd",
+		one("internal/view/read.go", "v.readLastHeartbeats(ctx, b)", "error(nil)"),
+		in("test/cluster", "TestLostMachineCostsOneTimeout"),
+	},
+	{
 		"H24", "an evicted member's slots do not wait for its lease",
-		one("internal/reconcile/members/members.go", `		if d.confirmedAfter(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
+		one("internal/reconcile/members/members.go", `		if d.leaseOverAfter(memberID, assignment.Version, d.TimeoutOf(memberID)+d.TakeoverDelayOf(memberID), d.Now) {
 			return Reapable
 		}
 		return Lost

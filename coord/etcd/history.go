@@ -17,14 +17,15 @@ func (ss *session) LastWrite(ctx context.Context, key string) (committedBy time.
 	answers := ss.answers.Clone()
 	ss.mu.Unlock()
 	last, head, err := ss.lastWrite(ctx, key, answers.Oldest())
-	if err == nil {
-		var ok bool
-		if committedBy, ok = answers.CommittedBy(last, head, ss.Now()); ok {
-			return committedBy, nil
-		}
+	arrived := ss.Now()
+	committedBy, ok := answers.CommittedBy(last, head, arrived)
+	if err == nil && !ok {
 		err = coord.ErrNoHistory
 	}
-	return 0, fmt.Errorf("last write of %s: %w", key, err)
+	if err != nil {
+		return 0, fmt.Errorf("last write of %s: %w", key, err)
+	}
+	return committedBy, nil
 }
 
 // lastWrite returns the revision of the last write of a deleted key, and a revision at which the key was absent. It looks back to

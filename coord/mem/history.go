@@ -25,7 +25,7 @@ func (ss *session) LastWrite(ctx context.Context, key string) (committedBy time.
 	err = ss.read(ctx, "last write of", key, func(*server) {
 		answers, head = ss.answers.Clone(), s.changes
 		was, known = s.former[key]
-		known = known && s.keys[key] == nil && was.gone > answers.Oldest() // what is older cannot be told from what has never been
+		known = known && s.keys[key] == nil && was.gone > answers.Oldest() // an older one may never have existed
 	})
 	if err != nil {
 		return 0, err

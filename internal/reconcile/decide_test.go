@@ -421,7 +421,7 @@ func TestTheLastHeartbeatEndsTheWait(t *testing.T) {
 			c.mark(p)
 			looks := map[string]round.FirstSeen{}
 			start, end := b.now, b.now+c.wait
-			for b.now = start; ; b.now = end {
+			for {
 				p.Assignment.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
 				d := b.decide(func(w *round.World) { w.TakeoverDelay, w.Memory.FirstSeen = coord.OwnTimeout, looks })
 				looks = d.Memory.FirstSeen
@@ -433,6 +433,7 @@ func TestTheLastHeartbeatEndsTheWait(t *testing.T) {
 				if done {
 					return
 				}
+				b.now = end
 			}
 		})
 	}

@@ -46,7 +46,12 @@ func TestLastWriteAmongMany(t *testing.T) {
 		version++
 		return observer.Now()
 	}
-	for _, c := range []struct{ between, since, late int }{{0, 0, 0}, {1, 0, 0}, {0, 1, 1}, {3, 20, 9}, {25, 3, 2}} {
+	type traffics struct{ between, since, late int }
+	cases := []traffics{{1, 0, 0}, {0, 1, 1}, {3, 20, 9}, {25, 3, 2}}
+	for late := range 8 { // steps back of every length
+		cases = append(cases, traffics{0, 0, late})
+	}
+	for _, c := range cases {
 		lost := open(t, store)
 		key := fmt.Sprintf("/hb/%s", lost.Info().ID)
 		if _, err := lost.Commit(t.Context(), coord.CreateBound(key, nil)); err != nil {

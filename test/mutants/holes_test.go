@@ -278,13 +278,18 @@ var mutants = []mutant{
 		in("test/explore", "TestTakeoverInTime"),
 	},
 	{
+		"H24", "the same in the simulator: a lease counts from an answer that does not show the last heartbeat",
+		one("coord/revisions.go", "	return r.answers[first].at, true\n", "	return r.answers[max(first-1, 0)].at, true\n"),
+		simulated("Safety", 100),
+	},
+	{
 		"H24", "a lease counts from the last answer, whatever it shows",
-		one("coord/revisions.go", "		return now, true\n", "		return r.answers[first-1].at, true\n"),
+		one("coord/revisions.go", "		return now, true\n", "		return append([]revisionAt{{at: now}}, r.answers...)[first].at, true\n"),
 		in("test/explore", "TestTakeoverInTime"),
 	},
 	{
 		"H24", "etcd: an answer counts from the send of its request",
-		one("coord/etcd/session.go", "	ss.answers.Answered(revision, answered)\n", "	ss.answers.Answered(revision, sent)\n"),
+		one("coord/etcd/session.go", "	ss.answers.Answered(revision, answered)\n", "	ss.answers.Answered(revision, min(sent, answered))\n"),
 		in("coord/etcd", "TestLastWriteCountsFromTheAnswer"),
 	},
 	{

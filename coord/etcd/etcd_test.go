@@ -374,7 +374,7 @@ func TestBadVersionComesLater(t *testing.T) {
 }
 
 // A server that led, was paused and wakes may end leases that were renewed meanwhile. In all cases,
-// a lease is over before the takeover delay is.
+// a lease is over before the takeover delay is, also if that counts from the last renewal.
 func TestTakeoverDelayOutlastsALease(t *testing.T) {
 	t.Parallel()
 	servers := etcdserver.Start(t, 3)
@@ -383,16 +383,21 @@ func TestTakeoverDelayOutlastsALease(t *testing.T) {
 	if _, err := s.Commit(t.Context(), coord.CreateBound("/hb", nil)); err != nil {
 		t.Fatal(err)
 	}
+	observer := open(t, newClient(t, etcd.Config{SessionTimeout: 10 * timeout}, servers.Addrs()...))
+	if _, err := observer.Commit(t.Context(), coord.CreateBound("/own", nil)); err != nil {
+		t.Fatal(err)
+	}
 	led := servers.Leader()
 	servers.Pause(led)
-	var version int64
-	renew := func() {
-		if s.Renew(t.Context(), coord.Set("/hb", nil, version)) == nil {
-			version++
-		} else if r, err := s.Get(t.Context(), "/hb"); err == nil {
-			version = r.Version
+	versions := map[string]int64{}
+	renewKey := func(s coord.Session, key string) {
+		if s.Renew(t.Context(), coord.Set(key, nil, versions[key])) == nil {
+			versions[key]++
+		} else if r, err := s.Get(t.Context(), key); err == nil {
+			versions[key] = r.Version
 		}
 	}
+	renew := func() { renewKey(s, "/hb"); renewKey(observer, "/own") }
 	for end := s.Now() + 2*timeout; s.Now() < end; time.Sleep(timeout / 10) {
 		renew()
 	}
@@ -411,6 +416,16 @@ func TestTakeoverDelayOutlastsALease(t *testing.T) {
 	t.Logf("the paused leader ended a lease that was renewed: %v; it had %v left", early, left)
 	if delay := info.TakeoverDelayAfter(info.Timeout); delay < info.Timeout || left > delay {
 		t.Errorf("the takeover delay is %v, a lease lasts %v and had %v left", delay, info.Timeout, left)
+	}
+	if !early {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	by, err := coord.LastWrite(t.Context(), observer, "/hb")
+	t.Logf("the last renewal was committed by %v, the lease counted from %v", by, info.Base)
+	if err != nil || by < info.Base || by > observer.Now() {
+		t.Errorf("the last renewal was committed by %v (%v), the lease counted from %v", by, err, info.Base)
 	}
 	if other := open(t, newClient(t, etcd.Config{SessionTimeout: 2 * timeout}, servers.Addrs()...)).Info(); info.TakeoverDelayAfter(other.Timeout) < other.Timeout {
 		t.Errorf("of another session, whose timeout is %v, the takeover delay is %v", other.Timeout, info.TakeoverDelayAfter(other.Timeout))

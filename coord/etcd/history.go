@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // LastWrite implements coord.Historian. It reads the key as it was at former revisions, and so finds the last one at which the
-// key existed. This revision is usually the last but one, or one a little before.
+// key existed. This revision is usually the last but one, or one a little before. A key that existed for a few revisions only may
+// be missed.
 func (ss *session) LastWrite(ctx context.Context, key string) (committedBy time.Duration, err error) {
 	ss.mu.Lock()
 	answers := ss.answers.Clone()
@@ -39,17 +41,18 @@ func (ss *session) lastWrite(ctx context.Context, key string, least int64) (last
 	if len(now.Kvs) > 0 {
 		return 0, head, coord.ErrNoHistory
 	}
-	there, absent := int64(0), head // revisions at which the key existed, 0 for none so far, and was absent
-	for back := int64(1); absent-there > 1; back *= 2 {
-		at := max(head-back, least)
-		if there > 0 {
-			at = there + (absent-there)/2
-		}
-		if at >= absent {
-			return 0, head, coord.ErrNoHistory
+	// The greatest revisions at which the key existed and at which nothing is known, and the least at which it was absent.
+	there, unknown, absent := int64(0), least-1, head
+	for back := int64(1); absent-max(there, unknown) > 1; back *= 2 {
+		low := max(there, unknown)
+		at := max(head-back, low+1)
+		if low >= least {
+			at = low + (absent-low)/2
 		}
 		modified, err := ss.modifiedAt(ctx, key, at)
 		switch {
+		case errors.Is(err, coord.ErrNoHistory): // compacted
+			unknown = at
 		case err != nil:
 			return 0, head, err
 		case modified > 0:
@@ -57,6 +60,9 @@ func (ss *session) lastWrite(ctx context.Context, key string, least int64) (last
 		default:
 			absent = at
 		}
+	}
+	if there == 0 || absent-there > 1 {
+		return 0, head, coord.ErrNoHistory
 	}
 	return last, head, nil
 }

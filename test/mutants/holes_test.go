@@ -309,12 +309,15 @@ var mutants = []mutant{
 	},
 	{
 		"H24", "etcd: a key that did not exist yet counts as deleted before",
-		one("coord/etcd/history.go", "		if at >= absent {\n			return 0, head, coord.ErrNoHistory\n", "		if at >= absent {\n			return least, head, nil\n"),
+		one("coord/etcd/history.go", "	if there == 0 || absent-there > 1 {\n		return 0, head, coord.ErrNoHistory\n", "	if there == 0 || absent-there > 1 {\n		return least, head, nil\n"),
 		in("coord/etcd", "TestLastWriteAmongMany"),
 	},
 	{
 		"H24", "etcd: the last write is one that was read, not the last before the deletion",
-		one("coord/etcd/history.go", "	for back := int64(1); absent-there > 1; back *= 2 {", "	for back := int64(1); there == 0; back *= 2 {"),
+		slices.Concat(
+			one("coord/etcd/history.go", "	for back := int64(1); absent-max(there, unknown) > 1; back *= 2 {", "	for back := int64(1); there == 0 && absent-unknown > 1; back *= 2 {"),
+			one("coord/etcd/history.go", "	if there == 0 || absent-there > 1 {", "	if there == 0 {"),
+		),
 		in("coord/etcd", "TestLastWriteAmongMany"),
 	},
 	{

@@ -52,8 +52,8 @@
 //   - [runs.Advance] records what members report of runs, ends runs, and begins those that are due.
 //   - [members.Classify] finds the state of every member: it is active, it leaves, it is lost, or nothing of it can run. Three
 //     conditions prove the last: its assignment is closed; its keys were absent twice, read after the assignment and with the
-//     takeover delay in between; or it is evicted and the longest lease that it can have had is over. Package members has a
-//     table of the words.
+//     takeover delay in between; or the longest lease that it can have had is over, because it was evicted so long ago, or
+//     because its last heartbeat is a session timeout old. Package members has a table of the words.
 //   - [members.ApplyDelays] delays the slots of members that are likely to return, or that other members follow.
 //   - [members.ExpireDrains] lets members leave whose drain is past its deadline.
 //   - [members.Reap] deletes the assignments of members of which nothing can run, and so frees their slots.

@@ -26,7 +26,8 @@
 //	delayed   nothing of it can run, and its slots stay with it nevertheless: a delay or a freeze is under way, other members
 //	          leave too, or the commit is full. It becomes reapable when that is over.
 //	reapable  nothing of it can run: its assignment is closed; or it was seen gone twice, read after its assignment and with
-//	          the takeover delay in between; or it is evicted, and the longest lease that it can have had is over.
+//	          the takeover delay in between; or it is evicted, and the longest lease that it can have had is over. Of both,
+//	          a session timeout after the last heartbeat is enough where the service shows that heartbeat.
 //	awaiting  (AwaitingRuns) nothing of it can run, but its assignment stays: its report is not yet in an agenda.
 //	vanished  what delays and freezes count: it is gone, or was closed by its parent process, and it neither left nor was evicted,
 //	          and no leader has settled it. Its node may come back.

@@ -9,6 +9,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/specs"
 )
 
 type assignmentRead struct {
@@ -36,6 +37,9 @@ func (fl *following) onAssignment(d assignmentRead) {
 		fl.Emit(cluster.Event{Kind: cluster.RecordUnusable, Detail: err.Error()})
 		fl.assignmentGood = false
 		return
+	}
+	if d.r.Version < fl.assignmentVersion {
+		fl.specs = specs.Table{} // the service has lost commits: a version of a chunk may come again with other specs
 	}
 	fl.assignment, fl.assignmentVersion, fl.assignmentGood = assignment, d.r.Version, true
 	fl.refuse(fl.known.Record(assignment))

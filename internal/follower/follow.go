@@ -18,7 +18,7 @@ type Local struct {
 	AssignmentGood    bool                   // Assignment is the one at its key's present version
 	Refused           map[cluster.Slot]int64 // grants of Assignment that are not claimed, with their tokens
 	Above             int64                  // the token that they are not above
-	SpecsGiven        bool                   // the workers that run have been given the specs of Assignment
+	SpecsGiven        bool                   // the workers that run have been given the specs of Assignment, as far as these are known
 	Running           map[cluster.Slot]cluster.Report
 	Claims            map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
 	Phase             membership.Phase
@@ -88,7 +88,7 @@ func Follow(l Local) Actions {
 			o.Stop[slot] = cluster.ErrLeaving
 		case h == nil || h.Token != r.Token:
 			o.Stop[slot] = cluster.ErrReleased
-		case !l.SpecsGiven:
+		case !l.SpecsGiven && h.Spec != nil:
 			o.Update[slot] = *h.Spec
 		}
 	}
@@ -102,8 +102,8 @@ func Follow(l Local) Actions {
 			if _, running := l.Running[slot]; running {
 				continue
 			}
-			if l.recorded[end{slot, h.Token}] {
-				continue // it has run to its end
+			if h.Spec == nil || l.recorded[end{slot, h.Token}] {
+				continue // its spec was not read yet, or it has run to its end
 			}
 			count, _ := h.WorkerCount()
 			o.Start = append(o.Start, cluster.Grant{Slot: slot, Token: h.Token, Count: count, Spec: *h.Spec, Generation: h.Generation})

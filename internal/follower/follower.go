@@ -13,6 +13,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/jitter"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/specs"
 )
 
 // Workers is the worker runtime as the follower uses it. Its methods must not block.
@@ -85,6 +86,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		lastStatus: &schema.Status{},
 		lazyAt:     f.Session.Now() - lazily,
 		replies:    make(chan reply, 1),
+		specReads:  make(chan specsRead, 1),
 	}
 	// The zero status is the one that the join wrote, so nothing has to be written yet.
 	timer := time.NewTimer(resync) // set before the first wait
@@ -135,6 +137,10 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 				read()
 			}
 			fl.onAssignment(d)
+			fl.resolveSpecs(ctx)
+		case r := <-fl.specReads:
+			f.Busy.Begin(f.Session.Now())
+			fl.onSpecs(ctx, r)
 		case r := <-fl.replies:
 			f.Busy.Begin(f.Session.Now())
 			if fl.onReply(r) {
@@ -164,8 +170,11 @@ type following struct {
 	assignmentGood    bool
 	known             KnownGrants
 	granted           map[cluster.Slot]int64 // as of the events emitted so far
-	specsOf           *schema.Assignment     // the assignment whose specs all workers have been given
-	due               time.Duration          // when to decide again without news
+	specs             specs.Table            // the chunks that this member has read
+	specReads         chan specsRead
+	readingSpecs      bool
+	specsOf           *schema.Assignment // the assignment whose specs all workers have been given, as far as these are known
+	due               time.Duration      // when to decide again without news
 
 	claims        map[cluster.Slot]schema.Claim
 	lastStatus    *schema.Status // nil: must be written

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,6 +125,8 @@ func (l *leading) reread(ctx context.Context) error {
 func (l *leading) write(ctx context.Context, d round.Decision) error {
 	snap := l.view.Snapshot()
 	ops, epoch := l.commits.fencedBy(snap, d.Token)
+	chunks, chunkSizes := l.specOps(snap, d.SpecChunks)
+	ops = append(ops, chunks...)
 	sizes := make(map[string]int, len(d.Assignments))
 	for _, memberID := range sortedKeys(d.Assignments) {
 		assignment, at := d.Assignments[memberID], snap.Peers[memberID].Assignment.Version
@@ -157,6 +161,9 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	}
 	l.omissions.steps, l.left = nil, d.FreedWhy
 	l.commits.applied(snap, epoch, ring)
+	for number, chunk := range d.SpecChunks {
+		l.view.PutSpecChunk(number, chunk, chunk.Version, chunkSizes[number])
+	}
 	l.measure(d, epoch.NextDecision-1, began)
 	l.putTaskRuns(snap, d)
 	for node := range d.Marks {
@@ -179,6 +186,22 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	l.reports.committed(d)
 	l.Log.Info("published", "term", l.term.Number, "assignments", len(d.Assignments), "steps", summary(d.Steps))
 	return nil
+}
+
+// specOps returns the operations that write records of specs, and the sizes of these.
+func (l *leading) specOps(snap *view.Snapshot, chunks map[int64]*schema.SpecChunk) (ops []coord.Op, sizes map[int64]int) {
+	sizes = map[int64]int{}
+	for _, number := range slices.Sorted(maps.Keys(chunks)) {
+		key, chunk := l.Keys.SpecChunk(number), chunks[number]
+		value := schema.Encode(chunk, chunk.Version)
+		sizes[number] = len(value)
+		if _, exists := snap.SpecChunks[number]; exists {
+			ops = append(ops, coord.Set(key, value, chunk.Version-1))
+		} else {
+			ops = append(ops, coord.Create(key, value))
+		}
+	}
+	return ops, sizes
 }
 
 // reapOps returns the operations that delete a member's assignment and its record of ended slots.

@@ -39,14 +39,14 @@ func (s *sweeper) tasks(ctx context.Context, names map[string]bool) (swept bool,
 	if len(names) == 0 {
 		return false, nil
 	}
-	found, err := s.Session.List(ctx, s.Keys.Checkpoints())
+	found, err := s.Session.List(ctx, schema.Dir(schema.Dir(s.Keys.Checkpoint(cluster.Slot{}))))
 	if err != nil {
 		return false, err
 	}
 	var dirs []string
 	for _, e := range found {
 		if task, _ := cluster.SplitRun(e.Name); names[task] {
-			dirs = append(dirs, s.Keys.Checkpoints()+"/"+e.Name)
+			dirs = append(dirs, schema.Dir(schema.Dir(s.Keys.Checkpoint(cluster.Slot{})))+"/"+e.Name)
 		}
 	}
 	return s.dirs(ctx, dirs)

@@ -38,7 +38,7 @@ func newLossy(t *testing.T) *lossy {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	spec := cluster.TaskSpec{Name: "a", WorkName: "a", WorkerNum: 2}
-	assignment := schema.Assignment{Node: "n1", SessionTimeout: cluster.Duration(20 * time.Second), Granted: []schema.Granted{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{0, 1}, Token: 5}, Spec: &spec}}, Releasing: []schema.Releasing{}}
+	assignment := schema.Assignment{Node: "n1", SessionTimeout: cluster.Duration(20 * time.Second), Granted: []schema.Granted{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{0, 1}, Token: 5}, Ref: schema.SpecRef{Chunk: 1}, Spec: &spec}}, Releasing: []schema.Releasing{}}
 	for _, op := range []coord.Op{
 		coord.Create(keys.Epoch(), schema.Encode(&schema.Epoch{Term: 1, Leader: "g1", Node: "n1", NextToken: 6}, 0)),
 		coord.Create(keys.Task("a"), schema.Encode(&schema.Task{Spec: spec}, 0)),
@@ -48,6 +48,7 @@ func newLossy(t *testing.T) *lossy {
 		coord.CreateBound(keys.Status("g1"), schema.Encode(&schema.Status{Holding: []schema.Claimed{}}, 0)),
 		coord.CreateBound(keys.Heartbeat("g1"), schema.Encode(&schema.Heartbeat{}, 0)),
 		coord.CreateBound(keys.Name("n1"), schema.Encode(&schema.Name{Member: "g1", Node: "n1"}, 0)),
+		coord.Create(keys.SpecChunk(1), schema.Encode(&schema.SpecChunk{Specs: []schema.StoredSpec{{Name: "a", Spec: spec}}}, 0)),
 		coord.Create(keys.Assignment("g2"), schema.Encode(&schema.Assignment{Node: "n2", SessionTimeout: assignment.SessionTimeout, Granted: []schema.Granted{}, Releasing: []schema.Releasing{}}, 0)),
 		coord.CreateBound(keys.Member("g2"), schema.Encode(&schema.Member{Member: cluster.Member{Node: "n2", Works: []string{"a"}}}, 0)),
 		coord.CreateBound(keys.Status("g2"), schema.Encode(&schema.Status{Holding: []schema.Claimed{}}, 0)),

@@ -20,6 +20,7 @@ import (
 //   - A slot is granted only when no assignment lists it, including this decision's changes, and no live member's status holds it.
 //   - A slot leaves an assignment's releasing list only when its member has confirmed, after the release, that it does not hold it.
 //   - An assignment is deleted only when nothing of its member can run any longer.
+//   - A grant names specs that are stored by the same commit or an earlier one, and these stay while an assignment names them.
 //   - A slot of a task is granted only while no assignment lists a slot of that task with another count of workers.
 //   - Records of runs that are over are deleted only by decisions that write no assignment. Their checkpoints go first, one commit
 //     after the other. The exception is a task that has too many of them: the oldest go at once.
@@ -40,10 +41,12 @@ func decide(w round.World) round.Decision {
 	if draft.Out.Evict != "" { // the rest is decided again after the eviction
 		return draft.EvictOnly()
 	}
+	stored := storeSpecs(s.Facts, draft)
 	p := Place(s, draft)
 	selected, nodeChanges := selectReleases(s, p, draft)
-	release(s, p, selected, draft)
-	nodeChanges = grant(s, p, nodeChanges, draft)
+	release(s, p, selected, stored, draft)
+	nodeChanges = grant(s, p, stored, nodeChanges, draft)
+	nameSpecs(stored, draft.Out.Assignments)
 	applyRequests(s, p, draft)
 	remove(s.Facts, draft)
 	draft.Out.Memory.NodeChanges, draft.Out.Memory.Toward = nodeChanges, p.Toward()

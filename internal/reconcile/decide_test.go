@@ -18,6 +18,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
+	"gitee.com/ken.yang/xconsumer/internal/specs"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -84,7 +85,45 @@ func gone(p *view.Peer) *view.Peer {
 	return p
 }
 
+// storeSpecs stores the specs of all grants and tasks, as leaders have done.
+func (b *board) storeSpecs() {
+	chunk, version := &schema.SpecChunk{}, map[schema.StoredSpec]int64{}
+	add := func(name string, spec cluster.TaskSpec, generation int64) schema.SpecRef {
+		s := schema.StoredSpec{Name: name, Generation: generation, Spec: spec}
+		if _, known := version[s]; !known {
+			chunk.Version++
+			version[s] = chunk.Version
+			s.From = chunk.Version
+			chunk.Specs = append(chunk.Specs, s)
+		}
+		s.From = 0
+		return schema.SpecRef{Chunk: 1, Version: version[s]}
+	}
+	for _, p := range b.snap.Peers {
+		if p.Assignment.Rec == nil {
+			continue
+		}
+		for i := range p.Assignment.Rec.Granted {
+			if h := &p.Assignment.Rec.Granted[i]; h.Spec != nil {
+				h.Ref = add(h.Task, *h.Spec, h.Generation)
+			}
+		}
+	}
+	for name, spec := range b.snap.Specs() {
+		generation := int64(0)
+		if rec := b.snap.Declared(name).Rec; rec != nil {
+			generation = rec.Generation
+		}
+		add(name, spec, generation)
+	}
+	b.snap.SpecChunks = map[int64]view.Entry[schema.SpecChunk]{1: {Rec: chunk, RecAt: chunk.Version, Version: chunk.Version}}
+	b.snap.StoredSpecs = specs.Table{}.With(1, chunk)
+}
+
 func (b *board) decide(change ...func(*round.World)) round.Decision {
+	if b.snap.SpecChunks == nil {
+		b.storeSpecs()
+	}
 	w := round.World{Snapshot: &b.snap, Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: round.MaxAssignments}
 	for _, f := range change {
 		f(&w)

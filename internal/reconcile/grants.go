@@ -18,13 +18,16 @@ type granter struct {
 	*placement.Placement
 	barriers barriers
 	loops    *failures.CrashLoops
+	stored   storedSpecs
 	draft    *round.Draft
 }
 
 // grant grants free slots to their targets, as far as they fit into one commit. It returns the leader's memory of nodes that come and
 // go.
-func grant(s *Survey, p *placement.Placement, changes round.NodeChanges, draft *round.Draft) round.NodeChanges {
-	d := &granter{p, s.Barriers, s.Loops, draft}
+func grant(
+	s *Survey, p *placement.Placement, stored storedSpecs, changes round.NodeChanges, draft *round.Draft,
+) round.NodeChanges {
+	d := &granter{p, s.Barriers, s.Loops, stored, draft}
 	const spare = 1 << 20                                // tokens, more than one commit takes
 	if !schema.PlausibleToken(draft.Out.Token + spare) { // followers and later leaders would not rise above it
 		draft.Block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; it was edited manually")
@@ -54,8 +57,11 @@ func (d *granter) freeSlots() [][]schema.Granted {
 	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, d.draft)
 	free := make([][]schema.Granted, len(d.Nodes)) // by node, without tokens
 	for t, name := range d.Tasks {
-		spec, generation := d.Specs[name], d.Generation(name)
-		count, below := spec.Count(), len(d.Target.Target[t])
+		spec, known := d.stored[name]
+		if !known {
+			continue
+		}
+		count, below := spec.Spec.Count(), len(d.Target.Target[t])
 		if old, is := barred[name]; is { // workers with another count may run
 			count, below = old, old
 		}
@@ -72,7 +78,7 @@ func (d *granter) freeSlots() [][]schema.Granted {
 			} else {
 				free[n] = append(free[n], schema.Granted{
 					SlotRange: schema.SlotRange{Task: name, Slots: cluster.Indexes{i}},
-					Count:     &count, Spec: &spec, Generation: generation,
+					Count:     &count, Ref: spec.Ref, Spec: &spec.Spec, Generation: spec.Generation,
 				})
 			}
 		}
@@ -143,7 +149,7 @@ func (d *granter) grantTo(memberID string, fresh []schema.Granted) {
 	assignment := *d.draft.Assignment(memberID)
 	grows := 0
 	for i := range fresh {
-		grows += d.draft.SizeOf(&fresh[i])
+		grows += round.SizeOf(&fresh[i])
 	}
 	room := len(fresh)
 	if d.Snapshot.Peers[memberID].Assignment.Size+grows > schema.MaxGrants/2 { // the estimate is not good enough here
@@ -158,9 +164,9 @@ func (d *granter) grantTo(memberID string, fresh []schema.Granted) {
 	}
 	for i := range fresh {
 		fresh[i].Token = d.draft.Out.Token
-		d.draft.Out.Token++
 		d.addGrantSteps(assignment.Node, &fresh[i])
 	}
+	d.draft.Out.Token++
 	assignment.Granted = append(slices.Clone(assignment.Granted), fresh...)
 	slices.SortStableFunc(assignment.Granted, func(a, b schema.Granted) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))

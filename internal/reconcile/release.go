@@ -21,14 +21,15 @@ type releaseWriter struct {
 	barriers barriers
 	pending  round.PendingRuns
 	releases releases
+	stored   storedSpecs
 	draft    *round.Draft
 }
 
 // release removes slots from assignments: it asks them back from members that should not have them, frees those that were given back,
 // and lists those that were removed manually while they ran. Freeing requires the confirmation of the member; asking back requires
 // nothing.
-func release(s *Survey, plan *placement.Placement, selected releases, draft *round.Draft) {
-	d := &releaseWriter{plan, s.Barriers, s.pending, selected, draft}
+func release(s *Survey, plan *placement.Placement, selected releases, stored storedSpecs, draft *round.Draft) {
+	d := &releaseWriter{plan, s.Barriers, s.pending, selected, stored, draft}
 	for _, memberID := range d.MemberIDs {
 		if !d.Members.Live(memberID) {
 			continue
@@ -79,15 +80,15 @@ func (d *releaseWriter) releaseFrom(memberID string) {
 // askFor asks slots of an assignment back: it moves them from granted to releasing. It gives the other slots their tasks' present specs.
 // It returns the slots that it asks back, and whether specs have changed.
 //
-// If the assignment would become too large, it keeps its present specs. If it still would, fewer entries are asked back, and the
-// rest when there is room. Entries that are asked back as a whole go first, since they take less.
+// If the assignment would become too large, fewer entries are asked back, and the rest when there is room. Entries that are asked
+// back as a whole go first, since they take less.
 func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, version int64) (asked []releaseEntry, changed bool) {
 	granted, kept, asks := assignment.Granted, assignment.Releasing, d.releases[memberID]
 	whole, part := toAskFor(granted, asks)
 	entries := slices.Concat(whole, part)
-	for refreshed, most := true, len(entries); ; {
+	for most := len(entries); ; most /= 2 {
 		var back []schema.Granted
-		stay := granted
+		stay := []schema.Granted(granted)
 		if most > 0 {
 			picked := map[*schema.Granted]bool{}
 			for _, h := range entries[:most] {
@@ -98,24 +99,15 @@ func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, v
 				return leaves && picked[h]
 			})
 		}
-		changed = false
-		if refreshed {
-			stay, changed = d.refresh(stay)
-		}
+		stay, changed = d.refresh(stay)
 		asked = d.releaseEntries(asks, back, version)
 		assignment.Granted, assignment.Releasing = round.NonNil(stay), slices.Clone(kept)
 		for i := range asked {
 			assignment.Releasing = append(assignment.Releasing, asked[i].Releasing)
 		}
 		assignment.Releasing = round.NonNil(assignment.Releasing)
-		switch {
-		case most == 0 && !changed || d.fitsAssignment(memberID, assignment, changed):
+		if most == 0 || d.fitsAssignment(memberID, assignment) {
 			return asked, changed
-		case changed:
-			d.draft.Out.Full = append(d.draft.Out.Full, assignment.Node)
-			refreshed = false
-		default:
-			most /= 2
 		}
 	}
 }
@@ -143,13 +135,8 @@ func toAskFor(granted []schema.Granted, asks map[cluster.Slot]handover) (whole, 
 }
 
 // fitsAssignment reports whether an assignment is within its bound. An assignment far below the bound is not measured.
-func (d *releaseWriter) fitsAssignment(memberID string, assignment *schema.Assignment, changed bool) bool {
+func (d *releaseWriter) fitsAssignment(memberID string, assignment *schema.Assignment) bool {
 	rough := schema.Rough(assignment.Granted) + schema.Rough(assignment.Releasing)
-	if changed {
-		for i := range assignment.Granted {
-			rough += d.draft.SizeOf(&assignment.Granted[i])
-		}
-	}
 	if d.Snapshot.Peers[memberID].Assignment.Size+rough < schema.MaxAssignment {
 		return true
 	}
@@ -187,16 +174,15 @@ func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []sc
 // refresh gives grants their task's present spec, but not a new count of workers. It copies the list if an entry changes.
 func (d *releaseWriter) refresh(list []schema.Granted) (fresh []schema.Granted, changed bool) {
 	for i := range list {
-		t, known := d.Rank[list[i].Task]
-		if !known || *list[i].Spec == d.In.Tasks[t].Spec {
+		if d.stored.suits(d.Facts, &list[i]) {
 			continue
 		}
 		if !changed {
 			list, changed = slices.Clone(list), true
 		}
 		count, _ := list[i].WorkerCount()
-		spec := d.In.Tasks[t].Spec
-		list[i].Count, list[i].Spec = &count, &spec
+		s := d.stored[list[i].Task]
+		list[i].Count, list[i].Ref, list[i].Spec, list[i].Generation = &count, s.Ref, &s.Spec, s.Generation
 	}
 	return list, changed
 }

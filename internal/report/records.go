@@ -17,7 +17,7 @@ import (
 func Records(ctx context.Context, s coord.Session, keys schema.Keys) ([]cluster.StoredRecord, error) {
 	paths := []string{keys.Meta(), keys.Epoch(), keys.Settings(), keys.Suspects(), keys.Requests(), keys.Audit(), keys.PlanFault()}
 	for _, dir := range []string{
-		keys.Tasks(), keys.Marks(), keys.TaskRuns(), keys.Assignments(), keys.Members(), schema.Dir(keys.Status("")),
+		keys.Tasks(), keys.Marks(), keys.TaskRuns(), schema.Dir(keys.SpecChunk(0)), keys.Assignments(), keys.Members(), schema.Dir(keys.Status("")),
 		keys.Completions(), keys.Elections(), schema.Dir(keys.Name("")), schema.Dir(keys.Decision(0)),
 	} {
 		entries, err := s.List(ctx, dir)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema/fields"
 )
 
 // The bounds of records, in bytes. A commit of a leader that has at most one assignment or one record of runs stays below
@@ -15,8 +16,8 @@ import (
 //	names          4 KiB     nothing: the same, and addresses
 //	heartbeats     1 KiB     nothing
 //	members       64 KiB     a node with more works and labels does not join
-//	assignments  248 KiB     grants (192 KiB: what does not fit stays unplaced), changed specs (they come later), releases
-//	                         (the rest is asked back later), the text of reasons beyond 80 bytes
+//	assignments  248 KiB     grants (192 KiB: what does not fit stays unplaced), releases (the rest is asked back later), the
+//	                         text of reasons beyond 80 bytes
 //	  closed     256 KiB     startedLast60s: the earliest starts
 //	status       248 KiB     states of workers beyond those that fit, then when slots were claimed; never what is held
 //	done          96 KiB     which error was whose beyond 32 KiB of them, then ends, which are recorded when earlier ones have
@@ -27,6 +28,7 @@ import (
 //	suspects      48 KiB     the slots with the fewest crashes
 //	decisions     16 KiB     steps, and slots of steps beyond 1 KiB; the number of omitted ones is recorded
 //	audit         64 KiB     the oldest lines, the end of long ones
+//	specs         66 KiB     specs beyond 32 KiB, unless it is one: they go to another chunk
 //	tasks         64 KiB     an operation that makes it larger is refused
 //	settings      16 KiB     the same
 //	marks         16 KiB     the same; the error of a quarantine beyond 800 bytes
@@ -47,6 +49,7 @@ const (
 	MaxAudit       = 64 << 10
 	MaxMember      = 64 << 10
 	MaxTask        = 64 << 10
+	MaxSpecChunk   = MaxTask + 2<<10
 	MaxSettings    = 16 << 10
 	MaxMark        = 16 << 10
 	MaxRequests    = 64 << 10
@@ -78,6 +81,8 @@ func Bound(r Record) int {
 		return MaxAudit
 	case *Task:
 		return MaxTask
+	case *SpecChunk:
+		return MaxSpecChunk
 	case *Settings:
 		return MaxSettings
 	case *Mark:
@@ -111,6 +116,8 @@ func KeyBound(keys Keys, key string) int {
 		return MaxDecision
 	case keys.Tasks():
 		return MaxTask
+	case Dir(keys.SpecChunk(0)):
+		return MaxSpecChunk
 	case keys.Marks():
 		return MaxMark
 	}
@@ -134,7 +141,7 @@ func Size(r Record) int { return len(Encode(r, 1<<31)) }
 
 // SizeOf returns the number of bytes of an element in a list, with its separator.
 func SizeOf[T any](element *T) int {
-	return len(encodeField(reflect.ValueOf([]T{*element}), "")) - len("[]") + 1
+	return len(fields.EncodeField(reflect.ValueOf([]T{*element}))) - len("[]") + 1
 }
 
 // Rough returns approximately the number of bytes of a list, rather more.

@@ -110,7 +110,7 @@ func TestClosedAssignmentsAreBounded(t *testing.T) {
 		for i := 0; 160*i < most; i++ {
 			spec := &cluster.TaskSpec{Name: fmt.Sprintf("t%05d", i), WorkName: "w", WorkerNum: 1}
 			r := schema.SlotRange{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1)}
-			assignment.Granted = append(assignment.Granted, schema.Granted{SlotRange: r, Spec: spec})
+			assignment.Granted = append(assignment.Granted, schema.Granted{SlotRange: r, Ref: schema.SpecRef{Chunk: 1}, Spec: spec})
 			started = append(started, schema.Claimed{SlotRange: r, Since: began.Add(time.Duration(rand.IntN(60_000)) * time.Millisecond)})
 		}
 		for schema.Size(assignment) > schema.MaxAssignment {

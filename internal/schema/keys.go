@@ -55,6 +55,17 @@ func (k Keys) Assignment(memberID string) string { return k.Assignments() + "/" 
 // Status is the member's record of what it holds.
 func (k Keys) Status(memberID string) string { return k.root + "/status/" + memberID }
 
+// SpecChunk is one of the records of the specs that grants name.
+func (k Keys) SpecChunk(number int64) string {
+	return k.root + "/specs/" + strconv.FormatInt(number, 10)
+}
+
+// SpecChunkNumber returns the number of a record of specs.
+func SpecChunkNumber(key string) (number int64, ok bool) {
+	number, err := strconv.ParseInt(Base(key), 10, 64)
+	return number, err == nil && number > 0
+}
+
 // Tasks is the parent of the tasks.
 func (k Keys) Tasks() string { return k.root + "/tasks" }
 
@@ -76,12 +87,9 @@ func (k Keys) Removed() string { return k.root + "/removed" }
 // Audit is the record of the latest operations.
 func (k Keys) Audit() string { return k.root + "/audit" }
 
-// Checkpoints is the parent of the tasks and runs whose workers have stored their progress.
-func (k Keys) Checkpoints() string { return k.root + "/checkpoints" }
-
 // Checkpoint is the stored progress of a slot's worker.
 func (k Keys) Checkpoint(slot cluster.Slot) string {
-	return k.Checkpoints() + "/" + slot.Task + "/" + strconv.Itoa(slot.Index)
+	return k.root + "/checkpoints/" + slot.Task + "/" + strconv.Itoa(slot.Index)
 }
 
 // TaskRuns is the parent of the records of runs that are under way.

@@ -133,7 +133,7 @@ type Assignment struct {
 	Node           string           `json:"node"`
 	Host           string           `json:"host"`
 	SessionTimeout cluster.Duration `json:"sessionTimeout"`
-	Granted        []Granted        `json:"granted"`
+	Granted        Grants           `json:"granted"`
 	Releasing      []Releasing      `json:"releasing"`
 	Evicted        bool             `json:"evicted,omitempty"`
 	Closed         *Closed          `json:"closed,omitempty"`
@@ -194,8 +194,7 @@ func (d *Assignment) Evict(status *Status, version int64) {
 // maxCause bounds the cause of a death, in bytes.
 const maxCause = 500
 
-// validate checks the conditions that the protocol depends on. Specs are not checked again: the leader that granted the slots has
-// checked them by the rules of its own version, and an unusable assignment stops all grants.
+// validate checks the conditions that the protocol depends on. An unusable assignment stops all grants.
 func (d *Assignment) validate() error {
 	if err := validateNode(d.Node); err != nil {
 		return err
@@ -209,8 +208,8 @@ func (d *Assignment) validate() error {
 		}
 	}
 	for _, h := range d.Granted {
-		if task, _ := cluster.SplitRun(h.Task); h.Spec == nil || h.Spec.Name != task || h.Token < 1 {
-			return fmt.Errorf("grant of %s has no token or no spec of its own", h.Task)
+		if h.Ref.Chunk < 1 || h.Token < 1 {
+			return fmt.Errorf("grant of %s has no token or names no specs", h.Task)
 		}
 	}
 	return nil
@@ -239,7 +238,7 @@ func validateRanges(ranges iter.Seq[*SlotRange]) error {
 type Status struct {
 	versioned
 	Applied int64         `json:"applied"`
-	Holding []Claimed     `json:"holding"`
+	Holding Claims        `json:"holding"`
 	Workers []WorkerState `json:"workers,omitempty"` // those that are not simply running
 	Leaving bool          `json:"leaving,omitempty"` // the member takes no more work
 	// Fenced: its lease is not valid. What needs one is stopping or has stopped, and nothing starts before it is claimed again.

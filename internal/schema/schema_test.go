@@ -36,11 +36,15 @@ func TestRecordsReadWell(t *testing.T) {
 		{&schema.Epoch{Leader: "g1", Node: "n1", Term: 3, NextToken: 17, NextDecision: 4, Since: since},
 			`{"v":1,"version":5,"leader":"g1","node":"n1","term":3,"nextToken":17,"nextDecision":4,"since":"2026-01-02T03:04:05Z"}`},
 		{&schema.Assignment{Node: "n1", Host: "h<1>", SessionTimeout: cluster.Duration(20 * time.Second),
-			Granted:   []schema.Granted{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{0, 1, 2, 3, 7}, Token: 5}, Spec: spec}},
+			Granted: []schema.Granted{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{0, 1, 2, 3, 7}, Token: 5}, Ref: schema.SpecRef{Chunk: 2, Version: 7}, Spec: spec},
+				{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{4}, Token: 5}, Ref: schema.SpecRef{Chunk: 2, Version: 7}, Count: new(0)},
+				{SlotRange: schema.SlotRange{Task: "b", Slots: cluster.Indexes{0}, Token: 5}, Ref: schema.SpecRef{Chunk: 2, Version: 7}, Count: new(0)}},
 			Releasing: []schema.Releasing{}},
-			`{"v":1,"version":5,"node":"n1","host":"h<1>","sessionTimeout":"20s","granted":[{"task":"a","slots":"0-3,7","token":5,"spec":{"name":"a","workName":"w","workerNum":9}}],"releasing":[]}`},
+			`{"v":1,"version":5,"node":"n1","host":"h<1>","sessionTimeout":"20s","granted":[{"token":5,"specs":"2.7","slots":{"a":"0-3,7 of 9"}},{"token":5,"specs":"2.7","slots":{"a":"4","b":"0"}}],"releasing":[]}`},
+		{&schema.SpecChunk{Specs: []schema.StoredSpec{{Name: "a", From: 3, Spec: *spec}}},
+			`{"v":1,"version":5,"specs":[{"name":"a","from":3,"spec":{"name":"a","workName":"w","workerNum":9}}]}`},
 		{&schema.Status{Applied: 4, Holding: []schema.Claimed{{SlotRange: schema.SlotRange{Task: "a", Slots: cluster.Indexes{7}, Token: 5}, Since: since}}},
-			`{"v":1,"version":5,"applied":4,"holding":[{"task":"a","slots":"7","token":5,"since":"2026-01-02T03:04:05Z"}]}`},
+			`{"v":1,"version":5,"applied":4,"holding":[{"token":5,"since":"2026-01-02T03:04:05Z","slots":{"a":"7"}}]}`},
 		{&schema.Task{Spec: *spec, Override: cluster.Override{WorkerNum: &three}},
 			`{"v":1,"spec":{"name":"a","workName":"w","workerNum":9},"override":{"workerNum":3}}`},
 	} {
@@ -78,7 +82,9 @@ func TestReason(t *testing.T) {
 }
 
 func TestUnusableRecords(t *testing.T) {
-	slot := `{"task":"a","slots":"0","token":1,"spec":{"name":"a","workName":"a","workerNum":1}}`
+	slot := `{"token":1,"specs":"2.7","slots":{"a":"0 of 1"}}`
+	stored := `{"name":"a","from":3,"spec":{"name":"a","workName":"a","workerNum":1}}`
+	chunk := func(specs string) string { return fmt.Sprintf(`{"v":1,"version":3,"specs":[%s]}`, specs) }
 	assignment := func(version int, slots, releasing string) string {
 		return fmt.Sprintf(`{"v":1,"version":%d,"node":"n","granted":[%s],"releasing":[%s]}`, version, slots, releasing)
 	}
@@ -88,7 +94,11 @@ func TestUnusableRecords(t *testing.T) {
 		want        error
 	}{
 		{"good", assignment(3, slot, ``), &schema.Assignment{}, nil},
-		{"good by the rules of another version", assignment(3, strings.Replace(slot, `"workerNum":1`, `"workerNum":200000,"mode":"later"`, 1), ``), &schema.Assignment{}, nil},
+		{"good specs", chunk(stored), &schema.SpecChunk{}, nil},
+		{"good by the rules of another version", chunk(strings.Replace(stored, `"workerNum":1`, `"workerNum":200000,"mode":"later"`, 1)), &schema.SpecChunk{}, nil},
+		{"another's spec", chunk(strings.Replace(stored, `"name":"a"`, `"name":"b"`, 1)), &schema.SpecChunk{}, schema.ErrCorrupt},
+		{"a spec of a later version", chunk(strings.Replace(stored, `"from":3`, `"from":4`, 1)), &schema.SpecChunk{}, schema.ErrCorrupt},
+		{"a spec twice", chunk(stored + "," + stored), &schema.SpecChunk{}, schema.ErrCorrupt},
 		{"a name that nobody may declare now", `{"v":1,"spec":{"name":"𠮷","workName":"a","workerNum":1}}`, &schema.Task{}, nil},
 		{"a node with such a name", `{"v":1,"node":"𠮷"}`, &schema.Member{}, nil},
 		{"a node with an impossible name", `{"v":1,"node":"a/b"}`, &schema.Member{}, schema.ErrCorrupt},
@@ -100,13 +110,14 @@ func TestUnusableRecords(t *testing.T) {
 		{"another version", assignment(2, slot, ``), &schema.Assignment{}, schema.ErrForeign},
 		{"slot twice", assignment(3, slot, slot), &schema.Assignment{}, schema.ErrCorrupt},
 		{"no token", assignment(3, strings.Replace(slot, `"token":1`, `"token":0`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
-		{"no spec", assignment(3, `{"task":"a","slots":"0","token":1}`, ``), &schema.Assignment{}, schema.ErrCorrupt},
-		{"another's spec", assignment(3, strings.Replace(slot, `"name":"a"`, `"name":"b"`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
-		{"impossible slots", assignment(3, strings.Replace(slot, `"slots":"0"`, `"slots":"3-1"`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
-		{"too many slots", assignment(3, strings.Replace(slot, `"slots":"0"`, `"slots":"0-2000000000"`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
-		{"a slot held twice", `{"v":1,"version":3,"holding":[{"task":"a","slots":"0","token":1},{"task":"a","slots":"0-1","token":2}]}`, &schema.Status{}, schema.ErrCorrupt},
-		{"an impossible token", `{"v":1,"version":3,"holding":[{"task":"a","slots":"0","token":4611686018427387905}]}`, &schema.Status{}, schema.ErrCorrupt},
-		{"slots held under two tokens", `{"v":1,"version":3,"holding":[{"task":"a","slots":"0","token":1},{"task":"a","slots":"1","token":2}]}`, &schema.Status{}, nil},
+		{"no specs", assignment(3, strings.Replace(slot, `"specs":"2.7",`, ``, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
+		{"impossible specs", assignment(3, strings.Replace(slot, `2.7`, `2.-7`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
+		{"no number of workers", assignment(3, strings.Replace(slot, `of 1`, `of `, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
+		{"impossible slots", assignment(3, strings.Replace(slot, `"0 of`, `"3-1 of`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
+		{"too many slots", assignment(3, strings.Replace(slot, `"0 of`, `"0-2000000000 of`, 1), ``), &schema.Assignment{}, schema.ErrCorrupt},
+		{"a slot held twice", `{"v":1,"version":3,"holding":[{"token":1,"slots":{"a":"0"}},{"token":2,"slots":{"a":"0-1"}}]}`, &schema.Status{}, schema.ErrCorrupt},
+		{"an impossible token", `{"v":1,"version":3,"holding":[{"token":4611686018427387905,"slots":{"a":"0"}}]}`, &schema.Status{}, schema.ErrCorrupt},
+		{"slots held under two tokens", `{"v":1,"version":3,"holding":[{"token":1,"slots":{"a":"0"}},{"token":2,"slots":{"a":"1"}}]}`, &schema.Status{}, nil},
 		{"a release", assignment(3, ``, `{"task":"a","slots":"0","token":1,"version":3}`), &schema.Assignment{}, nil},
 		{"a release that no status can confirm", assignment(3, ``, `{"task":"a","slots":"0","token":1,"version":4}`), &schema.Assignment{}, schema.ErrCorrupt},
 		{"a request", `{"v":1,"version":3,"runNow":[{"id":"r","task":"a","params":{"x":1}}]}`, &schema.Requests{}, nil},
@@ -189,18 +200,19 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// The count of a grant is kept, also when it is 0, which is not the same as none. A grant without one has it by its spec.
+// The count of a grant is kept, also when it is 0. A grant that is made has the one of its spec.
 func TestCountOfAGrant(t *testing.T) {
 	spec := cluster.TaskSpec{Name: "t", WorkName: "t", WorkerNum: 3}
 	r := schema.SlotRange{Task: "t", Slots: cluster.Indexes{0}, Token: 1}
+	ref := schema.SpecRef{Chunk: 1}
 	for _, c := range []struct {
 		entry schema.Entry
 		want  int
 		known bool
 	}{
-		{&schema.Granted{SlotRange: r, Count: new(4), Spec: &spec}, 4, true},
-		{&schema.Granted{SlotRange: r, Count: new(0), Spec: &spec}, 0, true},
-		{&schema.Granted{SlotRange: r, Spec: &spec}, 3, true},
+		{&schema.Granted{SlotRange: r, Count: new(4), Ref: ref, Spec: &spec}, 4, true},
+		{&schema.Granted{SlotRange: r, Count: new(0), Ref: ref, Spec: &spec}, 0, true},
+		{&schema.Granted{SlotRange: r, Ref: ref, Spec: &spec}, 3, true},
 		{&schema.Releasing{SlotRange: r, Count: new(4)}, 4, true},
 		{&schema.Releasing{SlotRange: r, Count: new(0)}, 0, true},
 		{&schema.Releasing{SlotRange: r}, 0, false},

@@ -27,14 +27,17 @@ func (r *SlotRange) Range() *SlotRange { return r }
 type Granted struct {
 	SlotRange
 	// Count is what the workers are given as the number of workers of their task, 0 for none.
-	Count *int              `json:"count,omitempty"`
-	Spec  *cluster.TaskSpec `json:"spec,omitempty"`
-	// Generation is that of the task when the slots were granted.
-	Generation int64 `json:"generation,omitempty"`
+	Count *int
+	// Ref names the spec that the workers run with.
+	Ref SpecRef
+	// Spec is that spec, and Generation that of the task when the slots were granted. Records do not contain them: the reader of the
+	// assignment finds them with Ref. Spec is nil if they were not found.
+	Spec       *cluster.TaskSpec
+	Generation int64
 }
 
-// WorkerCount returns the number of workers that the workers of the grant are given, and whether the record has it. If an entry has
-// no count, the number comes from its spec.
+// WorkerCount returns the number of workers that the workers of the grant are given, and whether it is known. Every grant that was
+// read has one; a grant that is being made has that of its spec.
 func (g *Granted) WorkerCount() (count int, known bool) {
 	switch {
 	case g.Count != nil:
@@ -242,7 +245,7 @@ func AskedBack(holding []Claimed, version int64) []Releasing {
 }
 
 // Gather returns the shortest list of slots with their tokens and the times of their claims.
-func Gather(slots map[cluster.Slot]Claim) []Claimed {
+func Gather(slots map[cluster.Slot]Claim) Claims {
 	type group struct {
 		task  string
 		claim Claim
@@ -252,7 +255,7 @@ func Gather(slots map[cluster.Slot]Claim) []Claimed {
 		g := group{slot.Task, claim}
 		groups[g] = append(groups[g], slot.Index)
 	}
-	list := []Claimed{} // never null in JSON
+	list := Claims{}
 	for g, indexes := range groups {
 		slices.Sort(indexes)
 		list = append(list, Claimed{SlotRange{Task: g.task, Slots: indexes, Token: g.claim.Token}, g.claim.Since})

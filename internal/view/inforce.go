@@ -197,6 +197,9 @@ func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	for name, e := range s.Tasks {
 		add(keys.Task(name), e.Err, e.Absent, e.Rec != nil && !e.Rec.Deleted)
 	}
+	for number, e := range s.SpecChunks {
+		add(keys.SpecChunk(number), e.Err, false, false)
+	}
 	for name, e := range s.TaskRuns {
 		add(keys.TaskRunsOf(name), e.Err, false, false)
 	}

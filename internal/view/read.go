@@ -27,10 +27,13 @@ func (v *View) Refresh(ctx context.Context) (changed bool, err error) {
 func (v *View) refresh(ctx context.Context, keys []string) error {
 	b := v.sort(keys)
 	// A changed assignment is needed before the lists, which take longer. The lists wait for one Refresh at most.
-	v.listsWait = len(b.assignments) > 0 && len(b.lists) > 0 && !v.listsWait
+	// The list of specs is short, and without it a leader would store specs again that are stored.
+	isSpecs := func(key string) bool { return key == schema.Dir(v.keys.SpecChunk(0)) }
+	long := slices.DeleteFunc(slices.Clone(b.lists), isSpecs)
+	v.listsWait = len(b.assignments) > 0 && len(long) > 0 && !v.listsWait
 	if v.listsWait {
-		v.remark(b.lists)
-		b.lists = nil
+		v.remark(long)
+		b.lists = slices.DeleteFunc(b.lists, func(key string) bool { return !isSpecs(key) })
 	}
 	for _, key := range b.lists {
 		found, err := v.list(ctx, key)
@@ -100,7 +103,7 @@ func (v *View) sort(keys []string) *batch {
 	b := &batch{taken: make(map[string]bool, len(keys))}
 	isList := func(key string) bool {
 		return key == v.keys.Assignments() || key == v.keys.Members() || key == v.keys.Tasks() || key == v.keys.Marks() ||
-			key == v.keys.TaskRuns()
+			key == v.keys.TaskRuns() || key == schema.Dir(v.keys.SpecChunk(0))
 	}
 	for _, key := range keys {
 		if isList(key) {
@@ -196,6 +199,15 @@ func (v *View) list(ctx context.Context, key string) (fresh []string, err error)
 		for name := range present {
 			if _, known := v.snap.TaskRuns[name]; !known {
 				fresh = append(fresh, v.keys.TaskRunsOf(name))
+			}
+		}
+	case schema.Dir(v.keys.SpecChunk(0)):
+		for name := range present {
+			chunk := schema.Dir(v.keys.SpecChunk(0)) + "/" + name
+			if number, ok := schema.SpecChunkNumber(chunk); ok {
+				if _, known := v.snap.SpecChunks[number]; !known {
+					fresh = append(fresh, chunk)
+				}
 			}
 		}
 	default:

@@ -7,6 +7,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/specs"
 )
 
 // Assignments that the owner has written itself are read again, which arms their watches, when it has written none for
@@ -105,6 +106,15 @@ func (v *View) PutTaskRuns(task string, rec *schema.TaskRuns, version int64) {
 	v.snap.TaskRuns[task] = Entry[schema.TaskRuns]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
 }
 
+// PutSpecChunk stores a record of specs of so many bytes that the owner has committed itself.
+func (v *View) PutSpecChunk(number int64, rec *schema.SpecChunk, version int64, size int) {
+	key := v.keys.SpecChunk(number)
+	v.hints.Watch(key)
+	v.hints.Mark(key) // reading it arms its watch
+	v.snap.SpecChunks[number] = Entry[schema.SpecChunk]{Rec: rec, RecAt: version, Version: version, Size: size, Read: v.session.Now()}
+	v.storeSpecs(number, rec)
+}
+
 // PutEpoch stores the epoch as the owner has committed it.
 func (v *View) PutEpoch(rec *schema.Epoch, version int64) {
 	v.snap.Epoch = Entry[schema.Epoch]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}
@@ -130,6 +140,11 @@ func (v *View) PutAssignment(memberID string, rec *schema.Assignment, version in
 	p := *v.snap.Peers[memberID]
 	p.Assignment = Entry[schema.Assignment]{Rec: rec, RecAt: version, Version: version, Size: size, Read: v.session.Now()}
 	v.snap.Peers[memberID] = &p
+	if len(specs.Unresolved(rec.Granted)) > 0 {
+		v.unresolved[memberID] = true
+	} else {
+		delete(v.unresolved, memberID)
+	}
 	v.selfWritten.add(v.keys.Assignment(memberID), p.Assignment.Read)
 }
 

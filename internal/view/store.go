@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -14,6 +15,8 @@ type entries struct {
 	snap        Snapshot
 	leader      bool
 	selfWritten selfWrites
+	// unresolved are the members whose assignments name specs that were not found.
+	unresolved map[string]bool
 }
 
 func (es *entries) peerKeys(memberID string) [3]string {
@@ -44,6 +47,9 @@ func (es *entries) put(key string, r coord.Record, err error, at time.Duration) 
 	case schema.Dir(key) == es.keys.TaskRuns():
 		es.putTaskRuns(key, r, err, at)
 		return
+	case schema.Dir(key) == schema.Dir(es.keys.SpecChunk(0)):
+		es.putSpecChunk(key, r, err, at)
+		return
 	case schema.Dir(key) == es.keys.Tasks():
 		name := schema.Base(key)
 		old := es.snap.Tasks[name]
@@ -70,6 +76,9 @@ func (es *entries) put(key string, r coord.Record, err error, at time.Duration) 
 	switch key {
 	case es.keys.Assignment(memberID):
 		p.Assignment = decode[schema.Assignment](p.Assignment, key, r, err, at)
+		if rec := p.Assignment.Rec; rec != nil && rec != old.Assignment.Rec {
+			es.resolve(memberID, rec)
+		}
 	case es.keys.Status(memberID):
 		p.Status = decode[schema.Status](p.Status, key, r, err, at)
 	case es.keys.Member(memberID):
@@ -111,6 +120,49 @@ func (es *entries) putTaskRuns(key string, r coord.Record, err error, at time.Du
 	es.snap.TaskRuns[task] = e
 }
 
+// putSpecChunk stores a record of specs, and gives them to the grants that lacked them. A deleted record is dropped, and its number is
+// not used again. Grants that have their specs keep them.
+func (es *entries) putSpecChunk(key string, r coord.Record, err error, at time.Duration) {
+	number, ok := schema.SpecChunkNumber(key)
+	if !ok {
+		return
+	}
+	old := es.snap.SpecChunks[number]
+	e := decode[schema.SpecChunk](old, key, r, err, at)
+	if e.Absent {
+		es.hints.Unwatch(key)
+		delete(es.snap.SpecChunks, number)
+		es.snap.StoredSpecs = es.snap.StoredSpecs.With(number, nil)
+		return
+	}
+	es.snap.SpecChunks[number] = e
+	if e.Rec != old.Rec {
+		es.storeSpecs(number, e.Rec)
+	}
+}
+
+// storeSpecs puts a chunk into the table of specs.
+func (es *entries) storeSpecs(number int64, chunk *schema.SpecChunk) {
+	es.snap.StoredSpecs = es.snap.StoredSpecs.With(number, chunk)
+	for memberID := range es.unresolved {
+		p := *es.snap.Peers[memberID]
+		rec := *p.Assignment.Rec
+		rec.Granted = slices.Clone(rec.Granted)
+		es.resolve(memberID, &rec)
+		p.Assignment.Rec = &rec
+		es.snap.Peers[memberID] = &p
+	}
+}
+
+// resolve gives the grants of an assignment that was read just now their specs.
+func (es *entries) resolve(memberID string, rec *schema.Assignment) {
+	if es.snap.StoredSpecs.Resolve(rec.Granted) {
+		delete(es.unresolved, memberID)
+	} else {
+		es.unresolved[memberID] = true
+	}
+}
+
 // forget drops members and tasks that have nothing left in the store.
 func (es *entries) forget() {
 	for memberID, p := range es.snap.Peers {
@@ -131,6 +183,7 @@ func (es *entries) forget() {
 
 func (es *entries) drop(memberID string) {
 	delete(es.snap.Peers, memberID)
+	delete(es.unresolved, memberID)
 	for _, key := range es.peerKeys(memberID) {
 		es.selfWritten.drop(key)
 		es.hints.Unwatch(key)

@@ -13,6 +13,8 @@
 // A leader has the assignments that it has just written, so the watches that fire for them bring nothing new. It reads them again
 // when it has written nothing for a moment, and before that only those of members that are gone.
 //
+// Specs are read after the assignments that name them, so they are found there: see [schema.SpecRef].
+//
 // An unusable record leaves the last good one in force, and the snapshot names it.
 package view
 
@@ -22,6 +24,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/specs"
 )
 
 // Entry is a key as last read.
@@ -84,6 +87,10 @@ type Snapshot struct {
 	Peers    map[string]*Peer              // by MemberID; the values are replaced, not changed
 	Tasks    map[string]Entry[schema.Task]
 	TaskRuns map[string]Entry[schema.TaskRuns] // by task, without deleted ones
+	// SpecChunks are the records of specs by number, without deleted ones, and StoredSpecs what the usable ones contain. Grants
+	// have their specs from there.
+	SpecChunks  map[int64]Entry[schema.SpecChunk]
+	StoredSpecs specs.Table
 }
 
 // View keeps a snapshot up to date. One goroutine owns it.
@@ -122,7 +129,10 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 				Tasks:    map[string]Entry[schema.Task]{},
 				Marks:    map[string]Entry[schema.Mark]{},
 				TaskRuns: map[string]Entry[schema.TaskRuns]{},
+
+				SpecChunks: map[int64]Entry[schema.SpecChunk]{},
 			},
+			unresolved: map[string]bool{},
 		},
 	}
 	for _, o := range options {
@@ -130,6 +140,7 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 	}
 	first := []string{
 		keys.Assignments(), keys.Members(), keys.Tasks(), keys.Settings(), keys.Suspects(), keys.Marks(), keys.Requests(), keys.TaskRuns(),
+		schema.Dir(keys.SpecChunk(0)),
 	}
 	if v.leader {
 		first = append(first, keys.Removed())
@@ -173,5 +184,6 @@ func (v *View) MarkNode(node string) {
 func (v *View) Snapshot() *Snapshot {
 	s := v.snap
 	s.Peers, s.Tasks, s.Marks, s.TaskRuns = maps.Clone(s.Peers), maps.Clone(s.Tasks), maps.Clone(s.Marks), maps.Clone(s.TaskRuns)
+	s.SpecChunks = maps.Clone(s.SpecChunks)
 	return &s
 }

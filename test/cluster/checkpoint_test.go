@@ -110,7 +110,7 @@ func TestStaleCheckpointIsRefused(t *testing.T) {
 			t.Errorf("n1: %v", err)
 		}
 		w.leave(n2)
-		if r := w.Service.Records()["/xconsumer/test/checkpoints/note/0"]; string(r.Value) != `{"v":1,"version":1,"token":2,"data":"bmV3"}` {
+		if r := w.Service.Records()["/xconsumer/test/checkpoints/note/0"]; string(r.Value) != `{"v":1,"version":1,"token":3,"data":"bmV3"}` {
 			t.Errorf("stored %s", r.Value)
 		}
 	})
@@ -152,7 +152,7 @@ func TestCheckpointOfUnknownOutcome(t *testing.T) {
 					t.Error(err)
 				}
 				r := w.Service.Records()["/xconsumer/test/checkpoints/note/0"]
-				if diff := cmp.Diff(`{"v":1,"version":0,"token":1,"data":"eA=="}`, string(r.Value)); diff != "" {
+				if diff := cmp.Diff(`{"v":1,"version":0,"token":2,"data":"eA=="}`, string(r.Value)); diff != "" {
 					t.Errorf("stored (-want +got):\n%s", diff)
 				}
 				w.leave(n1)

@@ -122,7 +122,7 @@ func TestTokensNearTheirBound(t *testing.T) {
 			handEdit(t, func(w *world, h hand, n1, _ *proc) {
 				key := "/assignments/" + memberOf(w.state(n1), "n2")
 				now := h.get(key)
-				value := strings.Replace(string(now.Value), `"granted":[`, fmt.Sprintf(`"granted":[{"task":"a","slots":"9","token":%d,"spec":{"name":"a","workName":"a","workerNum":4}},`, token), 1)
+				value := strings.Replace(string(now.Value), `"granted":[`, fmt.Sprintf(`"granted":[{"token":%d,"specs":"1.0","slots":{"a":"9 of 4"}},`, token), 1)
 				h.set(key, strings.Replace(value, fmt.Sprintf(`"version":%d`, now.Version), fmt.Sprintf(`"version":%d`, now.Version+1), 1))
 				time.Sleep(5 * time.Second)
 				if _, err := n1.Admin().Do(w.t.Context(), cluster.RestartTask("a")); err != nil {

@@ -18,7 +18,7 @@ func TestHandEditedAssignmentIsWrittenAgain(t *testing.T) {
 		events := n2.Events(w.t.Context())
 		assignment := "/assignments/" + memberOf(w.state(n1), "n2")
 		good := string(h.get(assignment).Value)
-		h.set(assignment, strings.Replace(good, `"granted":[`, `"granted":[{"task":"a","slots":"0-3","token":99,"spec":{"name":"a","workName":"a","workerNum":4}},`, 1))
+		h.set(assignment, strings.Replace(good, `"granted":[`, `"granted":[{"token":99,"specs":"1.0","slots":{"a":"0-3 of 4"}},`, 1))
 		time.Sleep(time.Second)
 		if n := w.floor.started(); n != started {
 			t.Errorf("%d workers were started", n-started)
@@ -116,8 +116,8 @@ func TestHandEditedStatusIsWrittenAgain(t *testing.T) {
 		"{",
 		`{"v":1,"version":0,"applied":99,"holding":[]}`,
 		// No leader may list such slots as releasing: its assignment could not be used.
-		`{"v":1,"version":VERSION,"applied":0,"holding":[{"task":"b","slots":"0","token":1},{"task":"b","slots":"0","token":2}]}`,
-		`{"v":1,"version":VERSION,"applied":0,"holding":[{"task":"b","slots":"0","token":9223372036854775807}]}`,
+		`{"v":1,"version":VERSION,"applied":0,"holding":[{"token":1,"slots":{"b":"0"}},{"token":2,"slots":{"b":"0"}}]}`,
+		`{"v":1,"version":VERSION,"applied":0,"holding":[{"token":9223372036854775807,"slots":{"b":"0"}}]}`,
 	} {
 		t.Run(value, func(t *testing.T) {
 			handEdit(t, func(w *world, h hand, n1, _ *proc) {
@@ -245,7 +245,7 @@ func TestGrantOfAnUndeclaredTask(t *testing.T) {
 		key := "/assignments/" + memberOf(w.state(n1), "n2")
 		n2.Cut() // so that its worker stays for as long as it is looked at
 		now := h.get(key)
-		value := strings.Replace(string(now.Value), `"granted":[`, `"granted":[{"task":"alien","slots":"0-1","token":900,"spec":{"name":"alien","workName":"a","workerNum":2}},`, 1)
+		value := strings.Replace(string(now.Value), `"granted":[`, `"granted":[{"token":900,"specs":"1.0","slots":{"alien":"0-1 of 2"}},`, 1)
 		h.set(key, strings.Replace(value, fmt.Sprintf(`"version":%d`, now.Version), fmt.Sprintf(`"version":%d`, now.Version+1), 1))
 		time.Sleep(time.Second)
 		shown := false

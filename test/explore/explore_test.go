@@ -14,15 +14,28 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// state is a world that can be walked through.
+type state interface {
+	key() string   // the same for equal worlds
+	wrong() string // what is wrong with it, "" for nothing
+	stuck() string // what is wrong if nothing can happen any longer
+}
+
+// step is something that may happen, and the world after it.
+type step[W state] struct {
+	name string
+	next W
+}
+
 // walk visits the worlds that can be reached, nearest first, until something is wrong, there are no
 // more, or it has seen enough. It returns how many it saw, whether those were all, and the story of
 // what went wrong.
-func walk(first world, h hole, maxAssignments, enough int) (seen int, all bool, story []string) {
+func walk[W state](first W, steps func(W) []step[W], enough int) (seen int, all bool, story []string) {
 	type origin struct {
 		from [16]byte
 		step string
 	}
-	hash := func(w world) (k [16]byte) {
+	hash := func(w W) (k [16]byte) {
 		sum := sha256.Sum256([]byte(w.key()))
 		copy(k[:], sum[:])
 		return k
@@ -38,13 +51,17 @@ func walk(first world, h hole, maxAssignments, enough int) (seen int, all bool, 
 		return story
 	}
 	start := hash(first)
-	origins := map[[16]byte]origin{start: {step: "b and L1 are there"}}
-	queue := []world{first}
+	origins := map[[16]byte]origin{start: {step: "it begins"}}
+	queue := []W{first}
 	keys := [][16]byte{start}
 	for len(queue) > 0 {
 		w, k := queue[0], keys[0]
 		queue, keys = queue[1:], keys[1:]
-		for _, s := range w.steps(h, maxAssignments) {
+		list := steps(w)
+		if wrong := w.stuck(); len(list) == 0 && wrong != "" {
+			return len(origins), false, path("→ "+wrong, k, origins)
+		}
+		for _, s := range list {
 			next := hash(s.next)
 			if _, known := origins[next]; known {
 				continue
@@ -96,7 +113,7 @@ func TestEveryOrder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			seen, all, story := walk(newWorld(c.budget, 2), noHole, c.maxAssignments, enough(t, 30_000))
+			seen, all, story := walk(newWorld(c.budget, 2), stepsOf(noHole, c.maxAssignments), enough(t, 30_000))
 			if story != nil {
 				t.Errorf("after %d worlds:\n%s", seen, strings.Join(story, "\n"))
 			}
@@ -121,7 +138,7 @@ func TestHolesAreFound(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.hole), func(t *testing.T) {
 			t.Parallel()
-			seen, _, story := walk(newWorld(c.budget, c.workers), c.hole, 90, enough(t, 300_000))
+			seen, _, story := walk(newWorld(c.budget, c.workers), stepsOf(c.hole, 90), enough(t, 300_000))
 			if story == nil || !strings.HasSuffix(story[len(story)-1], c.want) {
 				t.Fatalf("%d worlds, and %q is not in them: %v", seen, c.want, story)
 			}
@@ -134,7 +151,7 @@ func TestHolesAreFound(t *testing.T) {
 // ends only by a status that has applied it, and a status is written at its version.
 func TestTheCheckOfAClaimIsASecondGuard(t *testing.T) {
 	t.Parallel()
-	seen, all, story := walk(newWorld(budget{join: 1, lost: 1}, 2), noDocCheck, 90, enough(t, 300_000))
+	seen, all, story := walk(newWorld(budget{join: 1, lost: 1}, 2), stepsOf(noDocCheck, 90), enough(t, 300_000))
 	if story != nil || !all {
 		t.Errorf("%d worlds, all of them: %v\n%s", seen, all, strings.Join(story, "\n"))
 	}

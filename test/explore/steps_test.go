@@ -15,12 +15,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
-// step is one event and the world after it.
-type step struct {
-	name string
-	next world
-}
-
 // hole leaves out a guard, to show that the walk would notice.
 type hole string
 
@@ -35,10 +29,10 @@ const (
 )
 
 // steps returns everything that can happen next.
-func (w world) steps(h hole, maxAssignments int) []step {
-	var list []step
+func (w world) steps(h hole, maxAssignments int) []step[world] {
+	var list []step[world]
 	add := func(next world, format string, args ...any) {
-		list = append(list, step{fmt.Sprintf(format, args...), next})
+		list = append(list, step[world]{fmt.Sprintf(format, args...), next})
 	}
 	for _, name := range leaders {
 		w.leaderSteps(name, maxAssignments, h, add)
@@ -432,3 +426,11 @@ func (w world) wrong() string {
 	}
 	return ""
 }
+
+// stepsOf returns what may happen in a world.
+func stepsOf(h hole, maxAssignments int) func(world) []step[world] {
+	return func(w world) []step[world] { return w.steps(h, maxAssignments) }
+}
+
+// stuck says nothing: package cluster's simulator looks for worlds that do not go on.
+func (w world) stuck() string { return "" }

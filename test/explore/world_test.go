@@ -20,6 +20,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/follower"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/specs"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
@@ -185,6 +186,9 @@ func (l *leader) snapshot() *view.Snapshot {
 		Peers:    map[string]*view.Peer{},
 		Tasks:    map[string]view.Entry[schema.Task]{"t": {Rec: task}},
 	}
+	chunk := specsUpTo(l.workers)
+	s.SpecChunks = map[int64]view.Entry[schema.SpecChunk]{1: {Rec: chunk, RecAt: chunk.Version, Version: chunk.Version}}
+	s.StoredSpecs = specs.Table{}.With(1, chunk)
 	const docRead = 2 * time.Second
 	for memberID, d := range l.assignments {
 		read := docRead + time.Second
@@ -202,6 +206,17 @@ func (l *leader) snapshot() *view.Snapshot {
 		s.Peers[memberID] = p
 	}
 	return s
+}
+
+// specsUpTo has the specs with up to so many workers. All are stored and read from the start: specWorld has the orders in which they are.
+func specsUpTo(workers int) *schema.SpecChunk {
+	chunk := &schema.SpecChunk{}
+	for n := 1; n <= workers; n++ {
+		spec := cluster.TaskSpec{Name: "t", WorkName: "t", WorkerNum: n}
+		chunk.Specs = append(chunk.Specs, schema.StoredSpec{Name: "t", From: int64(n), Spec: spec})
+	}
+	chunk.Version = int64(workers)
+	return chunk
 }
 
 // local is what a node decides from.

@@ -11,6 +11,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/specs"
 )
 
 // Change is a key after a commit.
@@ -41,6 +42,8 @@ type Store struct {
 	grants      int
 	runs        runs
 	hands       map[string]time.Duration // when a hand last wrote a member's assignment
+	specs       specs.Table
+	specsByHand map[string]bool // chunks that a hand has written or deleted
 }
 
 // Release is a slot that a member was asked to give back.
@@ -61,6 +64,7 @@ func NewStore(keys schema.Keys) *Store {
 		released:    map[Release]time.Duration{},
 		runs:        newRuns(),
 		hands:       map[string]time.Duration{},
+		specsByHand: map[string]bool{},
 	}
 }
 
@@ -117,6 +121,9 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 				status = nil
 			}
 			s.runs.done(c, by, status, fail)
+		case schema.Dir(c.Key) == schema.Dir(s.keys.SpecChunk(0)):
+			s.readSpecs(c, by, fail)
+			touched = true
 		case schema.Dir(c.Key) == s.keys.Assignments():
 			if by != "" {
 				s.hands[memberID] = at
@@ -163,6 +170,40 @@ func (s *Store) judgeAll(at time.Duration, by string, fail func(invariant, forma
 		}
 	}
 	s.mixed = mixed
+	if by == "" {
+		s.judgeSpecs(fail)
+	}
+}
+
+// readSpecs takes a chunk of specs in.
+func (s *Store) readSpecs(c Change, by string, fail func(string, string, ...any)) {
+	number, ok := schema.SpecChunkNumber(c.Key)
+	chunk := new(schema.SpecChunk)
+	err := decode(c, chunk)
+	if by != "" {
+		s.specsByHand[c.Key] = true
+	} else if c.Deleted || err != nil {
+		fail("I12", "%s: deleted %v, %v", c.Key, c.Deleted, err)
+	}
+	if c.Deleted || err != nil || !ok {
+		chunk = nil
+	}
+	s.specs = s.specs.With(number, chunk)
+}
+
+// judgeSpecs requires that the specs which assignments name are stored: I12. What a hand has written is not judged.
+func (s *Store) judgeSpecs(fail func(string, string, ...any)) {
+	for memberID, assignment := range s.assignments {
+		if _, byHand := s.hands[memberID]; byHand {
+			continue
+		}
+		for i := range assignment.Granted {
+			h := &assignment.Granted[i]
+			if s.specs.Find(h.Task, h.Ref) == nil && !s.specsByHand[s.keys.SpecChunk(h.Ref.Chunk)] {
+				fail("I12", "%s is granted %s#%s with specs %s, which are not stored", assignment.Node, h.Task, h.Slots, h.Ref)
+			}
+		}
+	}
 }
 
 // unread reports whether a hand has just written one of the assignments that a text names: the leader may not have read it
@@ -404,6 +445,7 @@ func Litter(keys schema.Keys, present []string) (litter []string) {
 			key == keys.Removed(),
 			key == keys.PlanFault(),
 			key == keys.PeerSecret():
+		case dir == schema.Dir(keys.SpecChunk(0)):
 		case dir == keys.Tasks(),
 			dir == schema.Dir(keys.Decision(0)),
 			dir == keys.TaskRuns(),

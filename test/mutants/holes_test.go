@@ -238,7 +238,7 @@ var mutants = []mutant{
 	},
 	{
 		"H22", "fields of a record that this version does not know are dropped",
-		one("internal/schema/codec.go", "		member(name, unknown[name])\n", "		_ = name\n"),
+		one("internal/schema/fields/fields.go", "		member(name, unknown[name])\n", "		_ = name\n"),
 		in("internal/schema", "Test.*"),
 	},
 	{
@@ -596,9 +596,9 @@ var mutants = []mutant{
 	{
 		"resize", "a grant that stays takes the count that its task has now",
 		one("internal/reconcile/release.go", `		count, _ := list[i].WorkerCount()
-		spec := d.In.Tasks[t].Spec
-`, `		spec := d.In.Tasks[t].Spec
-		count := spec.Count()
+		s := d.stored[list[i].Task]
+`, `		s := d.stored[list[i].Task]
+		count := s.Spec.Count()
 `),
 		in("internal/reconcile", "TestResizeWhileNothingIsGranted"),
 	},
@@ -608,6 +608,59 @@ var mutants = []mutant{
 `, `				if count := d.Specs[h.Task].Count(); count >= 0 {
 `),
 		in("internal/reconcile", "TestResizeIsABarrier"),
+	},
+	{
+		"specs", "a node claims slots whose specs it has not read",
+		one("internal/follower/follow.go", "			if h.Spec == nil || l.recorded[end{slot, h.Token}] {", "			if h.Spec == nil {\n				h.Spec = &cluster.TaskSpec{Name: h.Task, WorkName: h.Task}\n			}\n			if l.recorded[end{slot, h.Token}] {"),
+		in("test/cluster", "TestSpecsThatCannotBeRead"),
+	},
+	{
+		"specs", "an earlier version of a chunk is taken for the one that a grant names",
+		one("internal/specs/table.go", "	if chunk.version < ref.Version {", "	if chunk.byName == nil {"),
+		in("test/explore", "TestEveryOrderOfSpecs"),
+	},
+	{
+		"specs", "a node takes the newest spec, whatever its grant names",
+		one("internal/specs/table.go", "		if s.From <= ref.Version {", "		if s != nil {"),
+		in("test/explore", "TestEveryOrderOfSpecs"),
+	},
+	{
+		"specs", "specs that assignments name are dropped",
+		one("internal/reconcile/specs.go", "		if w.named[s] || slices.", "		if slices."),
+		simulated("Safety", 20),
+	},
+	{
+		"specs", "specs are written after the grants that name them",
+		[]change{
+			{"internal/leader/publish.go", "	chunks, chunkSizes := l.specOps(snap, d.SpecChunks)\n	ops = append(ops, chunks...)\n", "	chunks, chunkSizes := l.specOps(snap, d.SpecChunks)\n"},
+			{"internal/leader/publish.go", "	for number, chunk := range d.SpecChunks {\n		l.view.Put", "	if len(chunks) > 0 {\n		_, _ = l.Session.Commit(ctx, chunks...)\n	}\n	for number, chunk := range d.SpecChunks {\n		l.view.Put"},
+		},
+		simulated("Safety", 20),
+	},
+	{
+		"specs", "a chunk that cannot be read is taken for a good one",
+		one("internal/reconcile/specs.go", "	return known && e.Good()\n", "	return known && e.Version >= 0\n"),
+		in("internal/reconcile", "TestSpecChunksThatHandsHaveSpoilt"),
+	},
+	{
+		"specs", "grants go on naming a chunk that was deleted",
+		one("internal/reconcile/specs.go", "	return exists && h.Spec != nil", "	return (exists || true) && h.Spec != nil"),
+		in("internal/reconcile", "TestSpecChunksThatHandsHaveSpoilt"),
+	},
+	{
+		"specs", "a slot is granted before its spec is stored",
+		one("internal/reconcile/grants.go", "		if !known {\n			continue\n		}\n		count, below", "		if !known {\n			s := d.Specs[name]\n			spec.StoredSpec, spec.Ref = &schema.StoredSpec{Name: name, Spec: s}, schema.SpecRef{Chunk: 1}\n		}\n		count, below"),
+		in("internal/reconcile", "TestSpecChunksAreBounded"),
+	},
+	{
+		"specs", "a commit stores as many specs as there are",
+		one("internal/reconcile/specs.go", "	return w.total == 0 || w.total+size <= schema.MaxSpecChunk\n", "	return w.total == 0 || size < 1<<30\n"),
+		in("internal/reconcile", "TestSpecChunksAreBounded"),
+	},
+	{
+		"specs", "a node does not read the specs of its assignment again when that has changed meanwhile",
+		one("internal/follower/specs.go", "		fl.resolveSpecs(ctx)\n	default", "		fl.specsOf = nil\n	default"),
+		in("test/cluster", "TestSpecsChangeWhileTheyAreRead"),
 	},
 	{
 		"budget", "more slots are moved at once than the cluster's budget allows",
@@ -1082,7 +1135,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a slot of a run that has ended is executed again where it ended",
-		one("internal/follower/follow.go", "			if l.recorded[end{slot, h.Token}] {\n				continue // it has run to its end\n			}\n", ""),
+		one("internal/follower/follow.go", "			if h.Spec == nil || l.recorded[end{slot, h.Token}] {\n", "			if h.Spec == nil {\n"),
 		simulated("Safety", 300),
 	},
 	{
@@ -1696,8 +1749,8 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestAgendaIsBounded"),
 	},
 	{
-		"records", "a full assignment still takes every release and every changed spec",
-		one("internal/reconcile/release.go", "!changed || d.fitsAssignment(memberID, assignment, changed):", "!changed || d.fitsAssignment(memberID, assignment, changed) || true:"),
+		"records", "a full assignment still takes every release",
+		one("internal/reconcile/release.go", "		if most == 0 || d.fitsAssignment(memberID, assignment) {", "		if most == 0 || d.fitsAssignment(memberID, assignment) || true {"),
 		in("internal/reconcile", "TestAssignmentIsBounded"),
 	},
 	{
@@ -1830,7 +1883,7 @@ var mutants = []mutant{
 	},
 	{
 		"versions", "fields of a later version are dropped from the elements of lists",
-		one("internal/schema/unknown.go", "			keep(field.Index(i), list[i])\n", "			_ = list[i]\n"),
+		one("internal/schema/fields/fields.go", "			keep(field.Index(i), list[i])\n", "			_ = list[i]\n"),
 		in("internal/schema", "TestUnknownFieldsAreKeptAtAnyDepth"),
 	},
 	{

@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -165,6 +166,7 @@ func (m *machine) scribble(n int64) {
 		func() { m.spoil(m.keys.Meta(), n) },
 		func() { m.spoil(m.keys.Task(m.declared[m.dice.pick(len(m.declared), "task", n)].Name), n) },
 		func() { m.spoil(m.keys.TaskRunsOf("c"), n) },
+		func() { m.spoil(m.specChunk(n), n) },
 	}
 	if m.o.Mode == Safety {
 		// As with keys that are deleted by hand: if its node is dead, too, its slots wait beyond D.
@@ -176,6 +178,18 @@ func (m *machine) scribble(n int64) {
 		})
 	}
 	kinds[m.dice.pick(len(kinds), "kind", n)]()
+}
+
+// specChunk returns the key of one of the chunks of specs.
+func (m *machine) specChunk(n int64) string {
+	chunks := []string{m.keys.SpecChunk(1)}
+	for key := range m.service.Records() {
+		if schema.Dir(key) == schema.Dir(m.keys.SpecChunk(0)) {
+			chunks = append(chunks, key)
+		}
+	}
+	slices.Sort(chunks)
+	return chunks[m.dice.pick(len(chunks), "chunk", n)]
 }
 
 // spoil makes a record unusable; after a while it is put back, unless it was repaired by then. A record that is unusable already

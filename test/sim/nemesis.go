@@ -243,7 +243,7 @@ func (m *machine) tamper(n int64) {
 		return
 	}
 	m.touched(v.Member)
-	keys := []string{m.keys.Heartbeat(v.Member)}
+	keys := []string{m.keys.Heartbeat(v.Member), m.specChunk(n)}
 	if m.o.Mode == Safety {
 		keys = append(keys, m.keys.Status(v.Member), m.keys.Member(v.Member))
 		for key := range m.service.Records() {

@@ -18,8 +18,8 @@ import (
 )
 
 // former is the program to come from, by the subject of its last commit, which a rebase leaves as it is: the first whose
-// assignments have the field "granted". Name the tag of the last release that speaks the protocol instead when there is one.
-const former = "docs: the table of mutants follows the renamed files"
+// assignments name specs. Name the tag of the last release that speaks the protocol instead when there is one.
+const former = "schema, reconcile, follower: specs leave the assignments"
 
 const slots = 9
 

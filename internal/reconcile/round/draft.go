@@ -1,7 +1,6 @@
 package round
 
 import (
-	"encoding/json"
 	"maps"
 	"time"
 
@@ -32,10 +31,9 @@ type Draft struct {
 	Out   Decision
 	world *World
 	Extra int // operations besides assignments
-	Bytes int // of the assignments, estimated
+	Bytes int // of the assignments and the specs, estimated
 	// FreedWhy is why slots that are free now left their nodes.
-	FreedWhy  map[cluster.Slot]cluster.Reason
-	specSizes map[string]int // of tasks, once they were asked for
+	FreedWhy map[cluster.Slot]cluster.Reason
 }
 
 // NewDraft returns the empty draft of a decision about a world.
@@ -45,7 +43,7 @@ func NewDraft(w *World) *Draft {
 			Assignments: map[string]*schema.Assignment{}, TaskRuns: map[string]*schema.TaskRuns{}, Marks: map[string]*schema.Mark{},
 			Unplaced: map[string]cluster.Reason{},
 		},
-		world: w, FreedWhy: map[cluster.Slot]cluster.Reason{}, specSizes: map[string]int{},
+		world: w, FreedWhy: map[cluster.Slot]cluster.Reason{},
 	}
 	maps.Copy(draft.FreedWhy, w.FreedWhy)
 	return draft
@@ -176,18 +174,9 @@ func (draft *Draft) Quarantined(f *Facts, memberID string) bool {
 }
 
 // SizeOf estimates how many bytes a grant takes in an assignment.
-func (draft *Draft) SizeOf(h *schema.Granted) int {
-	size, known := draft.specSizes[h.Task]
-	if !known {
-		text, err := json.Marshal(h.Spec)
-		if err != nil {
-			return schema.MaxGrants
-		}
-		size = len(text)
-		draft.specSizes[h.Task] = size
-	}
-	const names, number, index = 75, 20, 7
-	return size + names + len(h.Task) + number + index*len(h.Slots)
+func SizeOf(h *schema.Granted) int {
+	const token, index = 50, 7
+	return token + len(h.Task) + index*len(h.Slots)
 }
 
 // EvictOnly returns the decision without everything that can wait for an eviction.

@@ -49,8 +49,10 @@ type Decision struct {
 	// Assignments are the assignments to write, nil to delete, in one commit. It is valid alone: after it, any leader may continue
 	// from the store.
 	Assignments map[string]*schema.Assignment
-	Steps       []cluster.Decided
-	Token       int64 // the next token after this commit
+	// SpecChunks are the records of specs to write in the same commit, by number.
+	SpecChunks map[int64]*schema.SpecChunk
+	Steps      []cluster.Decided
+	Token      int64 // the next token after this commit
 	// Suspects replaces the record of suspects in the same commit, nil if it stays.
 	Suspects *schema.Suspects
 	// Marks replaces those of nodes in the same commit.
@@ -100,7 +102,7 @@ type Decision struct {
 
 // Writes reports whether a decision changes anything else.
 func (d *Decision) Writes() bool {
-	return len(d.Assignments) > 0 || d.Suspects != nil || d.Requests != nil || len(d.TaskRuns) > 0 || len(d.Marks) > 0
+	return len(d.Assignments) > 0 || len(d.SpecChunks) > 0 || d.Suspects != nil || d.Requests != nil || len(d.TaskRuns) > 0 || len(d.Marks) > 0
 }
 
 // RunKey names a run.

@@ -73,6 +73,57 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// Nodes ask each other after all their certificates have been replaced by those of another authority, and the log has that once.
+func TestNodesAskEachOtherAfterCertificatesAreReplaced(t *testing.T) {
+	const secret = "0123456789abcdef0123456789abcdef"
+	ca, next := authority.New(t), authority.New(t)
+	for _, a := range []*authority.Authority{ca, next} {
+		a.Issue("n1", false)
+		a.Issue("n2", false)
+	}
+	settings := func(node string) TLS {
+		text := fmt.Sprintf("[http]\n[http.tls]\ncert = %q\nkey = %q\nclientCA = %q\nca = %[3]q\n", ca.File(node+".crt"), ca.File(node+".key"), ca.File("ca.crt"))
+		return configured(t, text).Access.TLS
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	answering := &httpapi.Peers{Secret: []byte(secret)}
+	address := apinode.ServeTLS(t, apinode.New(cluster.State{}), httpapi.Options{Peers: answering, Log: quiet}, settings("n1").Server(quiet))
+	answering.Advertise = strings.TrimPrefix(address, "https://")
+	var logged bytes.Buffer
+	asking := &httpapi.Peers{Secret: []byte(secret), TLS: settings("n2").Peer(slog.New(slog.NewTextHandler(&logged, nil)))}
+	if err := asking.Check(t.Context(), "n1", address); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ca.crt", "n1.crt", "n1.key", "n2.crt", "n2.key"} {
+		text, err := os.ReadFile(next.File(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(ca.File(name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(next.Cert)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) { // until n1 presents the new one
+		conn, err := tls.Dial("tcp", answering.Advertise, &tls.Config{RootCAs: roots})
+		if err == nil {
+			_ = conn.Close()
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(1100 * time.Millisecond) // until n2 looks at its files again
+	if err := asking.Check(t.Context(), "n1", address); err != nil {
+		t.Error(err)
+	}
+	if text := logged.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "reloaded") || !strings.Contains(text, "ca.crt") {
+		t.Errorf("the log says: %s", text)
+	}
+}
+
 // An authority that is taken out of the file lets nobody in any longer, not on a connection that is open either.
 func TestClientAuthorityIsTakenOut(t *testing.T) {
 	ca, other := authority.New(t), authority.New(t)
@@ -252,7 +303,7 @@ func TestCertificatesSpoiledBeforeTheFirstConnection(t *testing.T) {
 						t.Errorf("%d certificates: %s; want %d", len(certificates), resp.Status, want)
 					}
 				}
-				if peer := s.Access.TLS.Peer(); peer.RootCAs == nil || len(peer.Certificates) != 1 {
+				if peer := s.Access.TLS.Peer(log)(); peer.RootCAs == nil || len(peer.Certificates) != 1 {
 					t.Errorf("other nodes are asked with %d certificates, and the authority is known: %t", len(peer.Certificates), peer.RootCAs != nil)
 				}
 			})
@@ -273,7 +324,7 @@ func TestTLSInVariables(t *testing.T) {
 		t.Fatal(err)
 	}
 	of := s.Access.TLS
-	if peer := of.Peer(); peer.RootCAs == nil || len(peer.Certificates) != 1 || of.Checked.ClientCAs == nil {
+	if peer := of.Peer(slog.New(slog.DiscardHandler))(); peer.RootCAs == nil || len(peer.Certificates) != 1 || of.Checked.ClientCAs == nil {
 		t.Errorf("%+v", of)
 	}
 }

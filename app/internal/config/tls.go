@@ -135,13 +135,27 @@ func (t TLS) load() (*tls.Config, error) {
 	return c, nil
 }
 
-// Peer returns the TLS configuration for requests to other nodes. It presents this node's own certificate, if it has one.
-func (t TLS) Peer() *tls.Config {
-	c := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: t.roots}
-	if t.Checked != nil {
-		c.Certificates = t.Checked.Certificates
+// Peer returns a function that returns the TLS configuration for a request to another node. It presents this node's own
+// certificate, if it has one. It reads the files again when they change.
+func (t TLS) Peer(log *slog.Logger) func() *tls.Config {
+	own := t.watch(slog.New(slog.DiscardHandler)) // the server logs the errors
+	roots := &watched[*x509.CertPool]{
+		value: t.roots, files: []string{t.ca}, log: log,
+		read: func() (*x509.CertPool, error) { return loadPool(t.ca) },
+		show: func(*x509.CertPool) string { return "CA of other nodes" },
 	}
-	return c
+	return func() *tls.Config {
+		c := &tls.Config{MinVersion: tls.VersionTLS12}
+		if t.ca != "" {
+			c.RootCAs = roots.get()
+		}
+		if t.On() {
+			if now := own.get(); now != nil {
+				c.Certificates = now.Certificates
+			}
+		}
+		return c
+	}
 }
 
 func loadPool(file string) (*x509.CertPool, error) {

@@ -33,7 +33,7 @@ func (p *process) serve(
 			Secret:    s.Secret,
 			Shared:    func(ctx context.Context) ([]byte, error) { return peers.SharedSecret(ctx, s) },
 			Advertise: s.Advertise,
-			TLS:       s.Access.TLS.Peer(),
+			TLS:       s.Access.TLS.Peer(log),
 		},
 		Access: s.Access.Open(log),
 		Build:  p.Build,

@@ -245,7 +245,7 @@ func SharedSecret(ctx context.Context, s config.Settings) ([]byte, error) {
 // Ask asks another node as a node with these settings and this secret would. It returns why there is no answer, and after a
 // semicolon the fix; "" if there is one.
 func Ask(ctx context.Context, s config.Settings, secret []byte, node, address string) string {
-	asking := &httpapi.Peers{Secret: secret, TLS: s.Access.TLS.Peer()}
+	asking := &httpapi.Peers{Secret: secret, TLS: s.Access.TLS.Peer(slog.New(slog.DiscardHandler))}
 	if err := asking.Check(ctx, node, address); err != nil {
 		_, why, _ := strings.Cut(err.Error(), ": ") // that it failed is known
 		return why

@@ -55,8 +55,9 @@ type Peers struct {
 	// requests to others and answers none.
 	Shared    func(context.Context) ([]byte, error)
 	Advertise string // the address of this node for others, host:port
-	// TLS is for nodes whose address is https://host:port; nil for the system's root certificates.
-	TLS *tls.Config
+	// TLS returns the configuration for a request to a node whose address is https://host:port, so that certificates can
+	// change. It is called for each request, from any goroutine. A nil function or result means the system's root certificates.
+	TLS func() *tls.Config
 
 	shared sharedSecret
 
@@ -346,10 +347,14 @@ func (p *Peers) ask(ctx context.Context, target *url.URL, asked question, secret
 		req.Header.Set("Authorization", peerScheme+asked.nonce+":"+asked.proof(secret))
 		req.Header.Set(numberHeader, asked.number)
 	}
+	var secure *tls.Config
+	if p.TLS != nil {
+		secure = p.TLS()
+	}
 	// The client follows no redirects. It keeps no connections, because people request logs rarely.
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{ResponseHeaderTimeout: headTimeout, DisableKeepAlives: true, TLSClientConfig: p.TLS},
+		Transport:     &http.Transport{ResponseHeaderTimeout: headTimeout, DisableKeepAlives: true, TLSClientConfig: secure},
 	}
 	return client.Do(req)
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -39,7 +41,7 @@ type reference struct {
 // referenceWords are what the page says and the description does not.
 type referenceWords struct {
 	intro, index           string
-	role, anyone           string
+	role, anyone           string // end the description of a request
 	parameters, body, data string // heads of tables
 	required               string
 	takes                  string // introduces the body of a request
@@ -67,7 +69,7 @@ AUTH="Authorization: Bearer $XCONSUMER_API_TOKEN"
 
 The roles are ` + "`view`, `operate` and `admin`" + `; each includes those before it. ` + "`GET /metrics`" + ` is described in [metrics](metrics.md).
 `,
-	index: "| request | role | |", role: "Role: `%s`.", anyone: "No token is needed.",
+	index: "| request | role | |", role: " Role: `%s`.", anyone: " No token is needed.",
 	parameters: "| parameter | in | type | required | meaning |", body: "| field | type | required | meaning |", data: "| field | type | meaning |",
 	required: "yes", takes: "The body is a %s.", answers: "| status | body | meaning |", errors: "[Errors](#statuses): %s.",
 	statuses: "Statuses", types: "Types", typed: "Type %s", statusHead: "| status | meaning |",
@@ -80,9 +82,19 @@ The roles are ` + "`view`, `operate` and `admin`" + `; each includes those befor
 	},
 }
 
-// docs/reference/http.md is what the description of the API says.
+// docs/reference/http.md is what the description of the API says, and the Chinese page has the Chinese of each of its texts.
 func TestReference(t *testing.T) {
-	for _, r := range []*reference{{file: "../docs/reference/http.md", words: english, say: func(text string) string { return text }}} {
+	unused := maps.Clone(chineseTexts)
+	for _, r := range []*reference{
+		{file: "../docs/reference/http.md", words: english, say: func(text string) string { return text }},
+		{file: "../docs/zh/reference/http.md", words: chinese, say: func(text string) string {
+			if text != "" && chineseTexts[text] == "" {
+				t.Errorf("%q has no Chinese text: add it to reference_chinese_test.go", text)
+			}
+			delete(unused, text)
+			return chineseTexts[text]
+		}},
+	} {
 		r.api, r.types = httpapi.New(nil, httpapi.Options{}).OpenAPI(), map[string]bool{}
 		want := r.page()
 		if os.Getenv("UPDATE") != "" {
@@ -93,6 +105,9 @@ func TestReference(t *testing.T) {
 		if got, err := os.ReadFile(r.file); err != nil || string(got) != want {
 			t.Errorf("%s is not what the description says (%v): UPDATE=1 go test ./httpapi -run TestReference", r.file, err)
 		}
+	}
+	for text := range unused {
+		t.Errorf("no English text is %q: remove it from reference_chinese_test.go", text)
 	}
 }
 
@@ -153,7 +168,7 @@ func (r *reference) operation(op *huma.Operation) {
 	if name := roleOf(op); name != "" {
 		role = fmt.Sprintf(w.role, name)
 	}
-	r.printf("\n### %s\n\n`%s %s`\n\n%s %s\n", r.say(op.Summary), op.Method, op.Path, r.say(op.Description), role)
+	r.printf("\n### %s\n\n`%s %s`\n\n%s%s\n", r.say(op.Summary), op.Method, op.Path, r.say(op.Description), role)
 	if len(op.Parameters) > 0 {
 		r.printf("\n%s\n|---|---|---|---|---|\n", w.parameters)
 	}
@@ -331,7 +346,10 @@ func (r *reference) schema(name string) string {
 // cell returns a text as a cell of a table has it.
 func cell(text string) string { return strings.NewReplacer("|", "\\|", "<", "&lt;").Replace(text) }
 
-func title(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
+func title(name string) string {
+	first, size := utf8.DecodeRuneInString(name)
+	return string(unicode.ToUpper(first)) + name[size:]
+}
 
 // anchor returns where a link to a heading leads.
 func anchor(heading string) string {

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -103,6 +104,38 @@ func someState() cluster.State {
 		Tasks:   []cluster.TaskInfo{{Name: "orders", WorkName: "w", WorkerNum: 1, Running: 1, Revision: "0"}},
 		Workers: []cluster.WorkerInfo{{Task: "orders", Node: "n1", Member: "m1", Token: 1, WorkerStatus: cluster.WorkerStatus{State: cluster.WorkerRunning}}},
 	}
+}
+
+// Nodes that are gone or lost stay in their zone, although the record with their labels is gone.
+func TestNodesThatAreGoneStayInTheirZone(t *testing.T) {
+	chromium(t)
+	in := func(zones string) (nodes []cluster.NodeInfo) { // of n1, n2, ..., one letter each
+		for i, zone := range zones {
+			name := fmt.Sprintf("n%d", i+1)
+			if zone != ' ' {
+				nodes = append(nodes, cluster.NodeInfo{Name: name, Member: fmt.Sprintf("m%d", i+1), State: cluster.NodeUp, Labels: cluster.Labels{"zone": string(zone)}})
+			}
+		}
+		return nodes
+	}
+	all := someState()
+	all.Nodes = in("aaabbb")
+	node := apinode.New(all)
+	server := apinode.Serve(t, node, httpapi.Options{})
+	p := browser(t)
+	p.do(chromedp.Navigate(server.URL + "/"))
+	p.await("zones are shown", `document.querySelectorAll(".group[aria-label^=zone] [data-card]").length === 6`)
+	fewer := someState()
+	fewer.Nodes = in("aa bb ") // n3 is gone
+	fewer.Lost = []cluster.NodeInfo{{Name: "n6", Member: "m6", State: cluster.NodeLost}}
+	node.Set(fewer)
+	p.await("they are not up", `document.querySelectorAll(".node.lost").length === 2`)
+	for name, zone := range map[string]string{"n3": "zone=a", "n6": "zone=b"} {
+		if got := value[string](p, fmt.Sprintf(`document.querySelector("[data-card=%s]").closest(".group").getAttribute("aria-label")`, name)); got != zone {
+			t.Errorf("%s is in %s; want %s", name, got, zone)
+		}
+	}
+	p.picture("gone")
 }
 
 // What is empty, away or broken is explained, never blank.

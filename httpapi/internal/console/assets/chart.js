@@ -25,7 +25,7 @@ const options = (width, height, small, lines, language) => ({
 		{ stroke: style("--faint"), grid: { stroke: style("--line"), width: 1 }, space: 90, values: (/** @type {any} */ _, /** @type {number[]} */ at) => at.map((t) => new Date(t * 1000).toLocaleTimeString(language, { hour12: false })) },
 		{ stroke: style("--faint"), grid: { stroke: style("--line"), width: 1 }, size: 50 },
 	],
-	padding: /** @type {[number, number, number, number]} */ (small ? [2, 0, 2, 0] : [8, 16, 0, 0]),
+	padding: /** @type {[number, number, number, number]} */ (small ? [2, 0, 2, 0] : [8, 30, 0, 0]),
 	series: [{}, ...lines.map((l) => ({ label: l.label, stroke: style(l.color), width: 2, fill: l.fill ? `color-mix(in srgb, ${style(l.color)} 15%, transparent)` : undefined, points: { show: small ? undefined : false, size: 4 }, spanGaps: false }))],
 });
 

@@ -19,7 +19,7 @@ export const health = signal([]); // why the node is not healthy
 export const needsLogin = signal(false); // the node requires a token
 /** @type {import("./vendor/signals.mjs").Signal<Login>} */
 export const me = signal({ name: "", role: "", open: false });
-/** @type {import("./vendor/signals.mjs").Signal<{ name: string, at: number }[]>} */
+/** @type {import("./vendor/signals.mjs").Signal<{ name: string, labels?: Record<string, string>, at: number }[]>} */
 export const departed = signal([]); // nodes that left a moment ago
 export const refused = signal(""); // why the node cannot give the state
 
@@ -67,12 +67,12 @@ const change = (/** @type {Update} */ u) => {
 	if (!p) return;
 	const steps = p.steps(u);
 	for (const f of watchers) f(steps, u, p);
-	const gone = p.nodes.filter((n) => u.nodesGone?.includes(n.member)).map((n) => n.name);
+	const gone = p.nodes.filter((n) => u.nodesGone?.includes(n.member));
 	batch(() => {
 		p.apply(u, steps);
 		const now = Date.now();
 		const kept = departed.value.filter((d) => now - d.at < departedFor && !p.node(d.name));
-		const fresh = gone.filter((name) => !p.node(name)).map((name) => ({ name, at: now }));
+		const fresh = gone.filter((n) => !p.node(n.name)).map((n) => ({ name: n.name, labels: n.labels, at: now }));
 		if (fresh.length > 0) setTimeout(forget, departedFor + 100);
 		if (fresh.length > 0 || kept.length !== departed.value.length) departed.value = [...kept, ...fresh];
 	});

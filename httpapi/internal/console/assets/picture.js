@@ -17,7 +17,7 @@ import { words } from "./words.js";
  * Ghosts are what a plan would change: which slots would leave, and where they would arrive.
  * @typedef {{ leave: Map<string, string>, arrive: Map<string, { key: string, task: string, from: string }[]> }} Ghosts
  */
-/** @typedef {{ name: string, node?: Node, lost: Node[], gone: boolean }} Place */
+/** @typedef {{ name: string, node?: Node, lost: Node[], gone: boolean, labels?: Record<string, string> }} Place */
 
 const flight = 900; // milliseconds
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -32,7 +32,7 @@ export const places = (/** @type {Placement} */ p, /** @type {boolean} */ now) =
 	const at = (/** @type {string} */ name) => all.get(name) ?? all.set(name, { name, lost: [], gone: false }).get(name);
 	for (const n of p.nodes) /** @type {Place} */ (at(n.name)).node = n;
 	for (const n of p.lost) at(n.name)?.lost.push(n);
-	if (now) for (const d of departed.value) if (!all.has(d.name)) /** @type {Place} */ (at(d.name)).gone = true;
+	if (now) for (const d of departed.value) if (!all.has(d.name)) Object.assign(/** @type {Place} */ (at(d.name)), { gone: true, labels: d.labels });
 	return [...all.values()].sort((a, b) => compareText(a.name, b.name));
 };
 
@@ -51,7 +51,7 @@ export const grouped = (/** @type {Place[]} */ list, /** @type {string} */ label
 	if (!label) return [["", list]];
 	/** @type {Map<string, Place[]>} */ const groups = new Map();
 	for (const one of list) {
-		const value = (one.node ?? one.lost[0])?.labels?.[label] ?? "";
+		const value = (one.node ?? one.lost[0] ?? one).labels?.[label] ?? "";
 		groups.set(value, [...(groups.get(value) ?? []), one]);
 	}
 	return [...groups].sort(([a], [b]) => (a === "" ? 1 : b === "" ? -1 : compareText(a, b)));

@@ -135,8 +135,9 @@ export class Placement {
 	apply(/** @type {Update} */ u, steps = this.steps(u)) {
 		this.leader = u.leader ?? this.leader;
 		this.term = u.term ?? this.term;
+		const before = new Map([...this.lost, ...this.nodes].map((n) => [n.member, n.labels]));
 		this.nodes = merge(this.nodes, u.nodes, u.nodesGone, (n) => n.member, byName);
-		this.lost = u.lost ?? this.lost;
+		this.lost = u.lost?.map((n) => (n.labels ? n : { ...n, labels: before.get(n.member) })) ?? this.lost; // the record with its labels may be gone
 		this.tasks = merge(this.tasks, u.tasks, u.tasksGone, (t) => t.name, byName);
 		this.runs = u.runs ?? this.runs;
 		this.errors = u.errors ?? this.errors;

@@ -126,6 +126,47 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// A Chinese page leads to the Chinese one of two pages, except to its own page in English.
+func TestChinesePagesLeadToChinesePages(t *testing.T) {
+	atRoot(t)
+	inChinese := pages(t)
+	for en, zh := range inChinese {
+		text, err := os.ReadFile(zh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(withoutCode(string(text)), -1) {
+			target := filepath.Join(filepath.Dir(zh), m[1])
+			if better := inChinese[target]; better != "" && target != en {
+				t.Errorf("%s leads to %s; want %s", zh, target, better)
+			}
+		}
+	}
+}
+
+// What one language of a page quotes, such as a message or a key, is in the other one, too.
+func TestBothLanguagesQuoteTheSame(t *testing.T) {
+	atRoot(t)
+	for en, zh := range pages(t) {
+		for page, other := range map[string]string{en: zh, zh: en} {
+			text, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			there, err := os.ReadFile(other)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := strings.Join(strings.Fields(string(there)), " ")
+			for _, span := range codeSpan.FindAllString(withoutCode(string(text)), -1) {
+				if quoted := strings.Join(strings.Fields(strings.Trim(span, "`")), " "); !strings.Contains(all, quoted) {
+					t.Errorf("%s quotes %q, which %s does not have", page, quoted, other)
+				}
+			}
+		}
+	}
+}
+
 // withoutCode returns a page without its blocks of code, and with no link in a span of code.
 func withoutCode(text string) string {
 	var out strings.Builder

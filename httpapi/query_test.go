@@ -167,6 +167,7 @@ func TestDecisionsAreFiltered(t *testing.T) {
 		"?limit=1":            "2:nightly@r1 / 2 3 4",
 		"?limit=2":            "1:mails,gone 2:nightly@r1 / 1 2 3 4",
 		"?limit=1&task=mails": "1:mails / 1 4",
+		"?limit=3":            "1:mails,gone 2:nightly@r1 / 1 2 3 4",
 	} {
 		_, text := ask(t, newWitness(), http.MethodGet, "/api/v1/decisions"+query, "")
 		var d cluster.Decisions
@@ -232,6 +233,58 @@ func TestEventsGoOnWithoutTwice(t *testing.T) {
 	}
 	if !errors.Is(err, enough) || !slices.Equal(got, []string{"1", "2", "3"}) {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// A limit lists the last events of those that the filter selects, and the stream goes on after them.
+func TestEventsAreLimited(t *testing.T) {
+	w := newWitness()
+	api, err := client.New(apinode.Serve(t, w, httpapi.Options{}).URL, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := api.State(t.Context()); err != nil { // a moment before all events
+		t.Fatal(err)
+	}
+	for _, task := range []string{"mails", "nightly", "mails", "mails", "nightly"} {
+		w.events <- cluster.Event{Kind: cluster.WorkerStarted, Slot: &cluster.Slot{Task: task}}
+	}
+	list := func(filter client.EventFilter) (tasks []string, id string) {
+		events, _, id, err := api.Events(t.Context(), filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			tasks = append(tasks, e.Slot.Task)
+		}
+		return tasks, id
+	}
+	var id string
+	for end, n := time.Now().Add(time.Minute), 0; n < 5; time.Sleep(time.Millisecond) {
+		var all []string
+		all, id = list(client.EventFilter{})
+		n = len(all)
+		if time.Now().After(end) {
+			t.Fatalf("%v", all)
+		}
+	}
+	for _, c := range []struct {
+		filter client.EventFilter
+		want   []string
+	}{
+		{client.EventFilter{Limit: 2}, []string{"mails", "nightly"}},
+		{client.EventFilter{Limit: 5}, []string{"mails", "nightly", "mails", "mails", "nightly"}},
+		{client.EventFilter{Limit: 9}, []string{"mails", "nightly", "mails", "mails", "nightly"}},
+		{client.EventFilter{Limit: 1, Task: "mails"}, []string{"mails"}},
+	} {
+		if got, at := list(c.filter); !slices.Equal(got, c.want) || at != id {
+			t.Errorf("%+v: %v, and the stream goes on at %s; want %v and %s", c.filter, got, at, c.want, id)
+		}
+	}
+	for _, path := range []string{"events", "decisions"} {
+		if code, text := ask(t, newWitness(), http.MethodGet, "/api/v1/"+path+"?limit=-1", ""); code.StatusCode != http.StatusUnprocessableEntity {
+			t.Errorf("%s of -1: %d %s", path, code.StatusCode, text)
+		}
 	}
 }
 

@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
@@ -136,6 +140,33 @@ func TestDecisionsHaveReasons(t *testing.T) {
 	for i, want := range []string{"WHY", "no node had it", "left", "the record has no reason", "lists only some of its steps", "no worker was touched", "an operation"} {
 		if i >= len(lines) || !strings.HasSuffix(lines[i], "  "+want) && !strings.HasSuffix(lines[i], want) {
 			t.Errorf("line %d does not end with %q:\n%s", i, want, &b)
+		}
+	}
+}
+
+// The limit of decisions and events is that of the request, and may not be negative.
+func TestLimitOfHistory(t *testing.T) {
+	var asked []string
+	node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path+"?"+r.URL.RawQuery)
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"decisions":[],"audit":[],"events":[]}`)
+	}))
+	defer node.Close()
+	for _, command := range []string{"decisions", "events"} {
+		path := "/api/v1/" + command + "?"
+		for _, c := range []struct {
+			args []string
+			want string
+		}{{nil, path}, {[]string{"-n", "10"}, path + "limit=10"}, {[]string{"--limit=1", "--task", "a"}, path + "limit=1&task=a"}, {[]string{"-n", "0"}, path}} {
+			asked = nil
+			runOn(t, node.URL, io.Discard, append([]string{command}, c.args...)...)
+			if !slices.Equal(asked, []string{c.want}) {
+				t.Errorf("%s %v asks for %v; want %s", command, c.args, asked, c.want)
+			}
+		}
+		if err := tryOn(t, node.URL, io.Discard, command, "-n", "-1"); !errors.Is(err, config.ErrUsage) {
+			t.Errorf("%s -n -1: %v", command, err)
 		}
 	}
 }

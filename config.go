@@ -12,7 +12,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/follower"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schedule"
-	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // The errors that New and Run return. Compare with errors.Is. Errors of the coordination service match those of package
@@ -88,9 +87,9 @@ type Config struct {
 }
 
 // settings returns the settings that the node declares, nil for none.
-func (c *Config) settings() *schema.SettingsSpec {
-	spec := schema.SettingsSpec{LeaderWorkers: c.LeaderWorkers, Rebalance: c.Rebalance}
-	if spec == (schema.SettingsSpec{}) {
+func (c *Config) settings() *cluster.Settings {
+	spec := cluster.Settings{LeaderWorkers: c.LeaderWorkers, Rebalance: c.Rebalance}
+	if spec == (cluster.Settings{}) {
 		return nil
 	}
 	return &spec

@@ -17,7 +17,8 @@ func TestManual(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"man/man1/xconsumer.1.gz": "worker", "man/man1/xconsumer-drain.1.gz": "deadline", "man/man1/xconsumer-config-check.1.gz": "mistake",
-		"man/zh_CN/man1/xconsumer.1.gz": "让每个任务", "man/zh_CN/man1/xconsumer-drain.1.gz": ".SH 名称\n", "man/zh_CN/man1/xconsumer-leader-step-down.1.gz": "退位",
+		"man/man1/xconsumer-token.1.gz": "\n.nh\n.ad l\n.SH NAME",
+		"man/zh_CN/man1/xconsumer.1.gz": "让每个任务", "man/zh_CN/man1/xconsumer-drain.1.gz": "\n.nh\n.ad l\n.SH 名称\n", "man/zh_CN/man1/xconsumer-leader-step-down.1.gz": "退位",
 		"completions/xconsumer.bash": "__start_xconsumer", "completions/_xconsumer": "#compdef xconsumer", "completions/xconsumer.fish": "complete",
 	} {
 		f, err := os.Open(filepath.Join(dir, name))

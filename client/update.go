@@ -19,6 +19,7 @@ type Update struct {
 	Workers     []cluster.WorkerInfo   `json:"workers,omitempty" doc:"Workers that are new or have changed."`
 	WorkersGone []cluster.Slot         `json:"workersGone,omitempty" doc:"Slots of workers that no longer exist."`
 	Runs        *[]cluster.RunInfo     `json:"runs,omitempty" doc:"All runs under way, if the list has changed."`
+	Settings    *cluster.Settings      `json:"settings,omitempty" doc:"Settings of the cluster, if they have changed."`
 	Errors      *[]cluster.RecordError `json:"errors,omitempty" doc:"All records that cannot be used, if the list has changed."`
 	Warnings    *[]string              `json:"warnings,omitempty" doc:"All warnings, if the list has changed."`
 }
@@ -48,6 +49,9 @@ func (u *Update) Apply(s *cluster.State) {
 	}
 	if u.Runs != nil {
 		s.Runs = *u.Runs
+	}
+	if u.Settings != nil {
+		s.Settings = *u.Settings
 	}
 	if u.Errors != nil {
 		s.Errors = *u.Errors

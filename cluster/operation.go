@@ -30,6 +30,7 @@ const (
 	OpEvict    OperationKind = "evict"     // end the membership of Node; its workers stop, and it joins again as a new member
 	OpLabel    OperationKind = "label"     // change the labels of Node, over its configuration
 	OpMove     OperationKind = "move"      // move one worker (Task and Index) to Node
+	OpSettings OperationKind = "settings"  // make Settings the settings of the cluster
 	OpMoveNow  OperationKind = "move-now"  // move the slots of nodes that are gone now, without waiting for leave delays and freezes
 	OpLose     OperationKind = "lose"      // lose Node; this can be planned, but not done
 )
@@ -38,7 +39,7 @@ const (
 func OperationKinds() []OperationKind {
 	return []OperationKind{
 		OpScale, OpPause, OpResume, OpReset, OpCordon, OpUncordon, OpDrain, OpRestart, OpStepDown, OpRunNow,
-		OpDeclare, OpPatch, OpDelete, OpEvict, OpLabel, OpMove, OpMoveNow, OpLose,
+		OpDeclare, OpPatch, OpDelete, OpEvict, OpLabel, OpSettings, OpMove, OpMoveNow, OpLose,
 	}
 }
 
@@ -70,6 +71,7 @@ type Operation struct {
 	// Deadline is how long a drained node may keep workers that no other node can take; 0 for ever. After it they are
 	// stopped, and the limits on moves no longer apply. Each leader counts it from the moment when it first sees the drain.
 	Deadline Duration           `json:"deadline,omitempty" doc:"For drain: time after which workers that no other node can take are stopped; without it they stay."`
+	Settings *Settings          `json:"settings,omitempty" doc:"For settings: those of the cluster; fields that are left out get their defaults."`
 	Labels   map[string]*string `json:"labels,omitempty" doc:"Labels to change, for label: \"\" hides a label, null restores the node's own value."`
 	Caller   `json:"-"`
 }
@@ -123,6 +125,9 @@ func Label(node string, labels map[string]*string) Operation {
 	return Operation{Kind: OpLabel, Node: node, Labels: labels}
 }
 
+// Configure sets the settings of the cluster, in place of the present ones.
+func Configure(settings Settings) Operation { return Operation{Kind: OpSettings, Settings: &settings} }
+
 // Move moves a worker to a node. It is refused if the planner would move the worker away again.
 func Move(slot Slot, node string) Operation {
 	return Operation{Kind: OpMove, Task: slot.Task, Index: &slot.Index, Node: node}
@@ -164,6 +169,9 @@ func (o Operation) String() string {
 		return fmt.Sprintf("move %s to node %q", Slot{Task: o.Task, Index: *o.Index}, o.Node)
 	case o.Kind == OpLabel:
 		return fmt.Sprintf("label node %q %s", o.Node, labelChanges(o.Labels))
+	case o.Kind == OpSettings && o.Settings != nil:
+		text, _ := json.Marshal(o.Settings) // settings can always be encoded
+		return fmt.Sprintf("%s %s", o.Kind, text)
 	case o.Index != nil:
 		return fmt.Sprintf("%s %s", o.Kind, Slot{Task: o.Task, Index: *o.Index})
 	case o.Task != "":

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -12,15 +13,15 @@ import (
 type Rebalance struct {
 	// MaxInFlight bounds how many slots are in flight at a time: released or granted, and not yet
 	// running. A slot that runs nowhere counts, but the limit never delays it. 0: no limit.
-	MaxInFlight int `json:"maxInFlight,omitempty" zero:"would let nothing run or move|leave it out for no limit"`
+	MaxInFlight int `json:"maxInFlight,omitempty" doc:"Number of workers that may be in motion at a time; no limit if left out." zero:"would let nothing run or move|leave it out for no limit"`
 	// LeaveDelay is how long the slots of a node that crashed or was lost stay reserved for it, so
 	// that it can come back to them. The slots of a node that leaves on purpose move at once.
-	LeaveDelay Duration `json:"leaveDelay,omitempty" zero:"would be no delay|leave it out for that"`
+	LeaveDelay Duration `json:"leaveDelay,omitempty" doc:"Time that the work of a node that crashed or was lost stays reserved for it; none if left out." zero:"would be no delay|leave it out for that"`
 	// FreezeAbove is a share of the nodes. When more than that vanish at once, the network is
 	// more likely at fault than the nodes, and their slots stay where they are for FreezeFor. 0: never.
-	FreezeAbove float64 `json:"freezeAbove,omitempty"`
+	FreezeAbove float64 `json:"freezeAbove,omitempty" doc:"Share of the nodes, above 0 and below 1: if more vanish at once, their work stays where it is for freezeFor; never if left out."`
 	// FreezeFor is how long such a freeze holds; 0: DefaultFreezeFor.
-	FreezeFor Duration `json:"freezeFor,omitempty" zero:"would end a freeze at once|leave freezeAbove out for no freeze, or freezeFor for 5m"`
+	FreezeFor Duration `json:"freezeFor,omitempty" doc:"Length of such a freeze; 5m if left out." zero:"would end a freeze at once|leave freezeAbove out for no freeze, or freezeFor for 5m"`
 }
 
 // Bounds of the policy.
@@ -47,4 +48,24 @@ func (r Rebalance) Validate() error {
 	m.duration("leaveDelay", r.LeaveDelay, 0, MaxDelay)
 	m.duration("freezeFor", r.FreezeFor, 0, MaxDelay)
 	return errors.Join(m...)
+}
+
+// Settings are those of the whole cluster. Fields that are 0 have their defaults.
+type Settings struct {
+	LeaderWorkers LeaderPolicy `json:"leaderWorkers,omitempty" doc:"Share of the work that the leader takes: last, none or equal; last if left out."`
+	Rebalance     Rebalance    `json:"rebalance,omitzero" doc:"Limits on moves."`
+}
+
+// Validate returns every mistake in the settings, joined.
+func (s Settings) Validate() error {
+	var errs []error
+	if s.LeaderWorkers != "" {
+		if err := s.LeaderWorkers.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("leaderWorkers: %w", err))
+		}
+	}
+	if err := s.Rebalance.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("rebalance: %w", err))
+	}
+	return errors.Join(errs...)
 }

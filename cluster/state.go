@@ -88,6 +88,7 @@ type State struct {
 	Tasks    []TaskInfo    `json:"tasks" doc:"All tasks."`
 	Workers  []WorkerInfo  `json:"workers" doc:"All workers, by task, run and index."`
 	Runs     []RunInfo     `json:"runs,omitempty" doc:"Runs that are queued or under way, by task."`
+	Settings Settings      `json:"settings,omitzero" doc:"Settings of the cluster; left out while all have their defaults, and in the past."`
 	Errors   []RecordError `json:"errors,omitempty" doc:"Records of the store that cannot be used."`
 	Warnings []string      `json:"warnings,omitempty" doc:"Obstacles to leading the cluster, in words, as far as this node can see them."`
 }

@@ -10,7 +10,7 @@ import (
 func TestRoleForOperations(t *testing.T) {
 	admins := map[cluster.OperationKind]bool{
 		cluster.OpDeclare: true, cluster.OpPatch: true, cluster.OpDelete: true, cluster.OpEvict: true, cluster.OpLabel: true,
-		cluster.OpStepDown: true, cluster.OpLose: true,
+		cluster.OpStepDown: true, cluster.OpLose: true, cluster.OpSettings: true,
 	}
 	for _, kind := range append(cluster.OperationKinds(), "of a later version") {
 		want := RoleOperate

@@ -93,6 +93,13 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *hub.Sn
 			}
 			return "no new leader yet"
 		}
+	case cluster.OpSettings:
+		g.reached = func(s *cluster.Snapshot) string {
+			if s.State.Settings != *op.Settings {
+				return "the settings are not visible yet"
+			}
+			return ""
+		}
 	case cluster.OpRunNow:
 		g.run = revision
 		g.reached = func(s *cluster.Snapshot) string { return seenToGoOn(s, op.Task, revision) }
@@ -255,10 +262,11 @@ func onNode(kind cluster.OperationKind) bool {
 	return false
 }
 
-// overruled reports whether a later operation changes the record of the same task or node.
+// overruled reports whether a later operation changes the same record of a task, a node or the settings.
 func overruled(op cluster.Operation, later cluster.Operations) bool {
 	return slices.ContainsFunc(later, func(l cluster.Operation) bool {
-		return onTask(op.Kind) && onTask(l.Kind) && l.Task == op.Task || onNode(op.Kind) && onNode(l.Kind) && l.Node == op.Node
+		return onTask(op.Kind) && onTask(l.Kind) && l.Task == op.Task || onNode(op.Kind) && onNode(l.Kind) && l.Node == op.Node ||
+			op.Kind == cluster.OpSettings && l.Kind == op.Kind
 	})
 }
 

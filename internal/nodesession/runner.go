@@ -39,7 +39,7 @@ type Config struct {
 	Stops  map[string]worker.StopFunc
 	// Tasks and Settings are declared once in the life of the process; nil settings are not declared. Source names their file.
 	Tasks    []cluster.TaskSpec
-	Settings *schema.SettingsSpec
+	Settings *cluster.Settings
 	Source   string
 	// HardStop ends the process without waiting; nil for no exit timer.
 	HardStop func()

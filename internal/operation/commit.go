@@ -93,8 +93,8 @@ func (f *fresh) unlessRemoved(s *view.Snapshot, writes []coord.Op) []coord.Op {
 	return append(slices.Clip(f.unremoved), writes...)
 }
 
-// moved reports whether a task or a mark that is to change differs from an earlier snapshot. Requests do not count: new ones are
-// added to the existing ones.
+// moved reports whether a record that is to change differs from an earlier snapshot: a task, a mark, or the settings. Requests do
+// not count: new ones are added to the existing ones.
 func (f *fresh) moved(since *view.Snapshot) bool {
 	for _, t := range f.targets {
 		at, read := f.places[f.key(t)]
@@ -110,6 +110,8 @@ func (f *fresh) moved(since *view.Snapshot) bool {
 		case markRecord:
 			entry, known := since.Marks[t.name]
 			there, version = known && !entry.Absent, entry.Version
+		case settingsRecord:
+			there, version = since.Settings.Exists(), since.Settings.Version
 		default:
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -24,7 +25,7 @@ func (o Operator) Declare(
 	ctx context.Context,
 	file string,
 	tasks []cluster.TaskSpec,
-	settings *schema.SettingsSpec,
+	settings *cluster.Settings,
 ) (unapplied []string, err error) {
 	o.earlier = new(removals)
 	for _, spec := range tasks {
@@ -96,13 +97,14 @@ func news(o schema.Origin, hash string) (bool, string) {
 
 // remember records the declaration that an operator has put in force, and the one before it, in the same way as those of files: a
 // node that starts with an older file reverts nothing.
-func remember(rec *schema.Task, before cluster.TaskSpec) {
-	for _, spec := range []cluster.TaskSpec{before, rec.Spec} {
-		h := hash(spec)
-		if seen, _ := rec.Origin.Saw(h); spec.Name != "" && !seen {
-			rec.Origin = rec.Origin.Remember(rec.Origin.File, h)
+func remember(o schema.Origin, before, now any) schema.Origin {
+	for _, declared := range []any{before, now} {
+		h := hash(declared)
+		if seen, _ := o.Saw(h); !seen && !reflect.ValueOf(declared).IsZero() {
+			o = o.Remember(o.File, h)
 		}
 	}
+	return o
 }
 
 // reverts returns the declarations among operations that were in force before, or are of tasks that were deleted since. If one of
@@ -174,7 +176,7 @@ func (e editor) declareTask(file string, spec cluster.TaskSpec) (unapplied strin
 }
 
 // declareSettings is declareTask for the settings.
-func (e editor) declareSettings(file string, spec schema.SettingsSpec) (unapplied string, err error) {
+func (e editor) declareSettings(file string, spec cluster.Settings) (unapplied string, err error) {
 	h, entry, rec := hash(spec), e.Settings, schema.Settings{}
 	switch {
 	case entry.Err != nil:
@@ -192,4 +194,15 @@ func (e editor) declareSettings(file string, spec schema.SettingsSpec) (unapplie
 	}
 	e.Settings = view.Entry[schema.Settings]{Rec: &rec, Version: entry.Version}
 	return unapplied, nil
+}
+
+// configure makes settings those in force. It replaces a record that cannot be used.
+func (e editor) configure(spec cluster.Settings) {
+	entry, rec := e.Settings, schema.Settings{}
+	if entry.Good() {
+		rec = *entry.Rec
+	}
+	rec.Origin = remember(rec.Origin, rec.Spec, spec)
+	rec.Spec = spec
+	e.Settings = view.Entry[schema.Settings]{Rec: &rec, Version: entry.Version}
 }

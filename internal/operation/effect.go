@@ -138,6 +138,13 @@ func validate(op cluster.Operation) error {
 		}
 	case cluster.OpLabel:
 		return validateLabels(op.Labels)
+	case cluster.OpSettings:
+		if op.Settings == nil {
+			return wrong("settings", errors.New("none given"))
+		}
+		if err := op.Settings.Validate(); err != nil {
+			return wrong("settings", err)
+		}
 	case cluster.OpRunNow:
 		if err := op.Params.Validate(); err != nil {
 			return wrong("params", err)
@@ -171,7 +178,7 @@ const (
 	taskRecord kind = iota + 1
 	markRecord
 	requestsRecord
-	settingsRecord // by the declaration of a file
+	settingsRecord
 )
 
 // touched returns the record that an operation changes. An eviction has a commit of its own.
@@ -183,6 +190,8 @@ func touched(op cluster.Operation) target {
 		return target{markRecord, op.Node}
 	case cluster.OpRestart, cluster.OpMove, cluster.OpRunNow, cluster.OpStepDown, cluster.OpMoveNow:
 		return target{requestsRecord, ""}
+	case cluster.OpSettings:
+		return target{settingsRecord, ""}
 	}
 	return target{}
 }
@@ -215,6 +224,9 @@ func (e editor) do(op cluster.Operation) error {
 		return e.changeMark(op)
 	}
 	switch op.Kind {
+	case cluster.OpSettings:
+		e.configure(*op.Settings)
+		return nil
 	case cluster.OpRestart:
 		return e.restart(op)
 	case cluster.OpMove:

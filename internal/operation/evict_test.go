@@ -115,7 +115,7 @@ func TestEvictionsAreWrittenAsPlanned(t *testing.T) {
 func TestPlansDoNotWaitForEndedMembers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLossy(t)
-		settings := schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Hour), FreezeAbove: 0.1, FreezeFor: cluster.Duration(time.Hour)}}
+		settings := cluster.Settings{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Hour), FreezeAbove: 0.1, FreezeFor: cluster.Duration(time.Hour)}}
 		l.change(func(coord.Session) coord.Op {
 			return coord.Create(keys.Settings(), schema.Encode(&schema.Settings{Spec: settings}, 0))
 		})

@@ -1,6 +1,7 @@
 package operation_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -78,6 +80,74 @@ func TestReverts(t *testing.T) {
 		want3 := []cluster.PlannedRevert{{Task: "a", Code: cluster.RevertDeleted, Reason: "the task was deleted, and this declares it again"}}
 		if plan, err := o.Plan(t.Context(), &view.Snapshot{}, ops); err != nil || cmp.Diff(want3, plan.Reverts) != "" {
 			t.Errorf("after its record is removed: %+v, %v", plan.Reverts, err)
+		}
+	})
+}
+
+// Settings are replaced by an operation, also by those that were in force before, and a node that starts with an earlier file
+// reverts nothing. A plan is refused after they were changed.
+func TestSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := open(t, mem.New(mem.Config{}), pass)
+		with := func(moves int) cluster.Settings {
+			return cluster.Settings{Rebalance: cluster.Rebalance{MaxInFlight: moves}}
+		}
+		read := func() view.Entry[schema.Settings] {
+			stored, err := o.Session.Get(t.Context(), keys.Settings())
+			if errors.Is(err, coord.ErrNotFound) {
+				return view.Entry[schema.Settings]{Absent: true}
+			}
+			rec := new(schema.Settings)
+			if err := errors.Join(err, schema.Decode(keys.Settings(), stored, rec)); err != nil {
+				t.Fatal(err)
+			}
+			return view.Entry[schema.Settings]{Rec: rec, Version: stored.Version}
+		}
+		snapshot := func() *view.Snapshot { return &view.Snapshot{Settings: read()} }
+		want := func(moves int) {
+			t.Helper()
+			if got := read().Rec.Spec; got != with(moves) {
+				t.Errorf("%+v; want %d", got, moves)
+			}
+		}
+		declare := func(moves int) []string {
+			settings := with(moves)
+			unapplied, err := o.Declare(t.Context(), "f", nil, &settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return unapplied
+		}
+		do(t, o, snapshot(), cluster.Configure(with(1)))
+		want(1)
+		if unapplied := declare(2); unapplied != nil {
+			t.Error(unapplied)
+		}
+		do(t, o, snapshot(), cluster.Configure(with(3)))
+		for _, known := range []int{1, 2} {
+			if unapplied := declare(known); len(unapplied) != 1 || !strings.Contains(unapplied[0], "use `xconsumer apply`") {
+				t.Errorf("%d: %v", known, unapplied)
+			}
+			want(3)
+		}
+		do(t, o, snapshot(), cluster.Configure(with(1)))
+		want(1)
+		planned, ops := snapshot(), cluster.Operations{cluster.Configure(with(4))}
+		plan, err := o.Plan(t.Context(), planned, ops)
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(t, o, snapshot(), cluster.Configure(with(5)))
+		if _, err := o.Apply(t.Context(), planned, ops, plan.Revision, cluster.Caller{}); !errors.Is(err, cluster.ErrMovedOn) {
+			t.Errorf("a plan from before another change: %v", err)
+		}
+		want(5)
+		for _, wrong := range []cluster.Operation{
+			{Kind: cluster.OpSettings}, cluster.Configure(with(-1)), cluster.Configure(cluster.Settings{LeaderWorkers: "some"}),
+		} {
+			if _, err := o.Do(t.Context(), snapshot(), wrong); !errors.Is(err, cluster.ErrChange) {
+				t.Errorf("%s: %v", wrong, err)
+			}
 		}
 	})
 }

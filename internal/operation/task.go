@@ -116,7 +116,7 @@ func applyToTask(rec *schema.Task, exists bool, op cluster.Operation) error {
 		if err := schedule.Validate(rec.Spec); err != nil {
 			return fmt.Errorf("%w: %w", cluster.ErrChange, err)
 		}
-		remember(rec, before)
+		rec.Origin = remember(rec.Origin, before, rec.Spec)
 	}
 	if err := rec.Effective().ValidateStored(); err != nil { // a declaration of an earlier version stays as it is
 		field, of := errors.AsType[*cluster.FieldError](err)

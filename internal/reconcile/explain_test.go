@@ -200,7 +200,7 @@ func TestExplainLostSince(t *testing.T) {
 	b.snap.Peers["N"].Status.Rec, b.snap.Peers["N"].Member.Rec = &schema.Status{}, &schema.Member{Member: cluster.Member{Node: "node-N", Works: []string{"a"}}}
 	b.wantHere(t, b.slotOfN(t), "(lost), for 7s at least", "xconsumer evict node-N")
 	b = lost()
-	b.snap.Settings.Rec = &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}
+	b.snap.Settings.Rec = &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}
 	b.wantHere(t, b.slotOfN(t), "it is given 1m0s to come back", "xconsumer move-now")
 }
 

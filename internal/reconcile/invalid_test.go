@@ -81,7 +81,7 @@ L: a[2]@7 | a[0]@%d
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 3))
-			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{MaxInFlight: 1}}}}
+			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{MaxInFlight: 1}}}}
 			c.make(b)
 			d := b.decide()
 			wantDraw(t, c.want, d)

@@ -95,7 +95,7 @@ func (b *board) mark(node string, mark schema.Mark) {
 
 func TestPace(t *testing.T) {
 	limit := func(b *board, m cluster.Rebalance) {
-		b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: m}}}
+		b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: cluster.Settings{Rebalance: m}}}
 	}
 	for _, c := range []struct {
 		name    string
@@ -173,7 +173,7 @@ L:  | a[0-3]@6
 // A member that leaves may be seen gone before its assignment is seen closed. It is not waited for.
 func TestLeavingIsNoVanishing(t *testing.T) {
 	b := newBoard(spec("a", 2))
-	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}}
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}}
 	b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
 	p := gone(b.live("M", 3, schematest.Granted("a 1 @6"), schematest.Releasing(), 3, schematest.Claimed()))
 	memory := b.decide().Memory
@@ -215,7 +215,7 @@ func TestWait(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBoard(spec("a", 2))
-			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}}
+			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Minute)}}}}
 			b.live("L", 5, schematest.Granted("a 0 @5"), schematest.Releasing(), 5, schematest.Claimed("a 0 @5"))
 			c.setup(b)
 			memory := round.Memory{}

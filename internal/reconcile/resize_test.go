@@ -204,7 +204,7 @@ func TestResizeStaysInPlace(t *testing.T) {
 // The budget does not split a barrier, and a barrier does not use it up.
 func TestResizeAndBudget(t *testing.T) {
 	b := threeNodes(t, spec("a", 6), spec("b", 6))
-	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{MaxInFlight: 1}}}}
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{MaxInFlight: 1}}}}
 	b.declare("a", func(s *cluster.TaskSpec) { s.WorkerNum, s.MaxUnavailable = 5, 1 })
 	b.mark("M", schema.Mark{Drain: &schema.Drain{}})
 	b.apply(t, b.decide())
@@ -319,7 +319,7 @@ func TestFreeSlotsBeforeABarrier(t *testing.T) {
 	}{{7, false, 4}, {5, false, 3}, {7, true, 2}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			b := threeNodes(t, spec("a", 6))
-			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(10 * time.Minute)}}}}
+			b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(10 * time.Minute)}}}}
 			gone(b.snap.Peers["M"])
 			b.snap.Peers["N"].Assignment.Rec.Closed = &schema.Closed{Left: true}
 			if c.two {
@@ -595,7 +595,7 @@ func TestExplainLostNode(t *testing.T) {
 // A node is lost while a barrier is under way, and a delay holds what it had: the others go on with the old count.
 func TestLostWithinABarrier(t *testing.T) {
 	b := threeNodes(t, spec("a", 6))
-	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(10 * time.Minute)}}}}
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(10 * time.Minute)}}}}
 	b.scale(7)
 	memory := round.Memory{}
 	idle, most := time.Duration(0), time.Duration(0)

@@ -25,7 +25,7 @@ func changePlaces(atOnce int) *board {
 		return s
 	}
 	b := newBoard(weighing("a5", 1, 5), weighing("b6", 1, 6), weighing("c4", 2, 4))
-	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{MaxInFlight: atOnce}}}}
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{MaxInFlight: atOnce}}}}
 	small, large := schematest.Granted("a5 0 @5"), schematest.Granted("b6 0 @6", "c4 0-1 @7")
 	b.live("L", 3, small, schematest.Releasing(), 3, schematest.ClaimAll(small)).Member.Rec.Capacity = 7
 	b.live("M", 3, large, schematest.Releasing(), 3, schematest.ClaimAll(large)).Member.Rec.Capacity = 14
@@ -109,7 +109,7 @@ func full(r *rand.Rand) *board {
 		specs[t].Paused = len(specs) > 1 && one(12)
 	}
 	b := newBoard(specs...)
-	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: schema.SettingsSpec{Rebalance: cluster.Rebalance{MaxInFlight: r.IntN(4)}}}}
+	b.snap.Settings = view.Entry[schema.Settings]{Rec: &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{MaxInFlight: r.IntN(4)}}}}
 	b.snap.Epoch.Rec.NextToken = token + 1
 	for n, m := range members {
 		p := b.live([]string{"L", "M", "N", "O", "P"}[n], 3, lists[n], schematest.Releasing(), 3, schematest.ClaimAll(lists[n]))

@@ -35,6 +35,9 @@ func State(s *view.Snapshot, keys schema.Keys) cluster.State {
 		Workers: []cluster.WorkerInfo{},
 		Errors:  append(s.Errors(keys), disputes(s, keys)...),
 	}
+	if s.Settings.Rec != nil {
+		state.Settings = s.Settings.Rec.Spec
+	}
 	leader := ""
 	if s.Epoch.Rec != nil {
 		state.Term = s.Epoch.Rec.Term

@@ -318,27 +318,11 @@ func (t *Task) validate() error {
 // Settings are in force for the whole cluster. A hand edit is legal input.
 type Settings struct {
 	header
-	Spec   SettingsSpec `json:"spec"`
-	Origin Origin       `json:"origin,omitzero"`
+	Spec   cluster.Settings `json:"spec"`
+	Origin Origin           `json:"origin,omitzero"`
 }
 
-// SettingsSpec is the content of Settings. Fields that are 0 have their defaults.
-type SettingsSpec struct {
-	LeaderWorkers cluster.LeaderPolicy `json:"leaderWorkers,omitempty"`
-	Rebalance     cluster.Rebalance    `json:"rebalance,omitzero"`
-}
-
-func (s *Settings) validate() error {
-	if p := s.Spec.LeaderWorkers; p != "" {
-		if err := p.Validate(); err != nil {
-			return fmt.Errorf("leaderWorkers: %w", err)
-		}
-	}
-	if err := s.Spec.Rebalance.Validate(); err != nil {
-		return fmt.Errorf("rebalance: %w", err)
-	}
-	return nil
-}
+func (s *Settings) validate() error { return s.Spec.Validate() }
 
 // Checkpoint is the progress of a worker, as it stored it. Only the member that holds the slot writes it.
 type Checkpoint struct {

@@ -25,6 +25,7 @@ import (
 // difference is how what a file declares differs from what the cluster has.
 type difference struct {
 	File     string             `json:"file"`
+	Settings *settingsChange    `json:"settings,omitempty"` // nil if the cluster has those of the file, or the file has none
 	Fresh    []cluster.TaskSpec `json:"new"`
 	Changed  []changed          `json:"changed"`
 	Missing  []string           `json:"missing"`  // tasks that are not in the file
@@ -37,9 +38,14 @@ type changed struct {
 	Spec   cluster.TaskSpec `json:"spec"`
 }
 
+type settingsChange struct {
+	Fields []string         `json:"fields"`
+	Spec   cluster.Settings `json:"spec"`
+}
+
 // declared compares a file with the cluster.
 func (env *environment) declared(c *cobra.Command, api *client.Client, file string) (*difference, error) {
-	name, specs, err := env.files(file)
+	declares, err := env.files(file)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +53,8 @@ func (env *environment) declared(c *cobra.Command, api *client.Client, file stri
 	if _, err := api.Get(c.Context(), "/api/v1/tasks", nil, &now); err != nil {
 		return nil, withHint(c.Context(), api, err)
 	}
-	d := &difference{File: name, Fresh: []cluster.TaskSpec{}, Changed: []changed{}, Missing: []string{}, Override: []string{}}
+	specs := declares.Tasks
+	d := &difference{File: declares.File, Fresh: []cluster.TaskSpec{}, Changed: []changed{}, Missing: []string{}, Override: []string{}}
 	known := map[string]cluster.TaskDetail{}
 	for _, t := range now.Tasks {
 		if t.ReasonCode == cluster.WhyUndeclared {
@@ -74,11 +81,21 @@ func (env *environment) declared(c *cobra.Command, api *client.Client, file stri
 			d.Override = append(d.Override, spec.Name)
 		}
 	}
+	if declares.Settings == nil {
+		return d, nil
+	}
+	state, _, err := api.State(c.Context())
+	if err != nil {
+		return nil, withHint(c.Context(), api, err)
+	}
+	if now := state.Settings; now != *declares.Settings {
+		d.Settings = &settingsChange{differences(flat(now), flat(*declares.Settings), "default"), *declares.Settings}
+	}
 	return d, nil
 }
 
 // flat returns the fields of a declaration by their names in JSON.
-func flat(spec cluster.TaskSpec) map[string]any {
+func flat(spec any) map[string]any {
 	fields := map[string]any{}
 	if text, err := json.Marshal(spec); err == nil {
 		_ = json.Unmarshal(text, &fields) // the JSON comes from Marshal
@@ -108,16 +125,21 @@ func furtherFields(spec cluster.TaskSpec) (list []string) {
 // fieldsThatDiffer returns the fields that differ between two declarations, with both values.
 func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
 	old, new := flat(before), flat(after)
-	text := func(v any) string {
-		if v == nil {
-			return "none"
-		}
-		return jsonText(v)
-	}
 	for _, fields := range []map[string]any{old, new} {
 		if fields["resize"] == nil {
 			fields["resize"] = string(cluster.ResizeRestart) // the default
 		}
+	}
+	return differences(old, new, "none")
+}
+
+// differences returns the fields that differ, with both values; absent stands for the value of a field that is left out.
+func differences(old, new map[string]any, absent string) (list []string) {
+	text := func(v any) string {
+		if v == nil {
+			return absent
+		}
+		return jsonText(v)
 	}
 	names := map[string]bool{}
 	for name := range old {
@@ -135,8 +157,11 @@ func fieldsThatDiffer(before, after cluster.TaskSpec) (list []string) {
 	return list
 }
 
-// operations returns the operations after which the cluster has the tasks of the file.
+// operations returns the operations after which the cluster has what the file declares.
 func (d *difference) operations(prune bool) (ops cluster.Operations) {
+	if d.Settings != nil {
+		ops = append(ops, cluster.Configure(d.Settings.Spec))
+	}
 	for _, spec := range d.Fresh {
 		ops = append(ops, cluster.Declare(spec))
 	}
@@ -152,11 +177,17 @@ func (d *difference) operations(prune bool) (ops cluster.Operations) {
 }
 
 func (d *difference) empty(prune bool) bool {
-	return len(d.Fresh)+len(d.Changed) == 0 && (!prune || len(d.Missing) == 0)
+	return d.Settings == nil && len(d.Fresh)+len(d.Changed) == 0 && (!prune || len(d.Missing) == 0)
 }
 
 // show writes the difference.
 func (d *difference) show(s *environment, b *bytes.Buffer, prune bool) {
+	if d.Settings != nil {
+		fmt.Fprintln(b, s.paint(s.Out, "~ settings", yellow))
+		for _, f := range d.Settings.Fields {
+			fmt.Fprintln(b, "    "+f)
+		}
+	}
 	for _, spec := range d.Fresh {
 		fmt.Fprintln(
 			b,
@@ -183,13 +214,13 @@ func (d *difference) show(s *environment, b *bytes.Buffer, prune bool) {
 		fmt.Fprintln(b, s.paint(s.Out, "  task "+name+" has an override, which stays (xconsumer reset removes it)", faint))
 	}
 	if d.empty(prune) {
-		fmt.Fprintf(b, "the cluster has the tasks of %s\n", d.File)
+		fmt.Fprintf(b, "the cluster has what %s declares\n", d.File)
 	}
 }
 
 func diffCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "diff", Short: "Show how the tasks of a file differ from those of the cluster", Args: args(),
+		Use: "diff", Short: "Show how the tasks and settings of a file differ from those of the cluster", Args: args(),
 		Example: `  xconsumer diff -f app.toml
   xconsumer diff -f app.toml --prune`,
 	}
@@ -216,8 +247,11 @@ func diffCommand(env *environment) *cobra.Command {
 	return c
 }
 
-// names returns the tasks that differ.
+// names returns the tasks that differ, and "settings" if these do.
 func (d *difference) names(prune bool) (list []string) {
+	if d.Settings != nil {
+		list = append(list, "settings")
+	}
 	for _, spec := range d.Fresh {
 		list = append(list, spec.Name)
 	}
@@ -232,7 +266,7 @@ func (d *difference) names(prune bool) (list []string) {
 
 func applyCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "apply", Short: "Declare the tasks of a file, after showing what that moves", Args: args(),
+		Use: "apply", Short: "Declare the tasks and settings of a file, after showing what that moves", Args: args(),
 		Example: `  xconsumer apply -f app.toml
   xconsumer apply -f app.toml --prune --yes --wait`,
 	}
@@ -358,7 +392,7 @@ const (
 	planInterval = 100 * time.Millisecond
 )
 
-// parts divides operations, each about another task, into parts that fit in a commit.
+// parts divides operations, each about another task or the settings, into parts that fit in a commit.
 func parts(ops cluster.Operations) (list []cluster.Operations) {
 	var part cluster.Operations
 	size := 0

@@ -30,7 +30,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/app/internal/render"
 	"gitee.com/ken.yang/xconsumer/app/internal/terminal"
 	"gitee.com/ken.yang/xconsumer/client"
-	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
 // ErrUnsettled reports that --wait ended before the affected workers ran where they should.
@@ -45,8 +44,8 @@ type Streams struct {
 	SecondSignal <-chan os.Signal
 }
 
-// Files reads the tasks that a configuration file declares; "" is for the usual one. It returns the file's name.
-type Files func(file string) (name string, tasks []cluster.TaskSpec, err error)
+// Files reads what a configuration file declares; "" is for the usual one.
+type Files func(file string) (config.Declarations, error)
 
 // nodeCommands returns the commands that ask a node.
 func nodeCommands(streams Streams, files Files) []*cobra.Command {

@@ -16,6 +16,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/render"
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/httpapi"
 	"gitee.com/ken.yang/xconsumer/test/apinode"
@@ -34,8 +35,8 @@ func tryOn(t *testing.T, url string, out io.Writer, args ...string) error {
 	t.Helper()
 	env := func(name string) string { return map[string]string{"XCONSUMER_SERVER": url}[name] }
 	root := &cobra.Command{Use: "xconsumer", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(nodeCommands(Streams{Out: out, Err: io.Discard, Getenv: env}, func(string) (string, []cluster.TaskSpec, error) {
-		return "app.toml", []cluster.TaskSpec{{Name: "fresh", WorkName: "w", WorkerNum: 1}}, nil
+	root.AddCommand(nodeCommands(Streams{Out: out, Err: io.Discard, Getenv: env}, func(string) (config.Declarations, error) {
+		return config.Declarations{File: "app.toml", Tasks: []cluster.TaskSpec{{Name: "fresh", WorkName: "w", WorkerNum: 1}}}, nil
 	})...)
 	root.SetOut(out)
 	root.SetErr(io.Discard)
@@ -167,6 +168,43 @@ func TestLimitOfHistory(t *testing.T) {
 		}
 		if err := tryOn(t, node.URL, io.Discard, command, "-n", "-1"); !errors.Is(err, config.ErrUsage) {
 			t.Errorf("%s -n -1: %v", command, err)
+		}
+	}
+}
+
+// apply and diff compare the settings of the file with those of the cluster, if the file has any.
+func TestSettingsOfAFile(t *testing.T) {
+	had := cluster.Settings{LeaderWorkers: cluster.LeaderNone, Rebalance: cluster.Rebalance{MaxInFlight: 3}}
+	api, err := client.New(apinode.Serve(t, apinode.New(cluster.State{Settings: had}), httpapi.Options{}).URL, client.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cobra.Command{}
+	c.SetContext(t.Context())
+	for _, one := range []struct {
+		file *cluster.Settings
+		want string
+		ops  string
+	}{
+		{nil, "the cluster has what app.toml declares\n", "nothing"},
+		{&had, "the cluster has what app.toml declares\n", "nothing"},
+		{
+			&cluster.Settings{Rebalance: cluster.Rebalance{MaxInFlight: 5}},
+			"~ settings\n    leaderWorkers: \"none\" → default\n    rebalance: {\"maxInFlight\":3} → {\"maxInFlight\":5}\n",
+			`settings {"rebalance":{"maxInFlight":5}}`,
+		},
+	} {
+		env := &environment{files: func(string) (config.Declarations, error) {
+			return config.Declarations{File: "app.toml", Settings: one.file}, nil
+		}}
+		d, err := env.declared(c, api, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		d.show(env, &b, false)
+		if b.String() != one.want || d.operations(false).String() != one.ops {
+			t.Errorf("%v: %q, %s; want %q, %s", one.file, &b, d.operations(false), one.want, one.ops)
 		}
 	}
 }

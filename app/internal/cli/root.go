@@ -8,7 +8,6 @@ import (
 	"gitee.com/ken.yang/xconsumer"
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/help"
-	"gitee.com/ken.yang/xconsumer/cluster"
 )
 
 // Program is the program that has the commands.
@@ -54,8 +53,8 @@ func New(p Program, streams Streams) *cobra.Command {
 		doctorCommand(p.Register, streams),
 		initCommand(build, streams),
 	)
-	root.AddCommand(nodeCommands(streams, func(file string) (string, []cluster.TaskSpec, error) {
-		return config.LoadTasks(file, streams.Getenv)
+	root.AddCommand(nodeCommands(streams, func(file string) (config.Declarations, error) {
+		return config.LoadDeclarations(file, streams.Getenv)
 	})...)
 	root.AddCommand(manualCommand(root, func(lang string) *cobra.Command {
 		streams.Getenv = func(string) string { return lang }

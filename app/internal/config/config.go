@@ -25,6 +25,7 @@ const (
 	DefaultListen   = "127.0.0.1:8800"
 	DefaultCluster  = "default"
 	configVariable  = "XCONSUMER_CONFIG"
+	leaderVariable  = "XCONSUMER_LEADER_WORKERS"
 	ClusterVariable = "XCONSUMER_CLUSTER_NAME" // not XCONSUMER_CLUSTER, which workers get
 )
 
@@ -117,7 +118,6 @@ func readSettings(flags Flags, env func(string) string) (Settings, *configFile, 
 	if s.Listen == "" {
 		s.Listen = DefaultListen
 	}
-	s.Leader = cluster.LeaderPolicy(c.Leader.Workers)
 	f.check("cluster", cluster.ValidateName(s.Cluster))
 	if s.Name != "" {
 		f.check("node.name", cluster.ValidateName(s.Name))
@@ -125,10 +125,8 @@ func readSettings(flags Flags, env func(string) string) (Settings, *configFile, 
 	f.check("http.listen", validateListen(s.Listen))
 	f.peers(&s)
 	f.access(&s, env)
-	if s.Leader != "" {
-		f.check("leader.workers", s.Leader.Validate())
-	}
-	f.nodeAndRebalance(&s)
+	f.node(&s)
+	f.settings(&s)
 	s.Service = f.service(flags.Join, ChosenBy(flags, env))
 	s.Works, s.LogBytes = f.works(), f.size("log.keep", c.Log.Keep)
 	s.Tasks = f.tasks()
@@ -199,24 +197,39 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 	override(&c.Etcd.Username, "etcd.username", "XCONSUMER_ETCD_USERNAME", "", "")
 	override(&c.Etcd.Password, "etcd.password", "XCONSUMER_ETCD_PASSWORD", "", "")
 	override(&c.Etcd.PasswordFile, "etcd.passwordFile", "XCONSUMER_ETCD_PASSWORD_FILE", "", "")
-	override(&c.Leader.Workers, "leader.workers", "XCONSUMER_LEADER_WORKERS", "", "")
+	override(&c.Leader.Workers, "leader.workers", leaderVariable, "", "")
 }
 
-// LoadTasks reads the tasks that a file declares. It ignores the coordination service.
-func LoadTasks(flag string, env func(string) string) (file string, tasks []cluster.TaskSpec, err error) {
-	file, err = FindFile(flag, env)
+// Declarations are what a file declares for the whole cluster.
+type Declarations struct {
+	File     string
+	Tasks    []cluster.TaskSpec
+	Settings *cluster.Settings // nil for none
+}
+
+// LoadDeclarations reads what a file declares. It ignores the coordination service.
+func LoadDeclarations(flag string, env func(string) string) (d Declarations, err error) {
+	d.File, err = FindFile(flag, env)
 	if err != nil {
-		return file, nil, err
+		return d, err
 	}
-	if file == "" {
-		return "", nil, fmt.Errorf("%w: no %s in this directory; name a file with --file", ErrUsage, DefaultFile)
+	if d.File == "" {
+		return d, fmt.Errorf("%w: no %s in this directory; name a file with --file", ErrUsage, DefaultFile)
 	}
-	f, err := readConfigFile(file)
+	f, err := readConfigFile(d.File)
 	if err != nil {
-		return file, nil, err
+		return d, err
 	}
-	tasks = f.tasks()
-	return file, tasks, f.err()
+	if policy := env(leaderVariable); policy != "" { // it is in force on nodes, too
+		f.config.Leader.Workers = policy
+	}
+	d.Tasks = f.tasks()
+	var s Settings
+	f.settings(&s)
+	if declared := (cluster.Settings{LeaderWorkers: s.Leader, Rebalance: s.Rebalance}); declared != (cluster.Settings{}) {
+		d.Settings = &declared
+	}
+	return d, f.err()
 }
 
 // NamedCluster returns the cluster that the environment or the usual file names, and which of them does; "" for none. A file
@@ -237,8 +250,8 @@ func NamedCluster(env func(string) string) (name, by string) {
 	return f.config.Cluster, file
 }
 
-// nodeAndRebalance reads the tables [node] and [rebalance].
-func (f *configFile) nodeAndRebalance(s *Settings) {
+// node reads the table [node].
+func (f *configFile) node(s *Settings) {
 	c := &f.config
 	s.Labels, s.Weight, s.Capacity = cluster.Labels(c.Node.Labels), c.Node.Weight, c.Node.Capacity
 	f.check("node.labels", s.Labels.Validate())
@@ -250,6 +263,14 @@ func (f *configFile) nodeAndRebalance(s *Settings) {
 		if n.value < 0 || n.value > n.most {
 			f.check(n.key, fmt.Errorf("%d is not between 1 and %d", n.value, n.most))
 		}
+	}
+}
+
+// settings reads the settings of the whole cluster: [leader] and [rebalance].
+func (f *configFile) settings(s *Settings) {
+	s.Leader = cluster.LeaderPolicy(f.config.Leader.Workers)
+	if s.Leader != "" {
+		f.check("leader.workers", s.Leader.Validate())
 	}
 	f.zeros("rebalance", f.policy)
 	f.fill("rebalance", f.policy, reflect.ValueOf(&s.Rebalance).Elem())

@@ -85,3 +85,30 @@ func TestNumbersDoNotOverflow(t *testing.T) {
 		}
 	}
 }
+
+// The settings of a file are those that a node would publish, with the policy of the environment.
+func TestDeclaredSettings(t *testing.T) {
+	t.Chdir(t.TempDir())
+	settings := func(file, policy string) *cluster.Settings {
+		t.Helper()
+		if err := os.WriteFile(DefaultFile, []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d, err := LoadDeclarations("", func(name string) string { return map[string]string{"XCONSUMER_LEADER_WORKERS": policy}[name] })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Settings
+	}
+	if got := settings("cluster = \"a\"\n", ""); got != nil {
+		t.Errorf("%+v of a file without settings", got)
+	}
+	want := cluster.Settings{LeaderWorkers: cluster.LeaderEqual, Rebalance: cluster.Rebalance{MaxInFlight: 4}}
+	if got := settings("[rebalance]\nmaxInFlight = 4\n[leader]\nworkers = \"equal\"\n", ""); got == nil || *got != want {
+		t.Errorf("%+v", got)
+	}
+	want = cluster.Settings{LeaderWorkers: cluster.LeaderNone}
+	if got := settings("[leader]\nworkers = \"equal\"\n", "none"); got == nil || *got != want {
+		t.Errorf("%+v with the variable", got)
+	}
+}

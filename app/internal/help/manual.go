@@ -67,7 +67,8 @@ func writeManual(c *cobra.Command, dir string, chinese bool) error {
 	if err != nil {
 		return err
 	}
-	page := text.String()
+	// Names of variables are not divided, and Chinese has no spaces to widen. The header of a page resets both.
+	page := strings.Replace(text.String(), "\n.SH ", "\n.nh\n.ad l\n.SH ", 1)
 	if chinese {
 		page = chineseSections.Replace(page)
 	}

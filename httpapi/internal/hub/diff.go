@@ -45,6 +45,9 @@ func Diff(before, after *cluster.State) (u client.Update) {
 	if !slices.Equal(before.Runs, after.Runs) {
 		u.Runs = all(after.Runs)
 	}
+	if before.Settings != after.Settings {
+		u.Settings = &after.Settings
+	}
 	if !slices.Equal(before.Errors, after.Errors) {
 		u.Errors = all(after.Errors)
 	}

@@ -211,11 +211,12 @@ export type Operation = {
 	deadline?: string;
 	if?: string;
 	index?: number;
-	kind: "scale" | "pause" | "resume" | "reset" | "cordon" | "uncordon" | "drain" | "restart" | "step-down" | "run-now" | "declare" | "patch" | "delete" | "evict" | "label" | "move" | "move-now" | "lose";
+	kind: "scale" | "pause" | "resume" | "reset" | "cordon" | "uncordon" | "drain" | "restart" | "step-down" | "run-now" | "declare" | "patch" | "delete" | "evict" | "label" | "settings" | "move" | "move-now" | "lose";
 	labels?: Record<string, string | null>;
 	node?: string;
 	params?: Record<string, unknown>;
 	patch?: unknown;
+	settings?: Settings;
 	spec?: TaskSpec;
 	task?: string;
 	workers?: number;
@@ -240,6 +241,7 @@ export type Past = {
 	lost: NodeInfo[];
 	nodes: NodeInfo[];
 	runs?: RunInfo[];
+	settings?: Settings;
 	tasks: TaskInfo[];
 	term: number;
 	warnings?: string[];
@@ -299,6 +301,13 @@ export type PlannedStart = {
 	to: string;
 };
 
+export type Rebalance = {
+	freezeAbove?: number;
+	freezeFor?: string;
+	leaveDelay?: string;
+	maxInFlight?: number;
+};
+
 export type RecordError = {
 	error: string;
 	path: string;
@@ -341,6 +350,11 @@ export type ScaleBody = {
 	workers: number;
 };
 
+export type Settings = {
+	leaderWorkers?: string;
+	rebalance?: Rebalance;
+};
+
 export type State = {
 	cluster: string;
 	errors?: RecordError[];
@@ -348,6 +362,7 @@ export type State = {
 	lost: NodeInfo[];
 	nodes: NodeInfo[];
 	runs?: RunInfo[];
+	settings?: Settings;
 	tasks: TaskInfo[];
 	term: number;
 	warnings?: string[];
@@ -458,6 +473,7 @@ export type Update = {
 	nodes?: NodeInfo[];
 	nodesGone?: string[];
 	runs?: RunInfo[];
+	settings?: Settings;
 	tasks?: TaskInfo[];
 	tasksGone?: string[];
 	term?: number;

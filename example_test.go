@@ -40,7 +40,7 @@ func Example() {
 		fmt.Println(err)
 	}
 	// Output:
-	// mail 0 of 1, token 1
+	// mail 0 of 1, token 2
 	// stopped: node is leaving
 }
 

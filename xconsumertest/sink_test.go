@@ -46,6 +46,6 @@ func ExampleSink() {
 	// Output:
 	// n1 writes: <nil>
 	// n2 writes: <nil>
-	// the former worker writes: mail#0: token 1 is older than 2
+	// the former worker writes: mail#0: token 2 is older than 3
 	// 2 accepted, 1 refused
 }

@@ -1878,7 +1878,7 @@ var mutants = []mutant{
 	},
 	{
 		"old files", "a file reverts what a person has declared",
-		one("internal/operation/task.go", "		remember(rec, before)\n", "		_ = before\n"),
+		one("internal/operation/task.go", "		rec.Origin = remember(rec.Origin, before, rec.Spec)\n", "		_ = before\n"),
 		in("internal/operation", "TestReverts"),
 	},
 	{

@@ -21,7 +21,7 @@ func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 	span := time.Duration(0) // of an execution that comes to its end
 	if run := wk.Run(); run != "" {
 		slot.Task = cluster.RunTask(slot.Task, run)
-		span = 100*time.Millisecond + p.dice.upTo(6*time.Second, "run", wk.Token(), int64(wk.Index()))
+		span = 100*time.Millisecond + p.dice.upTo(6*time.Second, "run "+slot.Task, wk.Token(), int64(wk.Index()))
 	}
 	began := p.now()
 	name, token := slot.String(), wk.Token()
@@ -38,7 +38,7 @@ func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 		}
 	}()
 	for n := int64(0); ; n++ {
-		pause := time.Second + p.dice.upTo(time.Second, "effect", token, int64(wk.Index()), n)
+		pause := time.Second + p.dice.upTo(time.Second, "effect "+slot.Task, token, int64(wk.Index()), n)
 		select {
 		case <-ctx.Done():
 			p.linger(wk)
@@ -48,7 +48,7 @@ func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 			return nil
 		case <-time.After(pause):
 		}
-		p.wake(token, int64(wk.Index()), n) // it writes before it hears of anything
+		p.wake(slot.Task, token, int64(wk.Index()), n) // it writes before it hears of anything
 		if !p.alive() {
 			<-ctx.Done()
 			return nil
@@ -60,7 +60,7 @@ func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 		if span > 0 && p.now()-began > span {
 			return nil
 		}
-		if !p.quiet.Load() && p.o.Mode != Calm && p.dice.chance(0.004, "fails", token, int64(wk.Index()), int64(p.now())) {
+		if !p.quiet.Load() && p.o.Mode != Calm && p.dice.chance(0.004, "fails "+slot.Task, token, int64(wk.Index()), int64(p.now())) {
 			return errors.New(p.name + " had " + strings.Repeat("bad luck ", 300))
 		}
 	}
@@ -68,15 +68,15 @@ func (p *process) work(ctx context.Context, wk *xconsumer.Worker) error {
 
 // linger is how the worker stops: at once, after a while, or not before it has to.
 func (p *process) linger(wk *xconsumer.Worker) {
-	token, index := wk.Token(), int64(wk.Index())
-	span := p.dice.upTo(50*time.Millisecond, "stop", token, index)
+	token, index, task := wk.Token(), int64(wk.Index()), wk.Task()
+	span := p.dice.upTo(50*time.Millisecond, "stop "+task, token, index)
 	if !p.quiet.Load() && p.o.Mode != Calm {
-		switch kind := p.dice.pick(100, "manner", token, index); {
+		switch kind := p.dice.pick(100, "manner "+task, token, index); {
 		case kind < 3:
-			span = 15*time.Second + p.dice.upTo(45*time.Second, "ignores", token, index)
+			span = 15*time.Second + p.dice.upTo(45*time.Second, "ignores "+task, token, index)
 			p.count("worker ignores its context")
 		case kind < 13:
-			span = p.dice.upTo(9*time.Second, "slow", token, index)
+			span = p.dice.upTo(9*time.Second, "slow "+task, token, index)
 			p.count("slow worker")
 		}
 	}
@@ -90,14 +90,14 @@ func (p *process) linger(wk *xconsumer.Worker) {
 		case <-time.After(min(time.Second, end-p.now())):
 		}
 	}
-	p.wake(token, index, -1)
+	p.wake(task, token, index, -1)
 }
 
-// wake waits while the process is paused, and then a moment.
-func (p *process) wake(about ...int64) {
+// wake waits while the process is paused, and then a moment. Workers of two tasks may have one token and one index.
+func (p *process) wake(task string, about ...int64) {
 	if !p.awake.isOpen() {
 		p.awake.wait()
-		time.Sleep(p.dice.upTo(time.Millisecond, "wake", about...))
+		time.Sleep(p.dice.upTo(time.Millisecond, "wake "+task, about...))
 	}
 }
 

@@ -34,8 +34,9 @@ func storeSpecs(f *round.Facts, draft *round.Draft) storedSpecs {
 		spec, generation := f.Specs[name], f.Generation(name)
 		if s, found := presentSpec(f, name); found {
 			stored[name] = s
-		} else if spec.WorkerNum > 0 && !spec.Paused && !w.add(schema.StoredSpec{Name: name, Generation: generation, Spec: spec}) {
-			draft.Out.More = true
+		} else if spec.WorkerNum > 0 && !spec.Paused {
+			added := w.add(schema.StoredSpec{Name: name, Generation: generation, Spec: spec})
+			draft.Out.More = draft.Out.More || !added
 		}
 	}
 	draft.Out.SpecChunks = w.chunks

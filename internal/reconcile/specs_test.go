@@ -91,7 +91,8 @@ func specBoard() *board {
 	return b
 }
 
-// The first grants store their specs, in the same commit. A changed one is stored beside them, for as long as it is named.
+// The first grants store their specs, in the same commit. A changed spec is stored beside the former
+// one, which stays while an assignment names it.
 func TestSpecsAreStored(t *testing.T) {
 	b := specBoard()
 	if all := b.storeAll(t); len(all) != 1 {

@@ -432,5 +432,5 @@ func stepsOf(h hole, maxAssignments int) func(world) []step[world] {
 	return func(w world) []step[world] { return w.steps(h, maxAssignments) }
 }
 
-// stuck says nothing: package cluster's simulator looks for worlds that do not go on.
+// stuck returns "": the simulator looks for clusters that come to a halt.
 func (w world) stuck() string { return "" }

@@ -64,8 +64,7 @@ func TestTokenToFile(t *testing.T) {
 	}
 }
 
-// Without a file the line goes to standard output, and what is said beside it ends with no promise of something that is
-// redirected.
+// Without a file the line goes to standard output, and standard error does not announce a line that goes elsewhere.
 func TestTokenRedirected(t *testing.T) {
 	line, said := makeToken(t, "ada")
 	if _, err := httpapi.ParseToken(strings.TrimSpace(line)); err != nil {

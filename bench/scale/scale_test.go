@@ -30,6 +30,7 @@ var (
 	sizes   = flag.String("slots", "1000,10000", "how many slots")
 	changes = flag.String("change", allChanges, "which changes")
 	servers = flag.Int("servers", 1, "of the service")
+	syncs   = flag.String("sync", "no", "yes: ZooKeeper's servers wait for their disks (etcd's always do)")
 	limit   = flag.Duration("limit", 40*time.Minute, "begin nothing after so long")
 	profile = flag.String("leaderprofile", "", "write where the leader's processor time goes into this file")
 )
@@ -270,6 +271,9 @@ func chosen(t testing.TB) {
 				t.Fatalf("%s: unknown value %q (want one of %s)", c.what, one, c.all)
 			}
 		}
+	}
+	if *syncs != "no" && *syncs != "yes" {
+		t.Fatalf("SYNC: unknown value %q (want yes or no)", *syncs)
 	}
 	numbers(t, "NODES", *nodes)
 	numbers(t, "SLOTS", *sizes)

@@ -105,9 +105,9 @@ bench: deps ## Measures how long work waits when a node leaves or dies, and how 
 	cd bench && $(GO) test -run XXX -bench . -benchtime 1x ./failover
 
 .PHONY: bench-scale
-bench-scale: deps ## Measures whole fleets (minutes); SYSTEM= STORE= NODES= SLOTS= CHANGE= SERVERS= SYNC= LIMIT= narrow or widen it, JSON=FILE writes lines
+bench-scale: deps ## Measures whole fleets (minutes); SYSTEM= STORE= NODES= SLOTS= CHANGE= SERVERS= SYNC= LIMIT= narrow or widen it, JSON=FILE writes lines, PROFILE=DIR where the time goes
 	cd bench && $(GO) test ./scale -run XXX -bench Scale -benchtime 1x -timeout 4h -args $(if $(JSON),-json $(abspath $(JSON))) $(if $(SYSTEM),-system $(SYSTEM)) \
-	  $(if $(STORE),-store $(STORE)) $(if $(NODES),-nodes $(NODES)) $(if $(SLOTS),-slots $(SLOTS)) $(if $(CHANGE),-change $(CHANGE)) $(if $(SERVERS),-servers $(SERVERS)) $(if $(SYNC),-sync $(SYNC)) $(if $(LIMIT),-limit $(LIMIT)) \
+	  $(if $(STORE),-store $(STORE)) $(if $(NODES),-nodes $(NODES)) $(if $(SLOTS),-slots $(SLOTS)) $(if $(CHANGE),-change $(CHANGE)) $(if $(SERVERS),-servers $(SERVERS)) $(if $(SYNC),-sync $(SYNC)) $(if $(LIMIT),-limit $(LIMIT)) $(if $(PROFILE),-profile $(abspath $(PROFILE))) \
 	  | grep --line-buffered -e '^|' -e 'not measured' -e '_test.go' -e '^FAIL'
 
 .PHONY: bench-planner

@@ -87,10 +87,9 @@ const tasks = 50
 const leaderOf = "SCALE_LEADER"
 
 type leading struct {
-	Store   string
-	Addrs   []string
-	Tasks   []cluster.TaskSpec
-	Profile string // a file for where its processor time goes, "" for none
+	Store string
+	Addrs []string
+	Tasks []cluster.TaskSpec
 }
 
 // tasksOf deals slots out over fifty tasks: so many can be scaled in one commit. Those that stay run on, as with the
@@ -130,15 +129,6 @@ func lead(text string) {
 	if err != nil {
 		panic(err)
 	}
-	if l.Profile != "" {
-		file, err := os.Create(l.Profile)
-		if err != nil {
-			panic(err)
-		}
-		if err := pprof.StartCPUProfile(file); err != nil {
-			panic(err)
-		}
-	}
 	store := &mortal{Store: inner}
 	node, err := xconsumer.New(
 		store,
@@ -165,22 +155,39 @@ func lead(text string) {
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(counts{}) // it leads: others may come
 	for input := json.NewDecoder(os.Stdin); ; {     // each line asks for the measures
-		var asked struct{ Die bool }
-		if input.Decode(&asked) != nil {
+		var r request
+		if input.Decode(&r) != nil {
 			return
 		}
-		if asked.Die { // as a machine does whose session ends at once: finding out is not what is measured
-			pprof.StopCPUProfile()
+		if r.Die { // as a machine does whose session ends at once: finding out is not what is measured
 			store.kill()
 			os.Exit(0)
+		}
+		if r.Profile != nil {
+			profileInto(*r.Profile)
 		}
 		_ = json.NewEncoder(os.Stdout).Encode(countsOf(node.Admin().Measures()))
 	}
 }
 
+// profileInto ends the profile of this process, and begins one in a file unless that is "".
+func profileInto(path string) {
+	pprof.StopCPUProfile()
+	if path == "" {
+		return
+	}
+	file, err := os.Create(path)
+	if err == nil {
+		err = pprof.StartCPUProfile(file)
+	}
+	if err != nil {
+		panic(err)
+	}
+}
+
 func newFleet(tb testing.TB, s service, slots int, specs []cluster.TaskSpec) *fleet {
 	f := &fleet{TB: tb, service: s, record: newRecorder(slots + 100), nodes: map[string]*member{}}
-	text, err := json.Marshal(leading{s.name, s.addrs, specs, *profile})
+	text, err := json.Marshal(leading{s.name, s.addrs, specs})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package scale
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/etcd"
@@ -42,15 +41,31 @@ func (f *fleet) ofLeader() (c counts) {
 	if f.leader == nil {
 		return f.led
 	}
-	if _, err := fmt.Fprintln(f.ask, "{}"); err != nil {
-		return f.led
+	if c, ok := f.request(request{}); ok {
+		f.led = c
+	}
+	return f.led
+}
+
+// profileLeader has the leader's process write into a file where its processor time goes, until it is called with "".
+func (f *fleet) profileLeader(path string) {
+	if f.leader != nil {
+		f.request(request{Profile: &path})
+	}
+}
+
+// request is a line that the leader's process reads. It answers each with its counts.
+type request struct {
+	Die     bool
+	Profile *string `json:",omitempty"` // the file of a profile that begins, "" to end it
+}
+
+func (f *fleet) request(r request) (c counts, ok bool) {
+	if json.NewEncoder(f.ask).Encode(r) != nil {
+		return c, false
 	}
 	line, err := f.answers.ReadBytes('\n')
-	if err != nil || json.Unmarshal(line, &c) != nil {
-		return f.led
-	}
-	f.led = c
-	return c
+	return c, err == nil && json.Unmarshal(line, &c) == nil
 }
 
 // close ends everything, without waiting for what is not needed.
@@ -74,7 +89,7 @@ func (f *fleet) close() {
 func (f *fleet) kill() {
 	if f.leader != nil {
 		f.ofLeader()
-		_, _ = fmt.Fprintln(f.ask, `{"die": true}`)
+		_ = json.NewEncoder(f.ask).Encode(request{Die: true})
 		_ = f.leader.Wait()
 		f.leader = nil
 	}

@@ -4,7 +4,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +34,7 @@ var (
 	servers = flag.Int("servers", 1, "of the service")
 	syncs   = flag.String("sync", "no", "yes: ZooKeeper's servers wait for their disks (etcd's always do)")
 	limit   = flag.Duration("limit", 40*time.Minute, "begin nothing after so long")
-	profile = flag.String("leaderprofile", "", "write where the leader's processor time goes into this file")
+	profile = flag.String("profile", "", "write into this directory where the processor time of each change goes, of the leader and of the nodes")
 )
 
 func TestMain(m *testing.M) {
@@ -81,15 +83,19 @@ func (w *world) wait(slots int) bool {
 
 // measure makes a change, and measures until everything is settled.
 func (w *world) measure(change string, bound func() int, make func()) (row, bool) {
-	before, used := w.system.counts(), w.used()
+	before := w.system.counts()
 	w.record.mark()
+	endProfile := w.profile(change)
+	used := w.used()
 	began := time.Now()
 	make()
 	ok := w.wait(w.slots)
 	took, moves, duplicates := w.record.took(began)
 	time.Sleep(300 * time.Millisecond) // for what is written behind it
 	over := time.Since(began)
-	c, use := w.system.counts().less(before), w.used()
+	use := w.used() // before the counts of a thousand nodes are added up
+	endProfile()
+	c := w.system.counts().less(before)
 	r := row{
 		System: w.name, Store: w.service.name, Nodes: len(w.names), Slots: w.slots, Change: change, SettledMs: ms(took.last), FirstMs: ms(took.first), P50Ms: ms(took.p50), P99Ms: ms(took.p99),
 		Writes: c.Writes, Books: c.Books, Reads: c.Reads, Hints: c.Hints, Bytes: c.Bytes, Moves: moves, Bound: bound(), Duplicates: duplicates,
@@ -106,6 +112,32 @@ func (w *world) measure(change string, bound func() int, make func()) (row, bool
 		w.Logf("%s %s %d×%d %s: not settled within %v", w.name, w.service.name, len(w.names), w.slots, change, patience)
 	}
 	return r, ok
+}
+
+// profile writes where the processor time goes until the returned function is called, if that is wanted.
+func (w *world) profile(change string) (end func()) {
+	if *profile == "" {
+		return func() {}
+	}
+	path := filepath.Join(*profile, fmt.Sprintf("%s-%s-%d-%d-%s", w.name, w.service.name, len(w.names), w.slots, change))
+	file, err := os.Create(path + "-nodes.pprof")
+	if err == nil {
+		err = pprof.StartCPUProfile(file)
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	f, is := w.system.(*fleet)
+	if is {
+		f.profileLeader(path + "-leader.pprof")
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = file.Close()
+		if is {
+			f.profileLeader("")
+		}
+	}
 }
 
 // usage is the processor time that was taken so far.

@@ -125,7 +125,7 @@ func (l *leading) reread(ctx context.Context) error {
 func (l *leading) write(ctx context.Context, d round.Decision) error {
 	snap := l.view.Snapshot()
 	ops, epoch := l.commits.fencedBy(snap, d.Token)
-	chunks, chunkSizes := l.specOps(snap, d.SpecChunks)
+	chunks, chunkSizes := l.specOps(snap, d)
 	ops = append(ops, chunks...)
 	sizes := make(map[string]int, len(d.Assignments))
 	for _, memberID := range sortedKeys(d.Assignments) {
@@ -164,6 +164,9 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	for number, chunk := range d.SpecChunks {
 		l.view.PutSpecChunk(number, chunk, chunk.Version, chunkSizes[number])
 	}
+	for _, number := range d.DropSpecs {
+		l.view.DropSpecChunk(number)
+	}
 	l.measure(d, epoch.NextDecision-1, began)
 	l.putTaskRuns(snap, d)
 	for node := range d.Marks {
@@ -188,11 +191,14 @@ func (l *leading) write(ctx context.Context, d round.Decision) error {
 	return nil
 }
 
-// specOps returns the operations that write records of specs, and the sizes of these.
-func (l *leading) specOps(snap *view.Snapshot, chunks map[int64]*schema.SpecChunk) (ops []coord.Op, sizes map[int64]int) {
+// specOps returns the operations that write and delete records of specs, and the sizes of those that are written.
+func (l *leading) specOps(snap *view.Snapshot, d round.Decision) (ops []coord.Op, sizes map[int64]int) {
 	sizes = map[int64]int{}
-	for _, number := range slices.Sorted(maps.Keys(chunks)) {
-		key, chunk := l.Keys.SpecChunk(number), chunks[number]
+	for _, number := range d.DropSpecs {
+		ops = append(ops, coord.Delete(l.Keys.SpecChunk(number), snap.SpecChunks[number].Version))
+	}
+	for _, number := range slices.Sorted(maps.Keys(d.SpecChunks)) {
+		key, chunk := l.Keys.SpecChunk(number), d.SpecChunks[number]
 		value := schema.Encode(chunk, chunk.Version)
 		sizes[number] = len(value)
 		if _, exists := snap.SpecChunks[number]; exists {

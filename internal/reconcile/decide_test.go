@@ -33,6 +33,8 @@ const (
 type board struct {
 	snap view.Snapshot
 	now  time.Duration
+	// named are the specs that grants have named so far; see storeAll.
+	named map[namedSpec]cluster.TaskSpec
 }
 
 func newBoard(tasks ...cluster.TaskSpec) *board {

@@ -20,53 +20,62 @@ type storedSpecs map[string]specs.Stored
 // they are stored. It keeps every spec that an assignment names, so whenever a node reads a chunk, it finds what its assignment
 // names, unless the assignment has changed.
 //
-// A chunk that was edited manually is written again. A deleted one is not, since its versions would begin again at 0: what it had is
-// stored in another one.
+// A chunk that was edited manually is written again. If its versions may have begun again at 0, it is deleted. What a deleted one had
+// is stored in another one, so a reference never names two specs.
 func storeSpecs(f *round.Facts, draft *round.Draft) storedSpecs {
 	stored := storedSpecs{}
 	w := &chunkWriter{f: f, draft: draft, chunks: map[int64]*schema.SpecChunk{}, sizes: map[int64]int{}}
 	for _, number := range slices.Sorted(maps.Keys(f.Snapshot.SpecChunks)) {
-		if !usable(f, number) && w.hasRoom(number, 0) {
+		switch {
+		case usable(f, number):
+		case startedAgain(f, number):
+			draft.Out.DropSpecs = append(draft.Out.DropSpecs, number)
+		case w.hasRoom(number, 0):
 			w.rewrite(number)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Specs)) {
 		spec, generation := f.Specs[name], f.Generation(name)
-		if s, found := presentSpec(f, name); found {
-			stored[name] = s
+		inUsable := func(s specs.Stored) bool { return usable(f, s.Ref.Chunk) && isPresent(f, s) }
+		if list := f.Snapshot.StoredSpecs.Present(name); slices.ContainsFunc(list, inUsable) {
+			stored[name] = list[slices.IndexFunc(list, inUsable)]
 		} else if spec.WorkerNum > 0 && !spec.Paused {
 			added := w.add(schema.StoredSpec{Name: name, Generation: generation, Spec: spec})
 			draft.Out.More = draft.Out.More || !added
 		}
 	}
 	draft.Out.SpecChunks = w.chunks
-	draft.Extra += len(w.chunks)
+	draft.Extra += len(w.chunks) + len(draft.Out.DropSpecs)
 	draft.Bytes += w.total
-	for number, chunk := range w.chunks {
-		for i := range chunk.Specs { // the last one of a name is in force
-			s := &chunk.Specs[i]
-			if spec, known := f.Specs[s.Name]; known && spec == s.Spec && s.Generation == f.Generation(s.Name) {
-				stored[s.Name] = specs.Stored{StoredSpec: s, Ref: schema.SpecRef{Chunk: number, Version: chunk.Version}}
+	for _, number := range slices.Sorted(maps.Keys(w.chunks)) {
+		written := specs.Table{}.With(number, w.chunks[number])
+		for i := range w.chunks[number].Specs {
+			for _, s := range written.Present(w.chunks[number].Specs[i].Name) {
+				if isPresent(f, s) {
+					stored[s.Name] = s
+				}
 			}
 		}
 	}
 	return stored
 }
 
-// presentSpec returns the present spec of a task or run as it is stored where nodes can read it.
-func presentSpec(f *round.Facts, name string) (s specs.Stored, found bool) {
-	for _, s := range f.Snapshot.StoredSpecs.Present(name) {
-		if s.Spec == f.Specs[name] && s.Generation == f.Generation(name) && usable(f, s.Ref.Chunk) {
-			return s, true
-		}
-	}
-	return specs.Stored{}, false
-}
-
 // usable reports whether nodes can read a chunk.
 func usable(f *round.Facts, number int64) bool {
 	e, known := f.Snapshot.SpecChunks[number]
 	return known && e.Good()
+}
+
+// startedAgain reports whether a chunk is gone, or cannot be used and its versions may have begun again at 0: it was deleted and made
+// again manually, or the service has lost commits. New specs in it could get former names.
+func startedAgain(f *round.Facts, number int64) bool {
+	e := f.Snapshot.SpecChunks[number]
+	return !e.Good() && (e.Rec == nil || e.Version <= e.RecAt)
+}
+
+// isPresent reports whether a stored spec is the present one of its task or run.
+func isPresent(f *round.Facts, s specs.Stored) bool {
+	return s.Spec == f.Specs[s.Name] && s.Generation == f.Generation(s.Name)
 }
 
 // chunkWriter writes chunks of specs.
@@ -115,6 +124,9 @@ func (w *chunkWriter) pick(name string, size int) (number int64, found bool) {
 		candidates = append(candidates, s.Ref.Chunk)
 	}
 	for _, number := range append(candidates, slices.Sorted(maps.Keys(w.f.Snapshot.SpecChunks))...) {
+		if slices.Contains(w.draft.Out.DropSpecs, number) {
+			continue
+		}
 		if n := w.sizeOf(number); n == 0 || n+size <= roomyChunk {
 			return number, true
 		}
@@ -149,7 +161,8 @@ func (w *chunkWriter) rewrite(number int64) *schema.SpecChunk {
 	return &chunk
 }
 
-// kept returns the specs of a chunk that assignments name, or that are present.
+// kept returns the specs of a chunk that are still needed: of each name, those from the first one on that an assignment names or that
+// is present. Without those in between, a former reference would find an earlier spec.
 func (w *chunkWriter) kept(number int64) []schema.StoredSpec {
 	kept := []schema.StoredSpec{}
 	rec := w.f.Snapshot.SpecChunks[number].Rec
@@ -159,11 +172,20 @@ func (w *chunkWriter) kept(number int64) []schema.StoredSpec {
 	if w.named == nil {
 		w.named = namedSpecs(w.f.Snapshot)
 	}
+	first := map[string]int64{} // version, by name
 	for i := range rec.Specs {
 		s := &rec.Specs[i]
 		present := func(p specs.Stored) bool { return p.StoredSpec == s && s.Spec == w.f.Specs[s.Name] }
 		if w.named[s] || slices.ContainsFunc(w.f.Snapshot.StoredSpecs.Present(s.Name), present) {
-			kept = append(kept, *s)
+			from, known := first[s.Name]
+			if !known || s.From < from {
+				first[s.Name] = s.From
+			}
+		}
+	}
+	for _, s := range rec.Specs {
+		if from, needed := first[s.Name]; needed && s.From >= from {
+			kept = append(kept, s)
 		}
 	}
 	return kept
@@ -223,6 +245,5 @@ func (stored storedSpecs) suits(f *round.Facts, h *schema.Granted) bool {
 	if !known {
 		return true
 	}
-	_, exists := f.Snapshot.SpecChunks[h.Ref.Chunk]
-	return exists && h.Spec != nil && *h.Spec == s.Spec
+	return !startedAgain(f, h.Ref.Chunk) && h.Spec != nil && *h.Spec == s.Spec
 }

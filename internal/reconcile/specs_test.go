@@ -23,6 +23,10 @@ func (b *board) publish(d round.Decision) {
 		b.snap.SpecChunks[number] = view.Entry[schema.SpecChunk]{Rec: chunk, RecAt: chunk.Version, Version: chunk.Version, Size: size}
 		b.snap.StoredSpecs = b.snap.StoredSpecs.With(number, chunk)
 	}
+	for _, number := range d.DropSpecs {
+		delete(b.snap.SpecChunks, number)
+		b.snap.StoredSpecs = b.snap.StoredSpecs.With(number, nil)
+	}
 	for memberID, assignment := range d.Assignments {
 		p := *b.snap.Peers[memberID]
 		p.Assignment = view.Entry[schema.Assignment]{Rec: assignment, RecAt: p.Assignment.Version + 1, Version: p.Assignment.Version + 1}
@@ -34,7 +38,14 @@ func (b *board) publish(d round.Decision) {
 	b.snap.Epoch.Rec = &epoch
 }
 
-// storeAll decides until nothing is written, and returns the decisions. Every grant names a spec that is stored, and its own.
+// namedSpec is a task and the reference by which a grant has named the task's spec.
+type namedSpec struct {
+	task string
+	ref  schema.SpecRef
+}
+
+// storeAll decides until nothing is written, and returns the decisions. Every grant names a spec that is stored, and its own. What
+// former grants named is that spec or is not found, since a node may still read it.
 func (b *board) storeAll(t *testing.T) (all []round.Decision) {
 	t.Helper()
 	for range 100 {
@@ -45,6 +56,15 @@ func (b *board) storeAll(t *testing.T) (all []round.Decision) {
 				if s := b.snap.StoredSpecs.Find(h.Task, h.Ref); s == nil || s.Spec != *h.Spec {
 					t.Fatalf("%s: %s names %s, which is %+v; want %+v", memberID, h.Task, h.Ref, s, h.Spec)
 				}
+				if b.named == nil {
+					b.named = map[namedSpec]cluster.TaskSpec{}
+				}
+				b.named[namedSpec{h.Task, h.Ref}] = *h.Spec
+			}
+		}
+		for named, spec := range b.named {
+			if s := b.snap.StoredSpecs.Find(named.task, named.ref); s != nil && s.Spec != spec {
+				t.Fatalf("%s of %s was %+v, and is %+v\n%s", named.ref, named.task, spec, s.Spec, b.chunks())
 			}
 		}
 		if !d.Writes() {
@@ -144,39 +164,42 @@ func TestMovesStoreNothing(t *testing.T) {
 	}
 }
 
-// A chunk that cannot be read is written again with what it had. What a deleted one had is stored in another one, since its
-// versions would begin again at 0, and the grants name that.
+// A chunk that cannot be read is written again with what it had. If its versions may have begun again at 0, it is deleted. What a
+// deleted one had is stored in another one, and the grants name that.
 func TestSpecChunksThatHandsHaveSpoilt(t *testing.T) {
-	for _, last := range []bool{true, false} { // whether the leader has read it before
-		b := specBoard()
-		b.storeAll(t)
-		e := b.snap.SpecChunks[100]
-		e.Version, e.Err = 7, errByHand
-		if !last {
-			e.Rec = nil
-			b.snap.StoredSpecs = specs.Table{}
-			for _, p := range b.snap.Peers {
-				for i := range p.Assignment.Rec.Granted {
-					p.Assignment.Rec.Granted[i].Spec = nil
+	for _, c := range []struct {
+		name    string
+		version int64
+		known   bool // the leader has read it before
+		want    string
+	}{
+		{"spoilt", 17, true, "100@18: a/ from 0 b/ from 0 a/ from 18 b/ from 18\n"},
+		{"spoilt before this leader came", 17, false, "102@0: a/ from 0 b/ from 0\n"},
+		{"made again", 3, true, "102@0: a/ from 0 b/ from 0\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := specBoard()
+			b.storeAll(t)
+			e := b.snap.SpecChunks[100]
+			e.RecAt, e.Version, e.Err = 7, c.version, errByHand
+			if !c.known {
+				e.Rec, e.RecAt = nil, 0
+				b.snap.StoredSpecs = specs.Table{}
+				for _, p := range b.snap.Peers {
+					for i := range p.Assignment.Rec.Granted {
+						p.Assignment.Rec.Granted[i].Spec = nil
+					}
 				}
 			}
-		}
-		b.snap.SpecChunks = map[int64]view.Entry[schema.SpecChunk]{100: e}
-		b.storeAll(t)
-		want := `
-100@8: a/ from 0 b/ from 0 a/ from 8 b/ from 8
-`
-		if !last {
-			want = `
-100@8: a/ from 8 b/ from 8
-`
-		}
-		wantChunks(t, b, want)
-		b.snap.SpecChunks, b.snap.StoredSpecs = map[int64]view.Entry[schema.SpecChunk]{}, specs.Table{}
-		b.storeAll(t)
-		if len(b.snap.SpecChunks) != 1 || b.snap.SpecChunks[100].Rec != nil {
-			t.Errorf("a chunk that was deleted is made again: %s", b.chunks())
-		}
+			b.snap.SpecChunks = map[int64]view.Entry[schema.SpecChunk]{100: e}
+			b.storeAll(t)
+			wantChunks(t, b, c.want)
+			b.snap.SpecChunks, b.snap.StoredSpecs = map[int64]view.Entry[schema.SpecChunk]{}, specs.Table{}
+			b.storeAll(t)
+			if len(b.snap.SpecChunks) != 1 || b.snap.SpecChunks[100].Rec != nil {
+				t.Errorf("a chunk that was deleted is made again: %s", b.chunks())
+			}
+		})
 	}
 }
 
@@ -226,4 +249,63 @@ func TestSpecsOfRemovedTasksGo(t *testing.T) {
 	wantChunks(t, b, `
 100@1: a/ from 0 a/{"x":1} from 1
 `)
+}
+
+// lose makes a member seem lost: its assignment stays as it is until its session is over for certain.
+func (b *board) lose(memberID string) {
+	p := *b.snap.Peers[memberID]
+	p.Member.Absent, p.Status.Absent, p.LostAt = true, true, b.now
+	p.Assignment.Read, p.Member.Read, p.Status.Read = b.now, b.now, b.now
+	b.snap.Peers[memberID] = &p
+}
+
+func withParam(s cluster.TaskSpec, x int) cluster.TaskSpec {
+	s.Params = cluster.Params(fmt.Sprintf(`{"x":%d}`, x))
+	return s
+}
+
+// The assignment of a lost member names an early spec. The specs between that and the last one stay, too, or a node that reads its
+// former assignment and then the chunk would find the early spec in their place.
+func TestNoReferenceEverFindsAnotherSpec(t *testing.T) {
+	b := specBoard()
+	b.live("X", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+	b.change(spec("a", 2))
+	b.storeAll(t)
+	if len(b.snap.Peers["X"].Assignment.Rec.Granted) == 0 {
+		t.Fatal("X has nothing")
+	}
+	b.lose("X")
+	for x := range 4 {
+		b.change(withParam(spec("a", 2), x))
+		b.storeAll(t)
+		b.change(withParam(spec("b", 1), x))
+		b.storeAll(t)
+	}
+}
+
+// A task that is declared again as it was is not taken for stored while a chunk has another spec of it in force.
+func TestTheFormerSpecIsNotInForce(t *testing.T) {
+	b := specBoard()
+	b.live("X", 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+	large := cluster.Params(`{"x":"` + strings.Repeat("x", 10_000) + `"}`)
+	z := spec("z", 2)
+	z.WorkName, z.Params = "a", large
+	b.change(z)
+	b.storeAll(t)
+	b.lose("X")
+	b.change(withParam(z, 1))
+	b.storeAll(t)
+	for _, memberID := range []string{"L", "X"} {
+		if !slices.ContainsFunc(b.snap.Peers[memberID].Assignment.Rec.Granted, func(h schema.Granted) bool { return h.Task == "z" }) {
+			t.Fatalf("%s has no slot of z", memberID)
+		}
+	}
+	b.change(z)
+	b.change(withParam(spec("b", 1), 1))
+	for i := range 12 { // there is no more room in the commit that writes the chunk
+		s := spec(fmt.Sprintf("t%02d", i), 1)
+		s.WorkName, s.Params = "a", large
+		b.change(s)
+	}
+	b.storeAll(t)
 }

@@ -115,6 +115,9 @@ func (v *View) PutSpecChunk(number int64, rec *schema.SpecChunk, version int64, 
 	v.storeSpecs(number, rec)
 }
 
+// DropSpecChunk drops a record of specs that the owner has deleted itself.
+func (v *View) DropSpecChunk(number int64) { v.dropSpecChunk(number) }
+
 // PutEpoch stores the epoch as the owner has committed it.
 func (v *View) PutEpoch(rec *schema.Epoch, version int64) {
 	v.snap.Epoch = Entry[schema.Epoch]{Rec: rec, RecAt: version, Version: version, Read: v.session.Now()}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -130,15 +131,24 @@ func (es *entries) putSpecChunk(key string, r coord.Record, err error, at time.D
 	old := es.snap.SpecChunks[number]
 	e := decode[schema.SpecChunk](old, key, r, err, at)
 	if e.Absent {
-		es.hints.Unwatch(key)
-		delete(es.snap.SpecChunks, number)
-		es.snap.StoredSpecs = es.snap.StoredSpecs.With(number, nil)
+		es.dropSpecChunk(number)
 		return
+	}
+	if e.Good() && old.Rec != nil && e.Version < old.RecAt { // its versions have begun again, so they may name other specs
+		e.Rec, e.RecAt = old.Rec, old.RecAt
+		e.Err = fmt.Errorf("%s: version %d follows version %d", key, e.Version, old.RecAt)
 	}
 	es.snap.SpecChunks[number] = e
 	if e.Rec != old.Rec {
 		es.storeSpecs(number, e.Rec)
 	}
+}
+
+// dropSpecChunk drops a record of specs that is gone.
+func (es *entries) dropSpecChunk(number int64) {
+	es.hints.Unwatch(es.keys.SpecChunk(number))
+	delete(es.snap.SpecChunks, number)
+	es.snap.StoredSpecs = es.snap.StoredSpecs.With(number, nil)
 }
 
 // storeSpecs puts a chunk into the table of specs.

@@ -51,8 +51,10 @@ type Decision struct {
 	Assignments map[string]*schema.Assignment
 	// SpecChunks are the records of specs to write in the same commit, by number.
 	SpecChunks map[int64]*schema.SpecChunk
-	Steps      []cluster.Decided
-	Token      int64 // the next token after this commit
+	// DropSpecs are the records of specs to delete in the same commit.
+	DropSpecs []int64
+	Steps     []cluster.Decided
+	Token     int64 // the next token after this commit
 	// Suspects replaces the record of suspects in the same commit, nil if it stays.
 	Suspects *schema.Suspects
 	// Marks replaces those of nodes in the same commit.
@@ -102,7 +104,8 @@ type Decision struct {
 
 // Writes reports whether a decision changes anything else.
 func (d *Decision) Writes() bool {
-	return len(d.Assignments) > 0 || len(d.SpecChunks) > 0 || d.Suspects != nil || d.Requests != nil || len(d.TaskRuns) > 0 || len(d.Marks) > 0
+	return len(d.Assignments) > 0 || len(d.SpecChunks) > 0 || len(d.DropSpecs) > 0 ||
+		d.Suspects != nil || d.Requests != nil || len(d.TaskRuns) > 0 || len(d.Marks) > 0
 }
 
 // RunKey names a run.

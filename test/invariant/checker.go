@@ -16,7 +16,7 @@
 //	I8  a release ends in time                                  Checker, Store.Released
 //	I10 never two counts of a task at once, nor two owners of   Checker, Store, KeysOf
 //	    a key by index and count; and I2 holds for keys, too
-//	I12 the specs that grants name are stored                   Store
+//	I12 the specs that grants name are stored, and stay those   Store
 //
 // A worker whose process is paused does not run, and nobody can stop it: when it wakes it may go on
 // for a moment, and its effects are refused.

@@ -43,7 +43,8 @@ type Store struct {
 	runs        runs
 	hands       map[string]time.Duration // when a hand last wrote a member's assignment
 	specs       specs.Table
-	specsByHand map[string]bool // chunks that a hand has written or deleted
+	chunks      map[int64]*schema.SpecChunk // those in specs
+	specsByHand map[string]bool             // chunks that a hand has written or deleted
 }
 
 // Release is a slot that a member was asked to give back.
@@ -64,6 +65,7 @@ func NewStore(keys schema.Keys) *Store {
 		released:    map[Release]time.Duration{},
 		runs:        newRuns(),
 		hands:       map[string]time.Duration{},
+		chunks:      map[int64]*schema.SpecChunk{},
 		specsByHand: map[string]bool{},
 	}
 }
@@ -175,20 +177,35 @@ func (s *Store) judgeAll(at time.Duration, by string, fail func(invariant, forma
 	}
 }
 
-// readSpecs takes a chunk of specs in.
+// readSpecs takes a chunk of specs in. What a reference named is still found or is gone; it never names another spec: I12. Only chunks
+// that hands have spoilt are deleted.
 func (s *Store) readSpecs(c Change, by string, fail func(string, string, ...any)) {
 	number, ok := schema.SpecChunkNumber(c.Key)
 	chunk := new(schema.SpecChunk)
 	err := decode(c, chunk)
 	if by != "" {
 		s.specsByHand[c.Key] = true
-	} else if c.Deleted || err != nil {
+	} else if c.Deleted && !s.specsByHand[c.Key] || !c.Deleted && err != nil {
 		fail("I12", "%s: deleted %v, %v", c.Key, c.Deleted, err)
 	}
 	if c.Deleted || err != nil || !ok {
 		chunk = nil
 	}
-	s.specs = s.specs.With(number, chunk)
+	before := s.chunks[number]
+	s.specs, s.chunks[number] = s.specs.With(number, chunk), chunk
+	if by != "" || before == nil || chunk == nil {
+		return
+	}
+	former := specs.Table{}.With(number, before)
+	for _, spec := range slices.Concat(before.Specs, chunk.Specs) {
+		for _, at := range []int64{spec.From, before.Version} {
+			ref := schema.SpecRef{Chunk: number, Version: min(at, before.Version)}
+			was, is := former.Find(spec.Name, ref), s.specs.Find(spec.Name, ref)
+			if is != nil && (was == nil || was.Spec != is.Spec) {
+				fail("I12", "%s names another spec of %s than before", ref, spec.Name)
+			}
+		}
+	}
 }
 
 // judgeSpecs requires that the specs which assignments name are stored: I12. What a hand has written is not judged.

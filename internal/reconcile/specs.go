@@ -183,9 +183,10 @@ func (w *chunkWriter) kept(number int64) []schema.StoredSpec {
 			}
 		}
 	}
-	for _, s := range rec.Specs {
+	for i := range rec.Specs {
+		s := &rec.Specs[i]
 		if from, needed := first[s.Name]; needed && s.From >= from {
-			kept = append(kept, s)
+			kept = append(kept, *s)
 		}
 	}
 	return kept

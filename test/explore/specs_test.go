@@ -21,6 +21,8 @@ import (
 type specWorld struct {
 	specHole specHole
 	declared int
+	most     int  // declarations
+	gone     bool // a second node is lost, and its assignment keeps naming the first spec
 	epoch    int64
 	// What is stored. The grant names the spec of a declaration, which the leader had in mind.
 	assignment schema.Assignment
@@ -82,10 +84,24 @@ func numberOf(spec *cluster.TaskSpec) (n int) {
 }
 
 func newSpecWorld(h specHole, lost, depose, hands int) specWorld {
-	w := specWorld{specHole: h, declared: 1, epoch: 1, chunks: map[int64]*schema.SpecChunk{}, lost: lost, depose: depose, hands: hands}
+	w := specWorld{specHole: h, declared: 1, most: 3, epoch: 1, chunks: map[int64]*schema.SpecChunk{}, lost: lost, depose: depose, hands: hands}
 	w.assignment = schema.Assignment{Node: "node-a"}
 	w.leads.epoch, w.leads.chunks, w.leads.assignment, w.leads.read = 1, w.chunks, w.assignment, true
 	w.node.chunks = map[int64]int64{}
+	return w
+}
+
+// firstSpec names the first spec where a second node is lost.
+var firstSpec = schema.SpecRef{Chunk: 1}
+
+// withLostNode is a world in which the assignment of a lost node names the first of several specs.
+func withLostNode(most, depose int) specWorld {
+	w := newSpecWorld(noSpecHole, 0, depose, 0)
+	w.most, w.gone = most, true
+	spec := specNumber(1)
+	spec.WorkerNum = 2
+	w.chunks = map[int64]*schema.SpecChunk{firstSpec.Chunk: {Specs: []schema.StoredSpec{{Name: "t", Spec: spec}}}}
+	w.leads.chunks = w.chunks
 	return w
 }
 
@@ -140,6 +156,9 @@ func (w specWorld) wrong() string {
 			return fmt.Sprintf("a grant names %s, which is not stored", h.Ref)
 		}
 	}
+	if s := table.Find("t", firstSpec); w.gone && (s == nil || numberOf(&s.Spec) != 1) {
+		return "the spec that the lost node was granted is not stored"
+	}
 	return ""
 }
 
@@ -155,7 +174,7 @@ func (w specWorld) steps() []step[specWorld] {
 	add := func(next specWorld, format string, args ...any) {
 		list = append(list, step[specWorld]{fmt.Sprintf(format, args...), next})
 	}
-	if w.declared < 3 {
+	if w.declared < w.most {
 		next := w
 		next.declared++
 		add(next, "the task is declared with spec %d", next.declared)
@@ -237,6 +256,9 @@ func (w specWorld) leaderSpecSteps(add func(specWorld, string, ...any)) {
 
 func (w specWorld) specSnapshot() *view.Snapshot {
 	task := &schema.Task{Spec: specNumber(w.declared)}
+	if w.gone {
+		task.Spec.WorkerNum = 2
+	}
 	assignment := w.leads.assignment
 	assignment.Granted = slices.Clone(assignment.Granted)
 	s := &view.Snapshot{
@@ -255,6 +277,16 @@ func (w specWorld) specSnapshot() *view.Snapshot {
 		s.StoredSpecs = s.StoredSpecs.With(number, chunk)
 	}
 	s.StoredSpecs.Resolve(assignment.Granted)
+	if w.gone {
+		count := 2
+		lost := []schema.Granted{{SlotRange: schema.SlotRange{Task: "t", Slots: cluster.Indexes{1}, Token: 1}, Count: &count, Ref: firstSpec}}
+		s.StoredSpecs.Resolve(lost)
+		s.Peers["b"] = &view.Peer{
+			Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Node: "node-b", Granted: lost}},
+			Status:     view.Entry[schema.Status]{Absent: true},
+			Member:     view.Entry[schema.Member]{Absent: true},
+		}
+	}
 	return s
 }
 
@@ -361,6 +393,18 @@ func TestEveryOrderOfSpecs(t *testing.T) {
 			}
 			t.Logf("%d worlds", seen)
 		})
+	}
+}
+
+// While the assignment of a lost node names the first spec, a node reads its former assignment and the present chunk. It runs no
+// earlier spec than the one that this assignment names, also not for a moment.
+func TestSpecsOfALostNode(t *testing.T) {
+	for depose := range 2 {
+		seen, all, story := walk(withLostNode(5, depose), specWorld.steps, enough(t, 100_000))
+		if story != nil || !all {
+			t.Errorf("after %d worlds, all of them: %v\n%s", seen, all, strings.Join(story, "\n"))
+		}
+		t.Logf("%d worlds", seen)
 	}
 }
 

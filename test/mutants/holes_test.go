@@ -630,9 +630,24 @@ var mutants = []mutant{
 		simulated("Safety", 20),
 	},
 	{
+		"specs", "specs that nothing names are dropped although an earlier one of the same task stays",
+		one("internal/reconcile/specs.go", "; needed && s.From >= from {", "; needed && (s.From == from || w.named[s] || s.Spec == w.f.Specs[s.Name]) {"),
+		in("test/explore", "TestSpecsOfALostNode"),
+	},
+	{
+		"specs", "a spec that is no longer in force in a chunk is taken for stored",
+		one("internal/reconcile/specs.go", "				if isPresent(f, s) {", "				s.StoredSpec = &w.chunks[number].Specs[i]\n				if isPresent(f, s) {"),
+		in("internal/reconcile", "TestTheFormerSpecIsNotInForce"),
+	},
+	{
+		"specs", "a chunk that was deleted and made again is written again",
+		one("internal/reconcile/specs.go", "	return !e.Good() && (e.Rec == nil || e.Version <= e.RecAt)\n", "	return !e.Good() && e.Rec == nil && e.Err == nil && e.Version <= e.RecAt\n"),
+		in("internal/reconcile", "TestSpecChunksThatHandsHaveSpoilt"),
+	},
+	{
 		"specs", "specs are written after the grants that name them",
 		[]change{
-			{"internal/leader/publish.go", "	chunks, chunkSizes := l.specOps(snap, d.SpecChunks)\n	ops = append(ops, chunks...)\n", "	chunks, chunkSizes := l.specOps(snap, d.SpecChunks)\n"},
+			{"internal/leader/publish.go", "	chunks, chunkSizes := l.specOps(snap, d)\n	ops = append(ops, chunks...)\n", "	chunks, chunkSizes := l.specOps(snap, d)\n"},
 			{"internal/leader/publish.go", "	for number, chunk := range d.SpecChunks {\n		l.view.Put", "	if len(chunks) > 0 {\n		_, _ = l.Session.Commit(ctx, chunks...)\n	}\n	for number, chunk := range d.SpecChunks {\n		l.view.Put"},
 		},
 		simulated("Safety", 20),
@@ -644,7 +659,7 @@ var mutants = []mutant{
 	},
 	{
 		"specs", "grants go on naming a chunk that was deleted",
-		one("internal/reconcile/specs.go", "	return exists && h.Spec != nil", "	return (exists || true) && h.Spec != nil"),
+		one("internal/reconcile/specs.go", "	return !startedAgain(f, h.Ref.Chunk) && h.Spec != nil", "	return h.Spec != nil"),
 		in("internal/reconcile", "TestSpecChunksThatHandsHaveSpoilt"),
 	},
 	{

@@ -7,6 +7,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/specs"
 )
 
 // entries are the records of a view, with the watches on them. They read nothing: a View does, and stores the results here.
@@ -18,6 +19,8 @@ type entries struct {
 	selfWritten selfWrites
 	// unresolved are the members whose assignments name specs that were not found.
 	unresolved map[string]bool
+	// droppedSpecs are the numbers of records of specs that were deleted. They are not used again.
+	droppedSpecs map[int64]bool
 }
 
 func (es *entries) peerKeys(memberID string) [3]string {
@@ -121,8 +124,8 @@ func (es *entries) putTaskRuns(key string, r coord.Record, err error, at time.Du
 	es.snap.TaskRuns[task] = e
 }
 
-// putSpecChunk stores a record of specs, and gives them to the grants that lacked them. A deleted record is dropped, and its number is
-// not used again. Grants that have their specs keep them.
+// putSpecChunk stores a record of specs, and gives them to the grants that lacked them, or that were given others before a hand edited
+// the record. A deleted record is dropped, and its number is not used again. The grants that name it keep their specs.
 func (es *entries) putSpecChunk(key string, r coord.Record, err error, at time.Duration) {
 	number, ok := schema.SpecChunkNumber(key)
 	if !ok {
@@ -134,12 +137,13 @@ func (es *entries) putSpecChunk(key string, r coord.Record, err error, at time.D
 		es.dropSpecChunk(number)
 		return
 	}
-	if e.Good() && old.Rec != nil && e.Version < old.RecAt { // its versions have begun again, so they may name other specs
+	if e.Good() && (es.droppedSpecs[number] || old.Rec != nil && e.Version < old.RecAt) { // its versions may name other specs now
 		e.Rec, e.RecAt = old.Rec, old.RecAt
-		e.Err = fmt.Errorf("%s: version %d follows version %d", key, e.Version, old.RecAt)
+		e.Err = fmt.Errorf("%s: it was deleted and made again", key)
 	}
 	es.snap.SpecChunks[number] = e
 	if e.Rec != old.Rec {
+		es.unresolve(number, e.Rec)
 		es.storeSpecs(number, e.Rec)
 	}
 }
@@ -148,6 +152,7 @@ func (es *entries) putSpecChunk(key string, r coord.Record, err error, at time.D
 func (es *entries) dropSpecChunk(number int64) {
 	es.hints.Unwatch(es.keys.SpecChunk(number))
 	delete(es.snap.SpecChunks, number)
+	es.droppedSpecs[number] = true
 	es.snap.StoredSpecs = es.snap.StoredSpecs.With(number, nil)
 }
 
@@ -161,6 +166,28 @@ func (es *entries) storeSpecs(number int64, chunk *schema.SpecChunk) {
 		es.resolve(memberID, &rec)
 		p.Assignment.Rec = &rec
 		es.snap.Peers[memberID] = &p
+	}
+}
+
+// unresolve takes the specs from the grants of members that a chunk was read for, if it has others for some of them.
+func (es *entries) unresolve(number int64, chunk *schema.SpecChunk) {
+	table := specs.Table{}.With(number, chunk)
+	for memberID, p := range es.snap.Peers {
+		if p.Assignment.Rec == nil || !slices.ContainsFunc(p.Assignment.Rec.Granted, func(h schema.Granted) bool {
+			s := table.Find(h.Task, h.Ref)
+			return h.Ref.Chunk == number && h.Spec != nil && (s == nil || s.Spec != *h.Spec || s.Generation != h.Generation)
+		}) {
+			continue
+		}
+		peer, rec := *p, *p.Assignment.Rec
+		rec.Granted = slices.Clone(rec.Granted)
+		for i := range rec.Granted {
+			if h := &rec.Granted[i]; h.Ref.Chunk == number {
+				h.Spec = nil
+			}
+		}
+		peer.Assignment.Rec = &rec
+		es.snap.Peers[memberID], es.unresolved[memberID] = &peer, true
 	}
 }
 

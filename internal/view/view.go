@@ -132,7 +132,8 @@ func New(cluster string, session coord.Session, keys schema.Keys, options ...Opt
 
 				SpecChunks: map[int64]Entry[schema.SpecChunk]{},
 			},
-			unresolved: map[string]bool{},
+			unresolved:   map[string]bool{},
+			droppedSpecs: map[int64]bool{},
 		},
 	}
 	for _, o := range options {

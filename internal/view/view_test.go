@@ -573,3 +573,60 @@ func TestSpecOfAssignments(t *testing.T) {
 		}
 	}
 }
+
+// A grant has the spec that it names, also after a hand has edited the chunk. A chunk that was deleted and made again
+// is not used.
+func TestSpecsEditedByHand(t *testing.T) {
+	for _, apart := range []time.Duration{0, time.Second} { // between the deletion and what makes the chunk again
+		synctest.Test(t, func(t *testing.T) {
+			service := mem.New(mem.Config{})
+			s := join(t, service.Client(), "a")
+			key := keys.SpecChunk(9)
+			write := func(version int64, params ...string) string {
+				chunk := &schema.SpecChunk{}
+				for i, p := range params {
+					spec := cluster.TaskSpec{Name: "t", WorkName: "t", WorkerNum: 1, Params: cluster.Params(`{"x":` + p + `}`)}
+					chunk.Specs = append(chunk.Specs, schema.StoredSpec{Name: "t", From: int64(i), Spec: spec})
+				}
+				return string(schema.Encode(chunk, version))
+			}
+			if _, err := s.Commit(t.Context(), coord.Create(key, []byte(write(0, "1")))); err != nil {
+				t.Fatal(err)
+			}
+			set(t, s, key, write(1, "1", "2"))
+			count := 1
+			granted := []schema.Granted{{SlotRange: schema.SlotRange{Task: "t", Slots: cluster.Indexes{0}, Token: 5}, Count: &count, Ref: schema.SpecRef{Chunk: 9, Version: 1}}}
+			v := view.New("test", open(t, service.Client()), keys, view.ForLeader())
+			defer v.Close()
+			a := *refresh(t, v).Peers["a"].Assignment.Rec
+			a.Granted = granted
+			set(t, s, keys.Assignment("a"), string(schema.Encode(&a, 1)))
+			want := func(params string) {
+				t.Helper()
+				if h := refresh(t, v).Peers["a"].Assignment.Rec.Granted[0]; h.Spec == nil || string(h.Spec.Params) != `{"x":`+params+`}` {
+					t.Errorf("spec %+v; want %s", h.Spec, params)
+				}
+			}
+			want("2")
+			set(t, s, key, write(2, "1", "3"))
+			want("3")
+			r, err := s.Get(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Commit(t.Context(), coord.Delete(key, r.Version)); err != nil {
+				t.Fatal(err)
+			}
+			if time.Sleep(apart); apart > 0 {
+				want("3")
+			}
+			if _, err := s.Commit(t.Context(), coord.Create(key, []byte(write(0, "4")))); err != nil {
+				t.Fatal(err)
+			}
+			want("3")
+			if e := v.Snapshot().SpecChunks[9]; e.Good() || e.Err == nil {
+				t.Errorf("a chunk that was made again is good: %+v", e)
+			}
+		})
+	}
+}

@@ -145,6 +145,10 @@ func TestHandEditsSpecs(t *testing.T) {
 	for name, edit := range map[string]func(h hand, key string){
 		"spoilt":  func(h hand, key string) { h.set(key, "{oops") },
 		"deleted": func(h hand, key string) { h.del(key) },
+		"made again": func(h hand, key string) {
+			h.del(key)
+			h.make(key)
+		},
 		"edited": func(h hand, key string) {
 			h.set(key, strings.Replace(string(h.get(key).Value), `"workerNum":4`, `"workerNum":5`, 1))
 		},

@@ -645,6 +645,16 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestSpecChunksThatHandsHaveSpoilt"),
 	},
 	{
+		"specs", "a chunk that was deleted and made again is a good one",
+		one("internal/view/store.go", "es.droppedSpecs[number] || old.Rec != nil", "old.Rec != nil"),
+		in("internal/view", "TestSpecsEditedByHand"),
+	},
+	{
+		"specs", "a leader goes by the specs that a chunk had before a hand edited it",
+		one("internal/view/store.go", "		es.unresolve(number, e.Rec)\n", ""),
+		in("internal/view", "TestSpecsEditedByHand"),
+	},
+	{
 		"specs", "specs are written after the grants that name them",
 		[]change{
 			{"internal/leader/publish.go", "	chunks, chunkSizes := l.specOps(snap, d)\n	ops = append(ops, chunks...)\n", "	chunks, chunkSizes := l.specOps(snap, d)\n"},

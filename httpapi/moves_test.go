@@ -35,6 +35,8 @@ func TestOverruled(t *testing.T) {
 		{cluster.Scale("a", 2), cluster.RestartTask("a"), false},
 		{cluster.Cordon("n"), cluster.RestartNode("n"), false},
 		{cluster.StepDown(), cluster.MoveNow(), false},
+		{cluster.Configure(cluster.Settings{}), cluster.Configure(cluster.Settings{LeaderWorkers: cluster.LeaderNone}), true},
+		{cluster.Configure(cluster.Settings{}), cluster.StepDown(), false},
 	} {
 		if got := overruled(c.op, cluster.Operations{c.later}); got != c.want {
 			t.Errorf("%s, then %s: %v", c.op, c.later, got)

@@ -34,6 +34,7 @@ func TestWaitsUntilItIsSeen(t *testing.T) {
 	two, twoBody := apply(spec("a") + `, ` + spec("b"))
 	del, delBody := apply(`{"kind": "delete", "task": "a"}`)
 	drain, drainBody := apply(`{"kind": "cordon", "node": "n1"}, {"kind": "drain", "node": "n1"}`)
+	policy, policyBody := apply(`{"kind": "settings", "settings": {"leaderWorkers": "none"}}`)
 	for _, c := range []struct {
 		name       string
 		path, body string
@@ -51,6 +52,8 @@ func TestWaitsUntilItIsSeen(t *testing.T) {
 		{"the label is seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "8"}}, ""},
 		{"the mark has been taken back", "nodes/n1/label", `{"labels": {"gpu": null}}`, cluster.Snapshot{}, ""},
 		{"the label is not seen", "nodes/n1/label", `{"labels": {"gpu": "true"}}`, cluster.Snapshot{Marks: map[string]string{"n1": "3"}}, "the change of node n1 is not visible yet"},
+		{"the settings are seen", policy, policyBody, cluster.Snapshot{State: cluster.State{Settings: cluster.Settings{LeaderWorkers: cluster.LeaderNone}}}, ""},
+		{"earlier settings are seen", policy, policyBody, cluster.Snapshot{}, "the settings are not visible yet"},
 		{"a node is waited for", "moves/now", "", cluster.Snapshot{State: cluster.State{Lost: []cluster.NodeInfo{{Name: "n7", Member: "m"}}}}, "still waiting for node n7"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

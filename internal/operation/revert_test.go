@@ -12,6 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/coord/mem"
+	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -84,8 +85,20 @@ func TestReverts(t *testing.T) {
 	})
 }
 
+// replaceByHand writes something else in place of the settings.
+func replaceByHand(t *testing.T, o operation.Operator, value string) {
+	t.Helper()
+	r, err := o.Session.Get(t.Context(), keys.Settings())
+	if err == nil {
+		_, err = o.Session.Commit(t.Context(), coord.Set(keys.Settings(), []byte(value), r.Version))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Settings are replaced by an operation, also by those that were in force before, and a node that starts with an earlier file
-// reverts nothing. A plan is refused after they were changed.
+// reverts nothing. A plan is refused after they were changed. A record that cannot be used is replaced.
 func TestSettings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := open(t, mem.New(mem.Config{}), pass)
@@ -132,16 +145,26 @@ func TestSettings(t *testing.T) {
 		}
 		do(t, o, snapshot(), cluster.Configure(with(1)))
 		want(1)
+		if _, err := o.Session.Commit(t.Context(), coord.Create(keys.Epoch(), schema.Encode(&schema.Epoch{NextToken: 1}, 0))); err != nil {
+			t.Fatal(err) // without it no plan is applied
+		}
 		planned, ops := snapshot(), cluster.Operations{cluster.Configure(with(4))}
 		plan, err := o.Plan(t.Context(), planned, ops)
 		if err != nil {
 			t.Fatal(err)
 		}
-		do(t, o, snapshot(), cluster.Configure(with(5)))
+		if _, err := o.Apply(t.Context(), planned, ops, plan.Revision, cluster.Caller{}); err != nil {
+			t.Error(err)
+		}
+		want(4)
 		if _, err := o.Apply(t.Context(), planned, ops, plan.Revision, cluster.Caller{}); !errors.Is(err, cluster.ErrMovedOn) {
 			t.Errorf("a plan from before another change: %v", err)
 		}
+		do(t, o, snapshot(), cluster.Configure(with(5)))
 		want(5)
+		replaceByHand(t, o, "{oops")
+		do(t, o, &view.Snapshot{Settings: view.Entry[schema.Settings]{Err: schema.ErrCorrupt}}, cluster.Configure(with(6)))
+		want(6)
 		for _, wrong := range []cluster.Operation{
 			{Kind: cluster.OpSettings}, cluster.Configure(with(-1)), cluster.Configure(cluster.Settings{LeaderWorkers: "some"}),
 		} {

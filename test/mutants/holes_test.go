@@ -1902,6 +1902,26 @@ var mutants = []mutant{
 		in("test/cluster", "TestDeclaredAgainIsAnotherTask"),
 	},
 	{
+		"settings", "a node that starts with earlier settings reverts those that a person has applied",
+		one("internal/operation/declare.go", "	rec.Origin = remember(rec.Origin, rec.Spec, spec)\n", ""),
+		in("internal/operation", "TestSettings"),
+	},
+	{
+		"settings", "a plan is applied although the settings have changed since",
+		one("internal/operation/commit.go", "			there, version = since.Settings.Exists(), since.Settings.Version\n", "			continue\n"),
+		in("internal/operation", "TestSettings"),
+	},
+	{
+		"settings", "settings that are not valid are stored",
+		one("internal/operation/effect.go", "		if err := op.Settings.Validate(); err != nil {", "		if err := op.Settings.Validate(); err != nil && op.Settings == nil {"),
+		in("internal/operation", "TestSettings"),
+	},
+	{
+		"settings", "a request waits for no settings",
+		one("httpapi/wait.go", "			if s.State.Settings != *op.Settings {", "			if op.Settings == nil {"),
+		in("httpapi", "TestWaitsUntilItIsSeen"),
+	},
+	{
 		"old files", "a file reverts what a person has declared",
 		one("internal/operation/task.go", "		rec.Origin = remember(rec.Origin, before, rec.Spec)\n", "		_ = before\n"),
 		in("internal/operation", "TestReverts"),

@@ -145,3 +145,17 @@ func TestVersionOfNode(t *testing.T) {
 		t.Errorf("%+v", nodes)
 	}
 }
+
+// The state has the settings in force. The past has none: earlier ones are not kept.
+func TestSettings(t *testing.T) {
+	settings := cluster.Settings{LeaderWorkers: cluster.LeaderNone}
+	s := view.Snapshot{Settings: entry(&schema.Settings{Spec: settings})}
+	state := report.State(&s, keys)
+	if state.Settings != settings {
+		t.Errorf("%+v", state.Settings)
+	}
+	past, err := report.Past(&s, state, []cluster.Decision{{Number: 1}}, 1)
+	if err != nil || past.Settings != (cluster.Settings{}) {
+		t.Errorf("the past has %+v, %v", past.Settings, err)
+	}
+}

@@ -78,8 +78,10 @@ func TestPictures(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: run make pictures", err)
 			}
-			if size, err := png.DecodeConfig(bytes.NewReader(shown)); err != nil || int64(size.Width) != wide || int64(size.Height) != high {
-				t.Errorf("%s is %d by %d, and not %d by %d (%v): run make pictures", file, size.Width, size.Height, wide, high, err)
+			for of, picture := range map[string][]byte{file: shown, "what is taken now for it": taken} {
+				if size, err := png.DecodeConfig(bytes.NewReader(picture)); err != nil || int64(size.Width) != wide || int64(size.Height) != high {
+					t.Errorf("%s is %d by %d, and not %d by %d (%v): run make pictures", of, size.Width, size.Height, wide, high, err)
+				}
 			}
 		}
 		settled := func() {

@@ -14,7 +14,8 @@ import (
 // between nodes that have the specs cost none.
 //
 // A chunk has specs of several revisions, also several of one task: a node runs exactly the one that its grant names, however late
-// it reads. A leader keeps each spec as long as an assignment names it.
+// it reads. A leader keeps each spec as long as an assignment names it or an earlier one of the same name, so a reference never comes
+// to name another spec.
 
 // SpecRef names the specs of grants: those that were in force in a chunk at a version of its record.
 type SpecRef struct {

@@ -169,7 +169,7 @@ func (es *entries) storeSpecs(number int64, chunk *schema.SpecChunk) {
 	}
 }
 
-// unresolve takes the specs from the grants of members that a chunk was read for, if it has others for some of them.
+// unresolve takes the specs from the grants that name a chunk, of members for whose grants it has others now.
 func (es *entries) unresolve(number int64, chunk *schema.SpecChunk) {
 	table := specs.Table{}.With(number, chunk)
 	for memberID, p := range es.snap.Peers {

@@ -152,6 +152,11 @@ func TestHandEditsSpecs(t *testing.T) {
 		"edited": func(h hand, key string) {
 			h.set(key, strings.Replace(string(h.get(key).Value), `"workerNum":4`, `"workerNum":5`, 1))
 		},
+		"edited as one of its version": func(h hand, key string) {
+			former := h.get(key)
+			former.Value = []byte(strings.Replace(string(former.Value), `"workerNum":4`, `"workerNum":5`, 1))
+			h.putBack(key, former)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			handEdit(t, func(w *world, h hand, n1, _ *proc) {

@@ -309,3 +309,36 @@ func TestTheFormerSpecIsNotInForce(t *testing.T) {
 	}
 	b.storeAll(t)
 }
+
+// The counter of tokens may go back: a former epoch was put back manually, or the service has lost commits. No chunk gets the number
+// of another one all the same, also not of one that was deleted and that grants still name.
+func TestNumbersOfChunksAreNotUsedAgain(t *testing.T) {
+	for _, deleted := range []bool{false, true} {
+		b := specBoard()
+		large := func(name string, x int) cluster.TaskSpec {
+			s := spec(name, 1)
+			s.Params = cluster.Params(fmt.Sprintf(`{"x":"%d%s"}`, x, strings.Repeat("x", 20_000)))
+			return s
+		}
+		b.storeAll(t)
+		b.change(large("a", 1))
+		b.storeAll(t)
+		b.change(large("b", 1))
+		b.storeAll(t)
+		numbers := slices.Sorted(maps.Keys(b.snap.SpecChunks))
+		if last := b.snap.Epoch.Rec.NextToken - 1; len(numbers) != 2 || numbers[1] != last {
+			t.Fatalf("chunks %d, and the last token is %d", numbers, last)
+		}
+		b.snap.Epoch.Rec.NextToken = numbers[1]
+		if deleted {
+			delete(b.snap.SpecChunks, numbers[1])
+			b.snap.StoredSpecs = b.snap.StoredSpecs.With(numbers[1], nil)
+		}
+		b.change(large("a", 2))
+		for _, d := range b.storeAll(t) {
+			if chunk := d.SpecChunks[numbers[1]]; chunk != nil && (deleted || chunk.Version == 0) {
+				t.Errorf("deleted %v: number %d is used again", deleted, numbers[1])
+			}
+		}
+	}
+}

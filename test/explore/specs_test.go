@@ -30,6 +30,9 @@ type specWorld struct {
 	meant      int // by the grant, 0 for no grant
 	chunks     map[int64]*schema.SpecChunk
 	deleted    bool // a hand has deleted a chunk
+	// lastDeleted is the last chunk that a hand has deleted, and the hand may make it again. A chunk that was made again has no specs
+	// and cannot be read.
+	lastDeleted int64
 	// The leader knows what is stored as of its last reading. It reads the assignment first, and then the chunks.
 	leads struct {
 		epoch      int64
@@ -59,6 +62,7 @@ type specCommit struct {
 	at         int64
 	meant      int
 	chunks     map[int64]*schema.SpecChunk
+	drops      []int64 // chunks that are deleted, each as it was at version 0
 }
 
 // specHole leaves out a guard.
@@ -126,7 +130,7 @@ func (w specWorld) key() string {
 		}
 		b.WriteByte(';')
 	}
-	fmt.Fprint(&b, w.declared, w.epoch, w.meant, w.deleted, w.lost, w.depose, w.hands, w.leads.epoch, w.leads.read, w.node.meant, w.node.runs, w.node.of, ";")
+	fmt.Fprint(&b, w.declared, w.epoch, w.meant, w.deleted, w.lost, w.depose, w.hands, w.lastDeleted, w.leads.epoch, w.leads.read, w.node.meant, w.node.runs, w.node.of, ";")
 	assignment(w.assignment, w.version)
 	chunks(w.chunks)
 	assignment(w.leads.assignment, w.leads.version)
@@ -139,6 +143,7 @@ func (w specWorld) key() string {
 			assignment(*c.assignment, c.at)
 		}
 		chunks(c.chunks)
+		fmt.Fprint(&b, c.drops)
 	}
 	return b.String()
 }
@@ -192,8 +197,15 @@ func (w specWorld) steps() []step[specWorld] {
 			next := w
 			next.hands--
 			next.deleted = true
-			next.chunks = without(w.chunks, number)
+			next.chunks, next.lastDeleted = without(w.chunks, number), number
 			add(next, "a hand deletes chunk %d", number)
+		}
+		if w.lastDeleted > 0 && w.chunks[w.lastDeleted] == nil {
+			next := w
+			next.hands--
+			next.chunks = maps.Clone(w.chunks)
+			next.chunks[w.lastDeleted] = &schema.SpecChunk{}
+			add(next, "a hand makes chunk %d again", w.lastDeleted)
 		}
 	}
 	w.leaderSpecSteps(add)
@@ -217,16 +229,20 @@ func (w specWorld) leaderSpecSteps(add func(specWorld, string, ...any)) {
 			return
 		}
 	}
-	if w.specHole != specsUnheard && len(w.leads.chunks) != len(w.chunks) { // a watch shows it
+	edited := func(number int64, chunk *schema.SpecChunk) bool {
+		known := w.leads.chunks[number]
+		return known == nil || madeAgain(chunk) && !madeAgain(known)
+	}
+	if w.specHole != specsUnheard && (len(w.leads.chunks) != len(w.chunks) || anyChunk(w.chunks, edited)) { // a watch shows it
 		next := w
 		next.leads.read = false
-		add(next, "the leader hears that a chunk is gone")
+		add(next, "the leader hears that a chunk is gone, or was made again")
 	}
 	d := reconcile.Decide(round.World{Snapshot: w.specSnapshot(), Self: "a", Now: 3 * time.Second, Timeout: time.Second, MaxAssignments: 90})
 	if !d.Writes() {
 		return
 	}
-	c := specCommit{epoch: w.leads.epoch, at: w.leads.version, chunks: maps.Clone(d.SpecChunks)}
+	c := specCommit{epoch: w.leads.epoch, at: w.leads.version, chunks: maps.Clone(d.SpecChunks), drops: d.DropSpecs}
 	if a := d.Assignments["a"]; a != nil {
 		rec := *a
 		rec.Granted = slices.Clone(a.Granted)
@@ -254,6 +270,19 @@ func (w specWorld) leaderSpecSteps(add func(specWorld, string, ...any)) {
 	add(next, "the leader sends a commit: spec %d, %d chunks", c.meant, len(c.chunks))
 }
 
+// anyChunk reports whether f holds for any chunk.
+func anyChunk(chunks map[int64]*schema.SpecChunk, f func(int64, *schema.SpecChunk) bool) bool {
+	for number, chunk := range chunks {
+		if f(number, chunk) {
+			return true
+		}
+	}
+	return false
+}
+
+// madeAgain reports whether a hand has made a chunk again.
+func madeAgain(chunk *schema.SpecChunk) bool { return chunk.Version == 0 && len(chunk.Specs) == 0 }
+
 func (w specWorld) specSnapshot() *view.Snapshot {
 	task := &schema.Task{Spec: specNumber(w.declared)}
 	if w.gone {
@@ -273,6 +302,10 @@ func (w specWorld) specSnapshot() *view.Snapshot {
 		}},
 	}
 	for number, chunk := range w.leads.chunks {
+		if madeAgain(chunk) {
+			s.SpecChunks[number] = view.Entry[schema.SpecChunk]{Err: schema.ErrCorrupt}
+			continue
+		}
 		s.SpecChunks[number] = view.Entry[schema.SpecChunk]{Rec: chunk, RecAt: chunk.Version, Version: chunk.Version}
 		s.StoredSpecs = s.StoredSpecs.With(number, chunk)
 	}
@@ -312,18 +345,27 @@ func (w specWorld) specOutcomes(i int, add func(specWorld, string, ...any)) {
 		stored, exists := w.chunks[number]
 		ok = ok && (w.specHole == noChunkChecks || exists && stored.Version == chunk.Version-1 || !exists && chunk.Version == 0)
 	}
+	for _, number := range c.drops {
+		ok = ok && w.chunks[number] != nil && w.chunks[number].Version == 0
+	}
 	if !ok {
 		add(reread(next), "a commit is refused")
 		return
 	}
 	next.chunks = maps.Clone(w.chunks)
 	maps.Copy(next.chunks, c.chunks)
+	for _, number := range c.drops {
+		delete(next.chunks, number)
+	}
 	if c.assignment != nil {
 		next.assignment, next.version, next.meant = *c.assignment, w.version+1, c.meant
 	}
 	if mine { // it knows what it has written
 		next.leads.assignment, next.leads.version, next.leads.chunks = next.assignment, next.version, maps.Clone(w.leads.chunks)
 		maps.Copy(next.leads.chunks, c.chunks)
+		for _, number := range c.drops {
+			delete(next.leads.chunks, number)
+		}
 	}
 	add(next, "a commit applies: spec %d, %d chunks", c.meant, len(c.chunks))
 }
@@ -343,7 +385,7 @@ func (w specWorld) nodeSpecSteps(add func(specWorld, string, ...any)) {
 	}
 	for _, number := range specs.Unresolved(n.assignment.Granted) {
 		chunk, exists := w.chunks[number]
-		if version, read := n.chunks[number]; !exists || read && version == chunk.Version {
+		if version, read := n.chunks[number]; !exists || madeAgain(chunk) || read && version == chunk.Version {
 			continue
 		}
 		next := w
@@ -384,6 +426,7 @@ func TestEveryOrderOfSpecs(t *testing.T) {
 		{"commits are lost", 2, 0, 0},
 		{"leaders are replaced", 1, 2, 0},
 		{"a chunk is deleted by hand", 1, 1, 1},
+		{"a chunk is deleted by hand and made again", 0, 0, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

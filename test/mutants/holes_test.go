@@ -655,6 +655,16 @@ var mutants = []mutant{
 		in("internal/view", "TestSpecsEditedByHand"),
 	},
 	{
+		"specs", "the number of a chunk is used again when the counter of tokens has gone back",
+		one("internal/reconcile/round/facts.go", "	for number := range f.Snapshot.SpecChunks {\n		learn(number)\n	}\n", ""),
+		in("internal/reconcile", "TestNumbersOfChunksAreNotUsedAgain"),
+	},
+	{
+		"specs", "the number of a chunk that is gone is used again although grants name it",
+		one("internal/reconcile/round/facts.go", "				learn(rec.Granted[i].Ref.Chunk)\n", "				_ = i\n"),
+		in("internal/reconcile", "TestNumbersOfChunksAreNotUsedAgain"),
+	},
+	{
 		"specs", "specs are written after the grants that name them",
 		[]change{
 			{"internal/leader/publish.go", "	chunks, chunkSizes := l.specOps(snap, d)\n	ops = append(ops, chunks...)\n", "	chunks, chunkSizes := l.specOps(snap, d)\n"},

@@ -17,8 +17,9 @@ type Facts struct {
 	Specs     map[string]cluster.TaskSpec
 }
 
-// FirstToken returns the first token to give. The epoch contains it. If the service has lost commits, new tokens are still above all
-// that the leader's memory, an assignment or a status contains.
+// FirstToken returns the first token to give. The epoch contains it. If the service has lost commits, or a former epoch was put back
+// manually, new tokens are still above all that the leader's memory, an assignment or a status contains. They are also above the
+// numbers of the chunks of specs, which have the same counter.
 func (f *Facts) FirstToken() int64 {
 	next := f.NextToken
 	if rec := f.Snapshot.Epoch.Rec; rec != nil {
@@ -34,6 +35,9 @@ func (f *Facts) FirstToken() int64 {
 			for h := range rec.Ranges() {
 				learn(h.Token)
 			}
+			for i := range rec.Granted {
+				learn(rec.Granted[i].Ref.Chunk)
+			}
 		}
 		if rec := p.Status.Rec; rec != nil {
 			for i := range rec.Holding {
@@ -41,6 +45,9 @@ func (f *Facts) FirstToken() int64 {
 			}
 			learn(rec.Above)
 		}
+	}
+	for number := range f.Snapshot.SpecChunks {
+		learn(number)
 	}
 	return next
 }

@@ -24,6 +24,8 @@ type specWorld struct {
 	most     int  // declarations
 	gone     bool // a second node is lost, and its assignment keeps naming the first spec
 	epoch    int64
+	// nextToken is that of the epoch. Numbers of chunks come from it, too.
+	nextToken int64
 	// What is stored. The grant names the spec of a declaration, which the leader had in mind.
 	assignment schema.Assignment
 	version    int64
@@ -62,6 +64,7 @@ type specCommit struct {
 	at         int64
 	meant      int
 	chunks     map[int64]*schema.SpecChunk
+	nextToken  int64
 	drops      []int64 // chunks that are deleted, each as it was at version 0
 }
 
@@ -88,7 +91,7 @@ func numberOf(spec *cluster.TaskSpec) (n int) {
 }
 
 func newSpecWorld(h specHole, lost, depose, hands int) specWorld {
-	w := specWorld{specHole: h, declared: 1, most: 3, epoch: 1, chunks: map[int64]*schema.SpecChunk{}, lost: lost, depose: depose, hands: hands}
+	w := specWorld{specHole: h, declared: 1, most: 3, epoch: 1, nextToken: 11, chunks: map[int64]*schema.SpecChunk{}, lost: lost, depose: depose, hands: hands}
 	w.assignment = schema.Assignment{Node: "node-a"}
 	w.leads.epoch, w.leads.chunks, w.leads.assignment, w.leads.read = 1, w.chunks, w.assignment, true
 	w.node.chunks = map[int64]int64{}
@@ -130,7 +133,7 @@ func (w specWorld) key() string {
 		}
 		b.WriteByte(';')
 	}
-	fmt.Fprint(&b, w.declared, w.epoch, w.meant, w.deleted, w.lost, w.depose, w.hands, w.lastDeleted, w.leads.epoch, w.leads.read, w.node.meant, w.node.runs, w.node.of, ";")
+	fmt.Fprint(&b, w.declared, w.epoch, w.nextToken, w.meant, w.deleted, w.lost, w.depose, w.hands, w.lastDeleted, w.leads.epoch, w.leads.read, w.node.meant, w.node.runs, w.node.of, ";")
 	assignment(w.assignment, w.version)
 	chunks(w.chunks)
 	assignment(w.leads.assignment, w.leads.version)
@@ -143,7 +146,7 @@ func (w specWorld) key() string {
 			assignment(*c.assignment, c.at)
 		}
 		chunks(c.chunks)
-		fmt.Fprint(&b, c.drops)
+		fmt.Fprint(&b, c.nextToken, c.drops)
 	}
 	return b.String()
 }
@@ -242,7 +245,7 @@ func (w specWorld) leaderSpecSteps(add func(specWorld, string, ...any)) {
 	if !d.Writes() {
 		return
 	}
-	c := specCommit{epoch: w.leads.epoch, at: w.leads.version, chunks: maps.Clone(d.SpecChunks), drops: d.DropSpecs}
+	c := specCommit{epoch: w.leads.epoch, at: w.leads.version, chunks: maps.Clone(d.SpecChunks), nextToken: d.Token, drops: d.DropSpecs}
 	if a := d.Assignments["a"]; a != nil {
 		rec := *a
 		rec.Granted = slices.Clone(a.Granted)
@@ -291,7 +294,7 @@ func (w specWorld) specSnapshot() *view.Snapshot {
 	assignment := w.leads.assignment
 	assignment.Granted = slices.Clone(assignment.Granted)
 	s := &view.Snapshot{
-		Epoch:      view.Entry[schema.Epoch]{Rec: &schema.Epoch{Term: w.leads.epoch, NextToken: 1 + 10*w.leads.epoch + w.leads.version}, Version: w.leads.epoch},
+		Epoch:      view.Entry[schema.Epoch]{Rec: &schema.Epoch{Term: w.leads.epoch, NextToken: w.nextToken}, Version: w.leads.epoch},
 		Suspects:   view.Entry[schema.Suspects]{Absent: true},
 		Tasks:      map[string]view.Entry[schema.Task]{"t": {Rec: task}},
 		SpecChunks: map[int64]view.Entry[schema.SpecChunk]{},
@@ -352,7 +355,7 @@ func (w specWorld) specOutcomes(i int, add func(specWorld, string, ...any)) {
 		add(reread(next), "a commit is refused")
 		return
 	}
-	next.chunks = maps.Clone(w.chunks)
+	next.nextToken, next.chunks = max(w.nextToken, c.nextToken), maps.Clone(w.chunks)
 	maps.Copy(next.chunks, c.chunks)
 	for _, number := range c.drops {
 		delete(next.chunks, number)
@@ -426,7 +429,7 @@ func TestEveryOrderOfSpecs(t *testing.T) {
 		{"commits are lost", 2, 0, 0},
 		{"leaders are replaced", 1, 2, 0},
 		{"a chunk is deleted by hand", 1, 1, 1},
-		{"a chunk is deleted by hand and made again", 0, 0, 2},
+		{"a chunk is deleted by hand and made again", 0, 0, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -65,6 +65,9 @@ type Config struct {
 	Rebalance cluster.Rebalance
 	// Source describes where the declarations come from, such as a file name. It is for people.
 	Source string
+	// Together is how many nodes start together with this one, itself included; 0 if that is unknown. A cluster in which
+	// nothing runs yet waits for a moment for more nodes before it begins, but not once it has so many.
+	Together int
 	// SupervisorReport, if it is not nil, receives the information that a parent process needs to clean up after this one:
 	// before the node joins, before a worker starts, on every change, and about once a second otherwise. All calls are made
 	// from one goroutine; reports that a newer one has replaced are skipped. Before it joins and before it starts a worker,
@@ -136,6 +139,9 @@ func (c *Config) validate() error {
 	}
 	if c.Capacity < 0 {
 		errs = append(errs, fmt.Errorf("capacity: %d is less than 1; leave it out for no limit, or cordon the node", c.Capacity))
+	}
+	if c.Together < 0 {
+		errs = append(errs, fmt.Errorf("together: %d is less than 0; leave it out if it is unknown", c.Together))
 	}
 	if c.LeaderWorkers != "" {
 		if err := c.LeaderWorkers.Validate(); err != nil {

@@ -48,7 +48,8 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 			Node: cfg.Name, Address: cfg.Address, Advertise: cfg.Advertise, Version: cfg.Version,
 			Labels: cfg.Labels, Weight: cfg.Weight, Capacity: cfg.Capacity,
 		},
-		Works: w.funcs, Stops: w.stops, Tasks: cfg.Tasks, Settings: cfg.settings(), Source: cfg.Source, HardStop: cfg.HardStop,
+		Works: w.funcs, Stops: w.stops, Tasks: cfg.Tasks, Settings: cfg.settings(), Source: cfg.Source,
+		Together: cfg.Together, HardStop: cfg.HardStop,
 		Presence: presence, Observer: observer, Emitter: emitter, Spans: spans, Meter: count, Logs: logs, Log: log,
 		Flush: func(limit time.Duration) {
 			end := time.Now().Add(limit)

@@ -17,6 +17,7 @@ type SpanStep string
 
 // The steps of a grant, in order.
 const (
+	SpanRead    SpanStep = "read"    // the leader has had a hint, and reads what has changed
 	SpanPlan    SpanStep = "plan"    // the leader decides
 	SpanPublish SpanStep = "publish" // the leader commits its decision
 	SpanClaim   SpanStep = "claim"   // the node has seen the grant, and commits its claim

@@ -34,6 +34,9 @@ type note struct {
 	Node string        `json:"node"`
 	Slot string        `json:"slot"`
 	At   time.Duration `json:"at"` // boot clock
+	// Wall is the same instant by the clock of events and spans, and Token that of the grant.
+	Wall  time.Time `json:"wall"`
+	Token int64     `json:"token"`
 }
 
 func TestMain(m *testing.M) {
@@ -44,8 +47,17 @@ func TestMain(m *testing.M) {
 	}
 	clock := coord.LeaseClock()
 	app.Main(func(node *xconsumer.Node) {
+		events := node.Events(context.Background())
+		go func() {
+			for e := range events {
+				if e.Kind == cluster.WorkerStopped || e.Kind == cluster.NodeLeft && e.Node == node.Name() {
+					record(journal, node.Name(), e)
+				}
+			}
+		}()
 		node.Handle("work", func(ctx context.Context, w *xconsumer.Worker) error {
-			line, _ := json.Marshal(note{node.Name(), cluster.Slot{Task: w.Task(), Index: w.Index()}.String(), clock()})
+			slot := cluster.Slot{Task: w.Task(), Index: w.Index()}
+			line, _ := json.Marshal(note{node.Name(), slot.String(), clock(), time.Now(), w.Token()})
 			f, err := os.OpenFile(journal, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 			if err != nil {
 				return err
@@ -55,6 +67,7 @@ func TestMain(m *testing.M) {
 				return err
 			}
 			<-ctx.Done()
+			record(journal, node.Name(), cluster.Event{Kind: asked, Time: time.Now()})
 			return nil
 		})
 	})

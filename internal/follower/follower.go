@@ -93,6 +93,8 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 	defer timer.Stop()
 	resyncTick := time.NewTicker(resync*9/10 + jitter.Of(resync/5, f.Self.MemberID)) // not in step with other members
 	defer resyncTick.Stop()
+	ahead := time.NewTimer(specsAhead)
+	defer ahead.Stop()
 	assignments := make(chan assignmentRead, 1)
 	reading, readAgain := false, false
 	read := func() {
@@ -138,6 +140,9 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 			}
 			fl.onAssignment(d)
 			fl.resolveSpecs(ctx)
+		case <-ahead.C:
+			fl.readSpecsAhead(ctx)
+			news = false
 		case r := <-fl.specReads:
 			f.Busy.Begin(f.Session.Now())
 			fl.onSpecs(ctx, r)

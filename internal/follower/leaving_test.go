@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 // What a departure waits for is named, but not all of many, and for as long as the last of them may take.
@@ -36,4 +37,21 @@ func TestWaitsFor(t *testing.T) {
 			t.Errorf("%q, %v", names, left)
 		}
 	})
+}
+
+// A member that leaves says that it has written no record of ended slots only if it is sure: the leader then does not look for one.
+func TestDepartureKnowsCompletions(t *testing.T) {
+	for name, c := range map[string]struct {
+		fl   following
+		none bool
+	}{
+		"none":                          {following{}, true},
+		"one was committed":             {following{done: &schema.Completions{}}, false},
+		"the outcome of one is unknown": {following{doneUnsure: true}, false},
+		"one may be under way":          {following{busy: true}, false},
+	} {
+		if got := c.fl.departure().NoCompletions; got != c.none {
+			t.Errorf("%s: it says that there is none: %v", name, got)
+		}
+	}
 }

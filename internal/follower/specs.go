@@ -3,6 +3,7 @@ package follower
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -17,6 +18,44 @@ type specsRead struct {
 	errs    map[int64]error
 }
 
+// A member that has been granted nothing for specsAhead reads the specs in force in advance, if they are in a few chunks: its first
+// grant then need not wait for them. Members of a fleet that starts are granted slots before that.
+const (
+	specsAhead  = 200 * time.Millisecond
+	chunksAhead = 4
+)
+
+// readSpecsAhead reads all specs in advance, unless the member has been granted something, or has read some.
+func (fl *following) readSpecsAhead(ctx context.Context) {
+	if fl.assignment == nil || fl.readingSpecs || len(fl.assignment.Granted) > 0 || !fl.specs.Empty() {
+		return
+	}
+	fl.readingSpecs = true
+	of := fl.assignment
+	fl.spawn(func() {
+		var chunks []int64
+		entries, err := fl.Session.List(ctx, schema.Dir(fl.Keys.SpecChunk(0)))
+		for _, e := range entries {
+			if number, ok := schema.SpecChunkNumber(e.Name); ok {
+				chunks = append(chunks, number)
+			}
+		}
+		if err != nil || len(chunks) > chunksAhead {
+			chunks = nil
+		}
+		fl.specReads <- fl.readChunks(ctx, of, chunks)
+	})
+}
+
+// readChunks reads chunks of specs for an assignment.
+func (fl *following) readChunks(ctx context.Context, of *schema.Assignment, chunks []int64) specsRead {
+	read := specsRead{of, map[int64]coord.Record{}, map[int64]error{}}
+	for _, number := range chunks {
+		read.records[number], read.errs[number] = fl.Session.Get(ctx, fl.Keys.SpecChunk(number))
+	}
+	return read
+}
+
 // resolveSpecs gives the grants of the assignment their specs. It reads the chunks that have them, if this node does not have these
 // yet: none where slots only move. A grant without its spec is not claimed, and a worker that runs keeps the spec that it has.
 func (fl *following) resolveSpecs(ctx context.Context) {
@@ -25,13 +64,7 @@ func (fl *following) resolveSpecs(ctx context.Context) {
 	}
 	fl.readingSpecs = true
 	of, chunks := fl.assignment, specs.Unresolved(fl.assignment.Granted)
-	fl.spawn(func() {
-		read := specsRead{of, map[int64]coord.Record{}, map[int64]error{}}
-		for _, number := range chunks {
-			read.records[number], read.errs[number] = fl.Session.Get(ctx, fl.Keys.SpecChunk(number))
-		}
-		fl.specReads <- read
-	})
+	fl.spawn(func() { fl.specReads <- fl.readChunks(ctx, of, chunks) })
 }
 
 // onSpecs handles a reading of chunks.

@@ -47,6 +47,8 @@ type Leader struct {
 	Trace func(cluster.Span) // nil without tracing; it must not block
 	// Lease is this member's: without one, a member cannot be sure that it leads.
 	Lease *membership.Lease
+	// Together is how many nodes start together with this one, itself included; 0 if that is unknown.
+	Together int
 	// Leaves reports whether this member is about to leave; nil for never. Its status shows that a little later.
 	Leaves func() bool
 	// Busy times the present step of the loop; each step of a round counts as a new one.
@@ -88,6 +90,7 @@ type leading struct {
 	reports reports
 	faults  faults
 	watch   *stopwatch
+	reading [2]time.Time  // when the present round began to read, and when it had read
 	planned time.Duration // how long the last decision took
 }
 
@@ -145,7 +148,9 @@ func (l *leading) round(ctx context.Context, due bool, d *round.Decision) (again
 	}()
 	err = election.Catch("leading", func() error {
 		l.beginStep(ctx)
+		l.reading[0] = time.Now()
 		changed, err := l.view.Refresh(ctx)
+		l.reading[1] = time.Now()
 		if err != nil || !changed && !due {
 			return err
 		}
@@ -215,6 +220,7 @@ func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 		Leaving:        l.Leaves != nil && l.Leaves(),
 		Now:            l.Session.Now(),
 		Began:          l.began,
+		Together:       l.Together,
 		TakeoverDelay:  l.Session.Info().TakeoverDelay,
 		Timeout:        l.Session.Info().Timeout,
 		WallNow:        time.Now().UTC().Truncate(time.Millisecond),

@@ -243,6 +243,8 @@ func (l *leading) trace(m *cluster.Decided, took time.Duration) {
 	span.Step, span.Ended = cluster.SpanPlan, span.Began
 	span.Began = span.Ended.Add(-l.planned)
 	l.Trace(span)
+	span.Step, span.Began, span.Ended = cluster.SpanRead, l.reading[0], l.reading[1]
+	l.Trace(span)
 }
 
 // suspectsOps returns the operations that write the record of suspects, none if it does not change, and its next version.

@@ -18,6 +18,7 @@ type Departure struct {
 	Assignment        *schema.Assignment // nil if unknown
 	AssignmentVersion int64
 	StatusVersion     int64
+	NoCompletions     bool // it has written no record of ended slots
 	KeepAlive         KeepAlive
 	Burst             *schema.Burst // nil if the member did not lead, or no other member leaves
 }
@@ -25,7 +26,7 @@ type Departure struct {
 // Close closes a member of which nothing runs any longer. One commit marks its assignment and deletes its other keys, so its slots
 // are free at once. Maintain must have returned.
 func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
-	closed := &schema.Closed{By: by, Cause: cause, Left: true, Burst: d.Burst}
+	closed := &schema.Closed{By: by, Cause: cause, Left: true, NoCompletions: d.NoCompletions, Burst: d.Burst}
 	_, err := coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
 		if last == nil && d.Assignment != nil {
 			return closeKnown(keys, self, d, closed), nil

@@ -41,6 +41,7 @@ type Config struct {
 	Tasks    []cluster.TaskSpec
 	Settings *cluster.Settings
 	Source   string
+	Together int // leader.Leader.Together
 	// HardStop ends the process without waiting; nil for no exit timer.
 	HardStop func()
 	// Supervisor receives a report of each member before that member can exist; nil for no supervisor.

@@ -43,7 +43,7 @@ func (s *nodeSession) run(ctx context.Context) (err error) {
 	s.leader = &leader.Leader{
 		Cluster: s.cfg.Cluster, Session: s.session, Keys: s.cfg.Keys, Self: s.self, Log: s.cfg.Log, Emit: s.emit,
 		Share: s.cfg.Observer.Share, Meter: s.cfg.Meter, Trace: s.cfg.Spans.Sink(), Lease: s.lease,
-		Leaves: func() bool { return ctx.Err() != nil },
+		Leaves: func() bool { return ctx.Err() != nil }, Together: s.cfg.Together,
 	}
 	s.show("")
 	defer context.AfterFunc(ctx, func() { s.show("leaving") })()

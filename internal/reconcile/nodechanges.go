@@ -11,7 +11,8 @@ import (
 )
 
 // A cluster in which nothing runs waits for a moment without a new node before it begins, since the first node would get everything;
-// for a longer moment (GatherMany) if there are several nodes; and this long at most.
+// for a longer moment (GatherMany) if there are several nodes; and this long at most. If it is known how many nodes start together, it
+// begins as soon as they are there.
 const (
 	gatherOne = round.Quiet
 	maxGather = 5 * time.Second
@@ -19,13 +20,7 @@ const (
 
 // nextChanges updates the memory of nodes, and reports whether they come and go so fast that moves for comfort are deferred.
 func nextChanges(b round.NodeChanges, p *placement.Placement, draft *round.Draft) (next round.NodeChanges, deferred bool) {
-	var live []string
-	for n, memberID := range p.Nodes {
-		if !p.In.Nodes[n].Gone {
-			live = append(live, memberID)
-		}
-	}
-	switch nodes := strings.Join(live, " "); {
+	switch nodes := strings.Join(liveNodes(p), " "); {
 	case b.Nodes == "": // a new leader
 		b.Nodes, b.Changed = nodes, p.Now-max(round.Quiet, round.GatherMany)
 	case nodes != b.Nodes:
@@ -50,7 +45,9 @@ func nextChanges(b round.NodeChanges, p *placement.Placement, draft *round.Draft
 func gather(
 	b round.NodeChanges, p *placement.Placement, free [][]schema.Granted, draft *round.Draft,
 ) (next round.NodeChanges, deferred bool) {
-	if !slices.ContainsFunc(free, func(list []schema.Granted) bool { return len(list) > 0 }) || p.AnythingGranted() {
+	live := liveNodes(p)
+	if !slices.ContainsFunc(free, func(list []schema.Granted) bool { return len(list) > 0 }) || p.AnythingGranted() ||
+		p.Together > 0 && len(live) >= p.Together {
 		b.Gathers = 0
 		return b, false
 	}
@@ -67,4 +64,14 @@ func gather(
 	}
 	draft.RequeueAt(until)
 	return b, true
+}
+
+// liveNodes returns the members that live, in the order of the placement.
+func liveNodes(p *placement.Placement) (live []string) {
+	for n, memberID := range p.Nodes {
+		if !p.In.Nodes[n].Gone {
+			live = append(live, memberID)
+		}
+	}
+	return live
 }

@@ -57,6 +57,27 @@ func TestClusterGathersBeforeItBegins(t *testing.T) {
 	t.Error("it waits for ever while nodes come")
 }
 
+// A cluster that starts begins as soon as those nodes are there that start together with its leader.
+func TestClusterBeginsWhenAllAreThere(t *testing.T) {
+	b := newBoard(spec("a", 4))
+	var memory round.Memory
+	decide := func() round.Decision {
+		d := b.decide(func(w *round.World) { w.Began, w.Memory, w.Together = b.now, memory, 3 })
+		memory = d.Memory
+		return d
+	}
+	for i, name := range []string{"L", "M", "N"} {
+		b.live(name, 0, schematest.Granted(), schematest.Releasing(), 0, schematest.Claimed())
+		want := 0
+		if i == 2 {
+			want = 3
+		}
+		if d := decide(); len(d.Assignments) != want {
+			t.Errorf("with %d of 3 nodes: %v", i+1, draw(d))
+		}
+	}
+}
+
 // A planner that fails stops nothing: what runs stays, what is free is granted, and what it was asked is
 // kept so that it can be asked again.
 func TestPlannerFails(t *testing.T) {

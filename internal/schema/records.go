@@ -146,6 +146,8 @@ type Closed struct {
 	// Left is set if the member left on purpose: leaders do not wait for its node to come back, and defer the grants of its slots
 	// for a moment while other nodes leave, too.
 	Left bool `json:"left,omitempty"`
+	// NoCompletions is set if the member has written no record of ended slots, so that leaders need not look for one.
+	NoCompletions bool `json:"noCompletions,omitempty"`
 	// Settled is set once a leader has granted the member's slots elsewhere, as far as it could and after all delays, so that
 	// later leaders do not begin the delays again. It does not show how the member ended: By and Cause do.
 	Settled bool `json:"settled,omitempty"`

@@ -27,6 +27,9 @@ type Stored struct {
 	Ref schema.SpecRef
 }
 
+// Empty reports whether the table has no chunk.
+func (t Table) Empty() bool { return len(t.chunks) == 0 }
+
 // With returns the table with a chunk, nil to leave the chunk out.
 func (t Table) With(number int64, chunk *schema.SpecChunk) Table {
 	next := Table{maps.Clone(t.chunks), maps.Clone(t.present)}

@@ -147,7 +147,11 @@ func (es *entries) dones(b *batch) (keys []string) {
 // manually.
 func (es *entries) mayHaveEnded(memberID string) bool {
 	p := es.snap.Peers[memberID]
-	return p.Completions.Rec != nil && !p.Completions.Absent || !p.Live() || p.Assignment.Absent || hasRuns(p.Assignment.Rec)
+	if p.Completions.Rec != nil && !p.Completions.Absent || p.Assignment.Absent || hasRuns(p.Assignment.Rec) {
+		return true
+	}
+	saysNone := p.Assignment.Good() && p.Assignment.Rec.Closed != nil && p.Assignment.Rec.Closed.NoCompletions
+	return !p.Live() && !saysNone
 }
 
 // hasRuns reports whether an assignment lists slots of runs, as far as the assignment is known.

@@ -480,6 +480,15 @@ func TestObserverChangesItsSession(t *testing.T) {
 	})
 }
 
+// leave closes member a.
+func leave(t *testing.T, a coord.Session, closed *schema.Closed) {
+	t.Helper()
+	assignment := schema.Encode(&schema.Assignment{Node: "a", Granted: []schema.Granted{}, Releasing: []schema.Releasing{}, Closed: closed}, 1)
+	if _, err := a.Commit(t.Context(), coord.Set(keys.Assignment("a"), assignment, 0), coord.Delete(keys.Status("a"), 0)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What has ended on a member is read by whoever leads, wherever its assignment cannot tell that it may have had runs:
 // the assignment was deleted by hand, another leader has evicted the member since, or its keys are gone.
 func TestWhatHasEndedIsRead(t *testing.T) {
@@ -499,6 +508,10 @@ func TestWhatHasEndedIsRead(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, true},
+		"it has left": {func(t *testing.T, a coord.Session) { leave(t, a, &schema.Closed{Left: true}) }, true},
+		"it has left, and has written no such record": {func(t *testing.T, a coord.Session) {
+			leave(t, a, &schema.Closed{Left: true, NoCompletions: true})
+		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// The steps of a grant are one trace, from the leader's plan to the start on another node.
+// The steps of a grant are one trace, from what the leader reads to the start on another node.
 func TestTraces(t *testing.T) {
 	var mu sync.Mutex
 	traces := map[string]map[string]*spans.Span{} // by the trace's id and the span's name
@@ -68,17 +68,17 @@ func TestTraces(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		for id, steps := range traces {
-			plan, publish := steps["plan"], steps["publish"]
+			read, plan, publish := steps["read"], steps["plan"], steps["publish"]
 			var claim, start *spans.Span
 			for name, s := range steps {
 				if slots, is := strings.CutPrefix(name, "start "); is && steps["claim "+slots] != nil {
 					claim, start = steps["claim "+slots], s
 				}
 			}
-			if plan == nil || publish == nil || claim == nil || start == nil || len(nodes[id]) != 2 {
+			if read == nil || plan == nil || publish == nil || claim == nil || start == nil || len(nodes[id]) != 2 {
 				continue
 			}
-			for _, pair := range [][2]*spans.Span{{publish, plan}, {claim, publish}, {start, claim}} {
+			for _, pair := range [][2]*spans.Span{{plan, read}, {publish, plan}, {claim, publish}, {start, claim}} {
 				if string(pair[0].GetParentSpanId()) != string(pair[1].GetSpanId()) {
 					t.Errorf("%s does not come after %s", pair[0].GetName(), pair[1].GetName())
 				}

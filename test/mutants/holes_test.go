@@ -1184,6 +1184,11 @@ var mutants = []mutant{
 		in("test/cluster", "TestEndDuringACutIsNoted"),
 	},
 	{
+		"runs", "a member that leaves says that nothing has ended on it",
+		one("internal/follower/leaving.go", "NoCompletions: fl.done == nil && !fl.doneUnsure && !fl.busy}", "NoCompletions: true}"),
+		in("internal/follower", "TestDepartureKnowsCompletions"),
+	},
+	{
 		"runs", "a member's record of ended slots outlives the member",
 		one("internal/leader/publish.go", "		ops = append(ops, coord.Delete(l.Keys.CompletionsOf(memberID), done.Version))\n", "		_ = done\n"),
 		simulated("Liveness", 100),

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,6 +62,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	return (&process{cfg, log, level}).run(ctx, child)
 }
 
+// TogetherVariable is the variable of the environment by which xconsumer dev gives its nodes xconsumer.Config.Together.
+const TogetherVariable = "XCONSUMER_DEV_NODES"
+
 // process is the process in which the node itself runs.
 type process struct {
 	Config
@@ -113,6 +117,7 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 			traces.close(ctx, log)
 		}
 	}()
+	together, _ := strconv.Atoi(os.Getenv(TogetherVariable)) // 0 for all but the nodes of dev
 	var send func(cluster.Span)
 	if traces != nil {
 		send = traces.send
@@ -120,7 +125,7 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: s.Cluster, Name: s.Name, Address: address, Advertise: advertised(s), Tasks: s.Tasks, LeaderWorkers: s.Leader, Source: s.File,
 		Version: p.Build.Version, Rebalance: s.Rebalance, Labels: s.Labels, Weight: s.Weight, Capacity: s.Capacity,
-		LogBytes: s.LogBytes, SupervisorReport: report, Trace: send, Log: log,
+		LogBytes: s.LogBytes, SupervisorReport: report, Trace: send, Log: log, Together: together,
 		HardStop: func() { os.Exit(ExitStuck) },
 	})
 	if err != nil {

@@ -65,6 +65,7 @@ func (t *tracing) close(ctx context.Context, log *slog.Logger) {
 
 // parents maps each step to the one before it.
 var parents = map[cluster.SpanStep]cluster.SpanStep{
+	cluster.SpanPlan:    cluster.SpanRead,
 	cluster.SpanPublish: cluster.SpanPlan,
 	cluster.SpanClaim:   cluster.SpanPublish,
 	cluster.SpanStart:   cluster.SpanClaim,

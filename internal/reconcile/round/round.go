@@ -20,6 +20,7 @@ type World struct {
 	Now      time.Duration // lease clock
 	WallNow  time.Time     // for schedules
 	Began    time.Duration // when this leader began to lead
+	Together int           // how many nodes start together with the leader, itself included; 0 if that is unknown
 	// TakeoverDelay is that of the service, coord.OwnTimeout for the lost member's session timeout.
 	TakeoverDelay  time.Duration
 	Timeout        time.Duration // the leader's session timeout, assumed where an assignment contains none

@@ -88,6 +88,16 @@ func (h *Hints) Take() []string {
 	return keys
 }
 
+// TakeKey unmarks one key, and reports whether it was marked. The channel C may then
+// receive for nothing.
+func (h *Hints) TakeKey(key string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	marked := h.dirty[key]
+	delete(h.dirty, key)
+	return marked
+}
+
 // Close ends all watches.
 func (h *Hints) Close() {
 	h.mu.Lock()

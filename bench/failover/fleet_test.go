@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,9 +48,13 @@ func TestMain(m *testing.M) {
 	}
 	clock := coord.LeaseClock()
 	app.Main(func(node *xconsumer.Node) {
+		var askedAt atomic.Int64
 		events := node.Events(context.Background())
 		go func() {
 			for e := range events {
+				if e.Kind == cluster.WorkerStopped { // not before: it takes time
+					record(journal, node.Name(), cluster.Event{Kind: asked, Time: time.Unix(0, askedAt.Load())})
+				}
 				if e.Kind == cluster.WorkerStopped || e.Kind == cluster.NodeLeft && e.Node == node.Name() {
 					record(journal, node.Name(), e)
 				}
@@ -67,7 +72,7 @@ func TestMain(m *testing.M) {
 				return err
 			}
 			<-ctx.Done()
-			record(journal, node.Name(), cluster.Event{Kind: asked, Time: time.Now()})
+			askedAt.Store(time.Now().UnixNano())
 			return nil
 		})
 	})

@@ -131,6 +131,10 @@ func over(ctx context.Context, err error) error {
 	return nil
 }
 
+// behindPause is how long a candidate waits before it looks for the next one before it, if the one that has gone did not lead: work
+// that moves because a node leaves should not wait for that. Candidates that go in this time cost one look.
+const behindPause = 20 * time.Millisecond
+
 type candidate struct {
 	session coord.Session
 	keys    schema.Keys
@@ -140,6 +144,7 @@ type candidate struct {
 	hints   *coord.Hints
 	watched string
 	own     string   // the member's candidate key
+	second  bool     // the key before it was the lowest
 	spare   []string // other candidate keys of the member
 	gaveUp  int      // how often in a row the member has given up leading
 }
@@ -178,6 +183,11 @@ func (e *candidate) awaitLead(ctx context.Context) error {
 		case <-e.session.Done():
 			return coord.ErrSessionEnded
 		case <-e.hints.C():
+			if !e.second {
+				if err := e.wait(ctx, behindPause); err != nil {
+					return err
+				}
+			}
 			e.hints.Take()
 		case <-time.After(again):
 		}
@@ -206,7 +216,7 @@ func (e *candidate) predecessor(ctx context.Context) (string, error) {
 		return "", err
 	}
 	own, before, name := int64(0), int64(0), ""
-	e.spare = nil
+	e.spare, e.second = nil, true
 	for _, c := range candidates {
 		memberID, ok := schema.Candidate(c.Name)
 		key := e.keys.Elections() + "/" + c.Name
@@ -225,8 +235,11 @@ func (e *candidate) predecessor(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("member %s: %w", e.self.MemberID, ErrGone)
 	}
 	for _, c := range candidates {
-		if _, ok := schema.Candidate(c.Name); ok && c.Sequence < own && c.Sequence > before {
-			before, name = c.Sequence, e.keys.Elections()+"/"+c.Name
+		if _, ok := schema.Candidate(c.Name); ok && c.Sequence < own {
+			e.second = before == 0
+			if c.Sequence > before {
+				before, name = c.Sequence, e.keys.Elections()+"/"+c.Name
+			}
 		}
 	}
 	return name, nil

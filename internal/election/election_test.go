@@ -147,6 +147,41 @@ func TestFirstInFirstOut(t *testing.T) {
 	})
 }
 
+// Only the candidate behind the leader looks at once when the one before it has gone.
+func TestOthersThanTheSecondLookLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		var reads atomic.Int64
+		counted := coordtest.Intercept(service.Client(), coordtest.Interceptor{
+			Get: func(ctx context.Context, key string, next func(context.Context, string) (coord.Record, error)) (coord.Record, error) {
+				reads.Add(1)
+				return next(ctx, key)
+			},
+		})
+		a, b, c := run(t, service.Client(), "a"), run(t, service.Client(), "b"), run(t, counted, "c")
+		time.Sleep(time.Second)
+		reads.Store(0)
+		_ = b.session.Close()
+		<-b.done
+		time.Sleep(10 * time.Millisecond)
+		if n := reads.Load(); n != 0 {
+			t.Errorf("it reads %d keys at once, although it is not to lead", n)
+		}
+		time.Sleep(20 * time.Millisecond)
+		if reads.Load() == 0 {
+			t.Error("it does not look for the next one before it")
+		}
+		_ = a.session.Close()
+		synctest.Wait()
+		if !c.leading() {
+			t.Error("it does not lead at once, although it was the second")
+		}
+		c.stop(t)
+		a.cancel()
+		<-a.done
+	})
+}
+
 func TestLostCandidateKeyEndsTheTerm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := mem.New(mem.Config{})

@@ -54,6 +54,7 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 	}
 	// If a member is gone, its assignment is read before the keys that show that.
 	goneAssignments, gone := v.goneSelfWritten(b.rest)
+	goneAssignments = append(goneAssignments, v.goneMarked(b.rest)...)
 	if err := v.read(ctx, goneAssignments); err != nil {
 		v.remark(slices.Concat(gone, v.dones(b)))
 		return err
@@ -75,6 +76,20 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 	}
 	v.forget()
 	return nil
+}
+
+// goneMarked returns the assignments that were marked meanwhile of the members of these keys that are gone. A member that leaves closes
+// its assignment in the commit that deletes its other keys, and some services give the hints of one commit in any order. Without
+// the assignment, the member would seem to be lost until the next Refresh.
+func (es *entries) goneMarked(keys []string) (assignments []string) {
+	for _, key := range keys {
+		memberID := schema.Base(key)
+		p, assignment := es.snap.Peers[memberID], es.keys.Assignment(memberID)
+		if p != nil && (p.Status.Absent || p.Member.Absent) && !es.selfWritten.assignments[assignment] && es.hints.TakeKey(assignment) {
+			assignments = append(assignments, assignment)
+		}
+	}
+	return assignments
 }
 
 // batch is the keys that one Refresh reads, each once.
@@ -238,25 +253,19 @@ func (v *View) read(ctx context.Context, keys []string) error {
 		at  time.Duration
 	}
 	answers := make([]answer, len(keys))
-	var wait sync.WaitGroup
-	next := make(chan int)
-	for range min(parallel, len(keys)) {
-		wait.Go(func() {
-			for i := range next {
-				at := v.session.Now() // before the send: the record is at least as fresh
-				r, err := v.session.Get(ctx, keys[i])
-				answers[i] = answer{r, err, at}
-				if v.progress != nil {
-					v.progress()
-				}
-			}
-		})
+	get := func(i int) {
+		at := v.session.Now() // before the send: the record is at least as fresh
+		r, err := v.session.Get(ctx, keys[i])
+		answers[i] = answer{r, err, at}
+		if v.progress != nil {
+			v.progress()
+		}
 	}
-	for i := range keys {
-		next <- i
+	if len(keys) == 1 { // most often, and then work waits for it
+		get(0)
+	} else {
+		inParallel(len(keys), get)
 	}
-	close(next)
-	wait.Wait()
 	for i, a := range answers {
 		if a.err != nil && !errors.Is(a.err, coord.ErrNotFound) {
 			for _, key := range keys[i:] {
@@ -269,6 +278,24 @@ func (v *View) read(ctx context.Context, keys []string) error {
 		v.put(keys[i], a.r, a.err, a.at)
 	}
 	return nil
+}
+
+// inParallel calls a function for 0 to n-1, several at once.
+func inParallel(n int, call func(i int)) {
+	var wait sync.WaitGroup
+	next := make(chan int)
+	for range min(parallel, n) {
+		wait.Go(func() {
+			for i := range next {
+				call(i)
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+	}
+	close(next)
+	wait.Wait()
 }
 
 // ReadEpoch reads the epoch now.

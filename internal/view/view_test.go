@@ -489,6 +489,34 @@ func leave(t *testing.T, a coord.Session, closed *schema.Closed) {
 	}
 }
 
+// A service may give the hints of one commit in any order. A member that leaves is not taken for lost because the hint of its closed
+// assignment comes last.
+func TestALeaverIsNotTakenForLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		late := map[string]time.Duration{keys.Assignment("a"): time.Millisecond}
+		service := mem.New(mem.Config{Faults: mem.Faults{Hint: func(n mem.Notice) time.Duration { return late[n.Key] }}})
+		a := join(t, service.Client(), "a")
+		slow := coordtest.Intercept(service.Client(), coordtest.Interceptor{
+			Get: func(ctx context.Context, key string, next func(context.Context, string) (coord.Record, error)) (coord.Record, error) {
+				time.Sleep(2 * time.Millisecond)
+				return next(ctx, key)
+			},
+		})
+		v := view.New("test", open(t, slow), keys, view.ForLeader())
+		defer v.Close()
+		refresh(t, v)
+		leave(t, a, &schema.Closed{Left: true})
+		<-v.C()
+		if _, err := v.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p := v.Snapshot().Peers["a"]
+		if !p.Status.Absent || p.Assignment.Rec.Closed == nil {
+			t.Errorf("after the first refresh: status absent %v, closed %+v", p.Status.Absent, p.Assignment.Rec.Closed)
+		}
+	})
+}
+
 // What has ended on a member is read by whoever leads, wherever its assignment cannot tell that it may have had runs:
 // the assignment was deleted by hand, another leader has evicted the member since, or its keys are gone.
 func TestWhatHasEndedIsRead(t *testing.T) {

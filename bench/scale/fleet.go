@@ -83,6 +83,9 @@ type member struct {
 
 const tasks = 50
 
+// startsAtOnce is how many nodes of a fleet begin to start at once.
+const startsAtOnce = 50
+
 // leaderOf makes a child process lead.
 const leaderOf = "SCALE_LEADER"
 

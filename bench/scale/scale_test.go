@@ -163,7 +163,11 @@ func (w *world) all(n int, rep *report) {
 		}
 		r, ok := w.measure(change, bound, make)
 		if rep.want[change] {
-			if w.service.name == "zookeeper" && touched > 0 {
+			switch {
+			case w.service.name != "zookeeper" || touched == 0:
+			case change == "coldstart":
+				r.FloorMs = ms(coldFloor(w.TB, w.service.addrs, touched, w.slots))
+			default:
 				r.FloorMs = ms(floor(w.TB, w.service.addrs, touched, max(1, w.slots/len(w.names))))
 			}
 			rep.print(r)
@@ -172,7 +176,7 @@ func (w *world) all(n int, rep *report) {
 	}
 	start := func(many int) {
 		var group sync.WaitGroup
-		turn := make(chan struct{}, 50)
+		turn := make(chan struct{}, startsAtOnce)
 		for range many {
 			name := w.fresh()
 			w.names = append(w.names, name)

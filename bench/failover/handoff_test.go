@@ -8,11 +8,11 @@ import (
 )
 
 // handoffs is how many clean leaves are measured; the first warms up.
-const handoffs = 40
+const handoffs = 30
 
 // settle is how long the cluster rests between two leaves. Leaves less than 200 ms apart are a burst, and what the later ones
-// leave behind waits for its end; an idle cluster is measured here.
-const settle = 400 * time.Millisecond
+// leave behind waits for its end; an idle cluster is measured here, with a node that has been there for more than two seconds.
+const settle = 2200 * time.Millisecond
 
 // BenchmarkHandoff: SIGTERM of a node → its worker runs on another one.
 func BenchmarkHandoff(b *testing.B) { onBoth(b, benchmarkHandoff) }

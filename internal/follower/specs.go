@@ -19,9 +19,9 @@ type specsRead struct {
 }
 
 // A member that has been granted nothing for specsAhead reads the specs in force in advance, if they are in a few chunks: its first
-// grant then need not wait for them. Members of a fleet that starts are granted slots before that.
+// grant then need not wait for them. Members of a fleet that starts are granted slots before that, unless the fleet is large.
 const (
-	specsAhead  = 200 * time.Millisecond
+	specsAhead  = 2 * time.Second
 	chunksAhead = 4
 )
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
@@ -23,24 +22,13 @@ func (v *View) readLastHeartbeats(ctx context.Context, b *batch) error {
 		err         error
 	}
 	answers := make([]answer, len(gone))
-	var asking sync.WaitGroup
-	next := make(chan int)
-	for range min(parallel, len(gone)) {
-		asking.Go(func() {
-			for i := range next {
-				by, err := coord.LastWrite(ctx, v.session, v.keys.Heartbeat(gone[i]))
-				answers[i] = answer{by, err}
-				if v.progress != nil {
-					v.progress()
-				}
-			}
-		})
-	}
-	for i := range gone {
-		next <- i
-	}
-	close(next)
-	asking.Wait()
+	inParallel(len(gone), func(i int) {
+		by, err := coord.LastWrite(ctx, v.session, v.keys.Heartbeat(gone[i]))
+		answers[i] = answer{by, err}
+		if v.progress != nil {
+			v.progress()
+		}
+	})
 	for i, a := range answers {
 		switch {
 		case a.err == nil:

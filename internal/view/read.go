@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -35,14 +36,12 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 		v.remark(long)
 		b.lists = slices.DeleteFunc(b.lists, func(key string) bool { return !isSpecs(key) })
 	}
-	for _, key := range b.lists {
-		found, err := v.list(ctx, key)
-		if err != nil {
-			v.remark(keys)
-			return err
-		}
-		b.add(v, found)
+	found, err := v.list(ctx, b.lists)
+	if err != nil {
+		v.remark(keys)
+		return err
 	}
+	b.add(v, found)
 	if err := v.read(ctx, b.assignments); err != nil {
 		v.remark(b.rest)
 		return err
@@ -190,12 +189,21 @@ func (es *entries) open(keys []string) []string {
 	})
 }
 
-// list reads the children of a key and returns the keys that are new, watched.
-func (v *View) list(ctx context.Context, key string) (fresh []string, err error) {
-	entries, err := v.session.List(ctx, key)
-	if err != nil {
+// list reads the children of keys, and returns the keys that are new, watched.
+func (v *View) list(ctx context.Context, keys []string) (fresh []string, err error) {
+	lists, errs := make([][]coord.Entry, len(keys)), make([]error, len(keys))
+	inParallel(len(keys), func(i int) { lists[i], errs[i] = v.session.List(ctx, keys[i]) })
+	if err := cmp.Or(errs...); err != nil {
 		return nil, err
 	}
+	for i, key := range keys {
+		fresh = append(fresh, v.listed(key, lists[i])...)
+	}
+	return fresh, nil
+}
+
+// listed takes the children of a key, and returns the keys that are new, watched.
+func (v *View) listed(key string, entries []coord.Entry) (fresh []string) {
 	v.changed = true
 	present := make(map[string]bool, len(entries))
 	for _, e := range entries {
@@ -242,7 +250,7 @@ func (v *View) list(ctx context.Context, key string) (fresh []string, err error)
 	for _, k := range fresh {
 		v.hints.Watch(k)
 	}
-	return fresh, nil
+	return fresh
 }
 
 // read reads keys in parallel and stores them one after the other.
@@ -261,11 +269,7 @@ func (v *View) read(ctx context.Context, keys []string) error {
 			v.progress()
 		}
 	}
-	if len(keys) == 1 { // most often, and then work waits for it
-		get(0)
-	} else {
-		inParallel(len(keys), get)
-	}
+	inParallel(len(keys), get)
 	for i, a := range answers {
 		if a.err != nil && !errors.Is(a.err, coord.ErrNotFound) {
 			for _, key := range keys[i:] {
@@ -282,6 +286,10 @@ func (v *View) read(ctx context.Context, keys []string) error {
 
 // inParallel calls a function for 0 to n-1, several at once.
 func inParallel(n int, call func(i int)) {
+	if n == 1 { // most often, and then work waits for it
+		call(0)
+		return
+	}
 	var wait sync.WaitGroup
 	next := make(chan int)
 	for range min(parallel, n) {

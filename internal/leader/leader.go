@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -103,11 +104,13 @@ func (l *leading) run(ctx context.Context) error {
 	l.ended.Store(int64(l.began) + 1)
 	resynced := l.began
 	var d round.Decision
+	var rereads map[string]time.Duration
 	for due := true; ; {
 		again, err := l.round(ctx, due, &d)
 		if err != nil {
 			return err
 		}
+		rereads = nextRereads(rereads, d.RequeueMembers)
 		due = again
 		if due {
 			continue
@@ -127,13 +130,27 @@ func (l *leading) run(ctx context.Context) error {
 			// Leaders of many clusters must not read in step.
 			resynced, due = now-jitter.Of(every/10, l.Cluster, l.term.Number), true
 		}
-		if d.RequeueAt > 0 && now >= d.RequeueAt {
-			due = true
-			for _, memberID := range d.RequeueMembers {
+		due = due || d.RequeueAt > 0 && now >= d.RequeueAt
+		for memberID, at := range rereads {
+			if now >= at {
+				due = true
+				delete(rereads, memberID)
 				l.view.MarkPeer(memberID)
 			}
 		}
 	}
+}
+
+// nextRereads returns which members to read again, and when, after a decision. It is not put off by another decision: one that comes
+// often would put it off for ever.
+func nextRereads(old, wanted map[string]time.Duration) map[string]time.Duration {
+	next := maps.Clone(wanted)
+	for memberID, at := range next {
+		if was, known := old[memberID]; known {
+			next[memberID] = min(was, at)
+		}
+	}
+	return next
 }
 
 // round reads what is new. If something is new or due, it decides and acts. It reports whether another decision is due at once.

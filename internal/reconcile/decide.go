@@ -17,8 +17,10 @@ import (
 //
 // It guarantees:
 //
-//   - A slot is granted only when no assignment lists it, including this decision's changes, and no live member's status holds it.
-//   - A slot leaves an assignment's releasing list only when its member has confirmed, after the release, that it does not hold it.
+//   - A slot is granted only when no assignment lists it, including this decision's changes, and no live member's status holds it. A
+//     release that its member has confirmed does not count, superseded or not.
+//   - A slot leaves an assignment's releasing list only when its member has confirmed, after the release, that it does not hold it,
+//     or when another assignment supersedes it.
 //   - An assignment is deleted only when nothing of its member can run any longer.
 //   - A grant names specs that are stored by the same commit or an earlier one, and these stay while an assignment names them.
 //   - A slot of a task is granted only while no assignment lists a slot of that task with another count of workers.
@@ -45,7 +47,9 @@ func decide(w round.World) round.Decision {
 	p := Place(s, draft)
 	selected, nodeChanges := selectReleases(s, p, draft)
 	release(s, p, selected, stored, draft)
-	nodeChanges = grant(s, p, stored, nodeChanges, draft)
+	steps := len(draft.Out.Steps)
+	nodeChanges, handed := grant(s, p, stored, nodeChanges, draft)
+	leaveReturned(p.Facts, handed, steps, draft)
 	nameSpecs(stored, draft.Out.Assignments)
 	applyRequests(s, p, draft)
 	remove(s.Facts, draft)

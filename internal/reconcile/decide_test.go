@@ -126,7 +126,7 @@ func (b *board) decide(change ...func(*round.World)) round.Decision {
 	if b.snap.SpecChunks == nil {
 		b.storeSpecs()
 	}
-	w := round.World{Snapshot: &b.snap, Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: round.MaxAssignments}
+	w := round.World{Snapshot: b.snap.WithoutSuperseded(), Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: round.MaxAssignments}
 	for _, f := range change {
 		f(&w)
 	}
@@ -162,7 +162,7 @@ func draw(d round.Decision) string {
 		fmt.Fprintf(&b, "blocked: %s\n", d.Blocked)
 	}
 	if len(d.RequeueMembers) > 0 {
-		fmt.Fprintf(&b, "look at %v\n", d.RequeueMembers)
+		fmt.Fprintf(&b, "look at %v\n", slices.Sorted(maps.Keys(d.RequeueMembers)))
 	}
 	if len(d.Forget) > 0 {
 		fmt.Fprintf(&b, "forget %v\n", d.Forget)
@@ -691,7 +691,7 @@ func (b *board) apply(t *testing.T, d round.Decision) {
 	epoch.NextToken = d.Token
 	b.snap.Epoch.Rec = &epoch
 	seen := map[cluster.Slot]string{}
-	for memberID, p := range b.snap.Peers {
+	for memberID, p := range b.snap.WithoutSuperseded().Peers {
 		for slot := range p.Assignment.Rec.Each() {
 			if other, twice := seen[slot]; twice {
 				t.Fatalf("%s is in the assignments of %s and %s", slot, memberID, other)

@@ -14,10 +14,11 @@
 // A move is a slot that changes its node: an operator asks for it (a request), or the plan contains it. It takes several steps
 // (release, free, grant), in decisions that follow one another.
 //
-// A slot is in at most one assignment. To move it the leader releases it (from slots to releasing, at version v of the
+// A slot is granted in at most one assignment. To move it the leader releases it (from slots to releasing, at version v of the
 // assignment), the member stops it and confirms that (a status with applied ≥ v that does not hold it), the leader frees it
-// and grants it elsewhere, with a higher token. A member claims a slot before it starts it: one commit that checks its
-// assignment and names the slot in its status. So a start that comes late fails in the store.
+// and grants it elsewhere, with a higher token. The confirmed release may stay listed: the higher token supersedes it, and the
+// next write of the assignment drops it (returned.go, [view.Snapshot.WithoutSuperseded]). A member claims a slot before it starts it:
+// one commit that checks its assignment and names the slot in its status. So a start that comes late fails in the store.
 //
 // This package contains only the decision. [Decide] is a pure function from a [round.World] to a [round.Decision]: it reads no clock
 // and no store, and the same world gives the same decision. Package leader makes worlds from its readings and commits decisions;
@@ -71,6 +72,7 @@
 //   - release (release.go) writes that into assignments, and frees the slots that their members gave back.
 //   - grant (grants.go, placesuspect.go) grants slots that no assignment lists to their nodes: the slots of a task that a node gets
 //     by one commit are one entry, under one new token.
+//   - leaveReturned (returned.go) decides which assignments are written only because their members gave slots back.
 //   - applyRequests (requests.go) removes served requests from the record of requests.
 //   - remove (remove.go) removes the records of deleted tasks and empty marks, when there is nothing else to write.
 //

@@ -20,25 +20,42 @@ type granter struct {
 	loops    *failures.CrashLoops
 	stored   storedSpecs
 	draft    *round.Draft
+	out      handedOut
+}
+
+// handedOut are the slots that a decision grants, and those that one in a moment is to grant. They are only found where slots were
+// given back.
+type handedOut struct{ now, later map[cluster.Slot]bool }
+
+func (handedOut) add(to map[cluster.Slot]bool, list []schema.Granted) {
+	if to == nil {
+		return
+	}
+	for slot := range schema.Each(list) {
+		to[slot] = true
+	}
 }
 
 // grant grants free slots to their targets, as far as they fit into one commit. It returns the leader's memory of nodes that come and
-// go.
+// go, and the slots.
 func grant(
 	s *Survey, p *placement.Placement, stored storedSpecs, changes round.NodeChanges, draft *round.Draft,
-) round.NodeChanges {
-	d := &granter{p, s.Barriers, s.Loops, stored, draft}
+) (round.NodeChanges, handedOut) {
+	d := &granter{p, s.Barriers, s.Loops, stored, draft, handedOut{}}
+	if len(draft.Returned) > 0 {
+		d.out = handedOut{map[cluster.Slot]bool{}, map[cluster.Slot]bool{}}
+	}
 	const spare = 1 << 20                                // tokens, more than one commit takes
 	if !schema.PlausibleToken(draft.Out.Token + spare) { // followers and later leaders would not rise above it
 		draft.Block("the tokens are used up: nextToken of the epoch is near 2^61 or above it; it was edited manually")
 	}
 	if draft.Out.Blocked != "" {
-		return changes
+		return changes, d.out
 	}
 	free := d.freeSlots()
 	changes, deferred := gather(changes, d.Placement, free, draft)
 	if deferred {
-		return changes
+		return changes, d.out
 	}
 	for n, memberID := range d.Nodes {
 		if len(free[n]) == 0 || draft.Omits(round.PartAssignment, memberID) {
@@ -46,9 +63,11 @@ func grant(
 		}
 		if _, touched := draft.Out.Assignments[memberID]; touched || !draft.Full() && !d.claims(memberID) {
 			d.grantTo(memberID, free[n])
+			continue
 		}
+		d.out.add(d.out.later, free[n])
 	}
-	return changes
+	return changes, d.out
 }
 
 // freeSlots returns the slots that may be granted, by their target nodes, in entries without tokens.
@@ -123,6 +142,7 @@ func (d *granter) taken() [][]bool {
 			for h := range assignment.Ranges() {
 				d.take(taken, h)
 			}
+			d.takeSuperseded(taken, memberID)
 		}
 		if p := d.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
 			for i := range p.Status.Rec.Holding {
@@ -131,6 +151,17 @@ func (d *granter) taken() [][]bool {
 		}
 	}
 	return taken
+}
+
+// takeSuperseded takes the superseded releases of which there is no word of the member now, or whose member is gone and not reaped: an
+// edit may have put a former assignment in the place of one that grants the slot.
+func (d *granter) takeSuperseded(taken [][]bool, memberID string) {
+	p := d.Snapshot.Peers[memberID]
+	for slot, h := range schema.Each(p.Superseded) {
+		if !p.Live() || p.Status.Rec == nil || !d.Stopped(memberID, slot, h) {
+			d.take(taken, &schema.SlotRange{Task: slot.Task, Slots: cluster.Indexes{slot.Index}})
+		}
+	}
 }
 
 func (d *granter) take(taken [][]bool, h *schema.SlotRange) {
@@ -167,6 +198,7 @@ func (d *granter) grantTo(memberID string, fresh []schema.Granted) {
 		d.addGrantSteps(assignment.Node, &fresh[i])
 	}
 	d.draft.Out.Token++
+	d.out.add(d.out.now, fresh)
 	assignment.Granted = append(slices.Clone(assignment.Granted), fresh...)
 	slices.SortStableFunc(assignment.Granted, func(a, b schema.Granted) int {
 		return cmp.Or(cmp.Compare(a.Task, b.Task), cmp.Compare(a.Token, b.Token))

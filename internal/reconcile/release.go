@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -53,8 +54,16 @@ func (d *releaseWriter) releaseFrom(memberID string) {
 	assignment.Releasing = round.NonNil(kept)
 	asked, changed := d.askFor(memberID, &assignment, version)
 	adopted := assignment.Adopt(peer.Status.Rec.Holding, version)
-	if len(freed) == 0 && len(asked) == 0 && len(adopted) == 0 && !changed {
-		return
+	tidies := peer.Superseded != nil && d.Members[memberID] == members.Leaving // a leader that leaves waits until it is asked for nothing
+	if len(asked) == 0 && len(adopted) == 0 && !changed && !tidies {
+		if len(freed) == 0 {
+			return
+		}
+		if d.mayStay(memberID, freed) {
+			d.draft.Returned[memberID] = round.Returned{Assignment: &assignment, Freed: freed}
+			setFreed(d.draft, assignment.Node, freed)
+			return
+		}
 	}
 	const reason = 120 // bytes that an entry takes more when it is asked back
 	d.draft.Write(memberID, &assignment, reason*(len(asked)+2*len(adopted)))
@@ -67,14 +76,8 @@ func (d *releaseWriter) releaseFrom(memberID string) {
 	for _, e := range asked {
 		add(cluster.StepRelease, &e.SlotRange, e.to, *e.Why)
 	}
-	for _, h := range freed {
-		why := cluster.Reason{Code: cluster.WhyUnlisted, Node: assignment.Node} // unless its entry has a reason
-		if h.Why != nil {
-			why = *h.Why
-		}
-		add(cluster.StepFree, &h.SlotRange, "", why)
-		d.draft.SetFreed(&h.SlotRange, why)
-	}
+	addFreed(d.Facts, d.draft, assignment.Node, freed)
+	setFreed(d.draft, assignment.Node, freed)
 }
 
 // askFor asks slots of an assignment back: it moves them from granted to releasing. It gives the other slots their tasks' present specs.

@@ -52,7 +52,7 @@ func withRun(t *testing.T, b *board) (placed int, load map[string]int, moved int
 // places returns which member has each slot.
 func (b *board) places() map[cluster.Slot]string {
 	list := map[cluster.Slot]string{}
-	for name, p := range b.snap.Peers {
+	for name, p := range b.snap.WithoutSuperseded().Peers {
 		for slot := range p.Assignment.Rec.Each() {
 			list[slot] = name
 		}

@@ -238,3 +238,28 @@ func TestCountOfAGrant(t *testing.T) {
 		}
 	}
 }
+
+// Releases stay listed for a while after the slots were given back, but not where that could hide what an edit has done, or lose the end of
+// a run.
+func TestMayStay(t *testing.T) {
+	for _, c := range []struct {
+		task string
+		why  cluster.ReasonCode
+		want bool
+	}{
+		{"a", cluster.WhyBalance, true},
+		{"a", "", false},
+		{"a", cluster.WhyEdited, false},
+		{"a", cluster.WhyDoubled, false},
+		{"a", cluster.WhyRefused, false},
+		{cluster.RunTask("a", "1"), cluster.WhyBalance, false},
+	} {
+		h := schema.Releasing{SlotRange: schema.SlotRange{Task: c.task}}
+		if c.why != "" {
+			h.Why = &cluster.Reason{Code: c.why}
+		}
+		if got := h.MayStay(); got != c.want {
+			t.Errorf("%s because of %q: %v", c.task, c.why, got)
+		}
+	}
+}

@@ -49,7 +49,7 @@ func (g *Granted) WorkerCount() (count int, known bool) {
 }
 
 // Releasing is an entry of the slots that an assignment asks back. They stay listed until their member has confirmed that it does
-// not hold them.
+// not hold them. They may then stay until the assignment is next written, if another one lists them with a higher token.
 type Releasing struct {
 	SlotRange
 	// Count is that of the grant. It is nil if unknown, because the member's status is the only source.
@@ -67,6 +67,16 @@ func (r *Releasing) WorkerCount() (count int, known bool) {
 		return 0, false
 	}
 	return *r.Count, true
+}
+
+// MayStay reports whether the release may stay listed after the slots were given back and granted elsewhere. It may not where a
+// manual edit, and not a leader, may have put the slots into another assignment, or where they are of a run, whose end has to be
+// recorded.
+func (r *Releasing) MayStay() bool {
+	if _, run := cluster.SplitRun(r.Task); run != "" || r.Why == nil {
+		return false
+	}
+	return r.Why.Code != cluster.WhyEdited && r.Why.Code != cluster.WhyDoubled && r.Why.Code != cluster.WhyRefused
 }
 
 // Claimed is slots that a member holds, or held when it died.

@@ -63,6 +63,8 @@ type Peer struct {
 	LastHeartbeat time.Duration
 	// AssignmentMissing: the member has no assignment, because that was deleted manually. It is unknown what it granted.
 	AssignmentMissing bool
+	// Superseded are releases that the stored assignment lists and that another one supersedes; Assignment does not list them.
+	Superseded []schema.Releasing
 }
 
 // Live reports whether the member's keys exist, as far as they were read, and the member is not closed.
@@ -181,10 +183,10 @@ func (v *View) MarkNode(node string) {
 	v.hints.Mark(v.keys.Mark(node))
 }
 
-// Snapshot returns the present records. The snapshot does not change when the view does.
+// Snapshot returns the present records, without releases that are superseded. The snapshot does not change when the view does.
 func (v *View) Snapshot() *Snapshot {
 	s := v.snap
 	s.Peers, s.Tasks, s.Marks, s.TaskRuns = maps.Clone(s.Peers), maps.Clone(s.Tasks), maps.Clone(s.Marks), maps.Clone(s.TaskRuns)
 	s.SpecChunks = maps.Clone(s.SpecChunks)
-	return &s
+	return s.WithoutSuperseded()
 }

@@ -109,6 +109,9 @@ func TestEveryOrder(t *testing.T) {
 		{"the task is resized while a leader is replaced, in chunks", budget{join: 1, resize: 1, depose: 1}, 1},
 		{"the task is resized while a node crashes", budget{join: 1, resize: 1, crash: 1}, 90},
 		{"the task is resized while commits are lost and a lease lapses", budget{resize: 2, lost: 1, fence: 1}, 90},
+		{"two nodes join and two crash", budget{join: 2, crash: 2}, 90},
+		{"two nodes join and one crashes while a leader is replaced", budget{join: 2, crash: 1, depose: 1}, 90},
+		{"two nodes join and one crashes while the task is resized", budget{join: 2, crash: 1, resize: 1}, 90},
 		{"everything once", budget{join: 1, lost: 1, crash: 1, depose: 1, fence: 1}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

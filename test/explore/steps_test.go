@@ -44,10 +44,13 @@ func (w world) steps(h hole, maxAssignments int) []step[world] {
 	for i := range w.flying {
 		w.outcomes(i, h, add)
 	}
-	if w.nodes["a"] == nil && w.budget.join > 0 {
-		next := w
-		next.budget.join--
-		add(next.join("a"), "a joins")
+	for _, memberID := range []string{"a", "c"} {
+		if w.nodes[memberID] == nil && w.budget.join > 0 {
+			next := w
+			next.budget.join--
+			add(next.join(memberID), "%s joins", memberID)
+			break
+		}
 	}
 	if w.budget.resize > 0 {
 		next := w
@@ -260,7 +263,7 @@ func (w world) endings(memberID string, h hole, add adder) {
 	}
 	gone := w
 	gone.alive = with(w.alive, memberID, false)
-	gone.statuses = with(w.statuses, memberID, record[schema.Status]{})
+	gone.statuses, gone.last = with(w.statuses, memberID, record[schema.Status]{}), with(w.last, memberID, w.statuses[memberID].rec)
 	if n.dead || !n.lease && len(n.running) == 0 || h == noFence {
 		add(gone.hint(), "%s's session ends", memberID)
 	}
@@ -323,6 +326,13 @@ func (w world) apply(m message, h hole) (next world, ok, refused bool) {
 	}
 	w.epoch++
 	w.nextToken = m.token
+	said := map[string]*schema.Status{}
+	maps.Copy(said, w.last)
+	for memberID, status := range w.statuses {
+		if status.exists {
+			said[memberID] = status.rec
+		}
+	}
 	for memberID, assignment := range m.assignments {
 		if assignment == nil {
 			w.assignments = without(w.assignments, memberID)
@@ -339,7 +349,19 @@ func (w world) apply(m message, h hole) (next world, ok, refused bool) {
 		}
 		w.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: assignment, version: m.at[memberID] + 1, exists: true})
 	}
+	w.dead = invariant.Dead(w.dead, w.listings(), said)
 	return w.hint(), true, false
+}
+
+// listings returns the assignments.
+func (w world) listings() map[string]*schema.Assignment {
+	list := map[string]*schema.Assignment{}
+	for memberID, d := range w.assignments {
+		if d.exists {
+			list[memberID] = d.rec
+		}
+	}
+	return list
 }
 
 // answered is the sender's side: it learns what became of its commit, or that nobody knows.
@@ -392,7 +414,7 @@ func (w world) answered(m message, ok, refused, unknown bool) world {
 
 // wrong says which promise a world breaks, "" if none.
 func (w world) wrong() string {
-	runs, assignments, count := map[cluster.Slot]string{}, map[string]*schema.Assignment{}, 0
+	runs, assignments, count := map[cluster.Slot]string{}, w.listings(), 0
 	for _, memberID := range memberIDs {
 		if n := w.nodes[memberID]; n != nil && !n.dead {
 			for slot, token := range n.running {
@@ -409,14 +431,11 @@ func (w world) wrong() string {
 				}
 			}
 		}
-		if d := w.assignments[memberID]; d.exists {
-			assignments[memberID] = d.rec
-		}
 	}
-	if twice := invariant.Twice(assignments); len(twice) > 0 {
+	if twice := invariant.Twice(assignments, w.dead); len(twice) > 0 {
 		return twice[0]
 	}
-	if mixed := invariant.Mixed(assignments)["t"]; mixed != "" {
+	if mixed := invariant.Mixed(assignments, w.dead)["t"]; mixed != "" {
 		return mixed
 	}
 	for slot, token := range w.tokens {

@@ -22,16 +22,17 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/specs"
 	"gitee.com/ken.yang/xconsumer/internal/view"
+	"gitee.com/ken.yang/xconsumer/test/invariant"
 )
 
 // maxWorkers is how many the task has at most: a resize makes two of one and one of two.
 const maxWorkers = 2
 
-// The inhabitants: members that work, b from the beginning and a when it joins, and leaders in the
+// The inhabitants: members that work, b from the beginning, a and then c when they join, and leaders in the
 // order of their candidate keys. The planner prefers a, so that who knows it decides otherwise than
 // who does not.
 var (
-	memberIDs = []string{"a", "b"}
+	memberIDs = []string{"a", "b", "c"}
 	leaders   = []string{"L1", "L2"}
 )
 
@@ -62,7 +63,9 @@ type world struct {
 	// The network, and how much more may go wrong.
 	flying []message
 	budget budget
-	tokens map[cluster.Slot]int64 // highest that was granted
+	tokens map[cluster.Slot]int64     // highest that was granted
+	dead   map[invariant.Release]bool // releases that are still listed, and do not count
+	last   map[string]*schema.Status  // of each member whose session has ended
 }
 
 // budget bounds the faults.
@@ -205,7 +208,7 @@ func (l *leader) snapshot() *view.Snapshot {
 		}
 		s.Peers[memberID] = p
 	}
-	return s
+	return s.WithoutSuperseded()
 }
 
 // specsUpTo has the specs with up to so many workers. All are stored and read from the start: specWorld has the orders in which they are.
@@ -260,11 +263,21 @@ func (w world) key() string {
 		b.WriteString(text(r.rec.Holding))
 		b.WriteString(" ];")
 	}
+	for _, memberID := range memberIDs {
+		for i := range maxWorkers {
+			for r := range w.dead {
+				if r.Member == memberID && r.Slot.Index == i {
+					fmt.Fprintf(&b, "%s%d@%d ", memberID, i, r.Token)
+				}
+			}
+		}
+	}
 	fmt.Fprintf(&b, "%d %d %d %d %v%v%v ", w.workers, w.epoch, w.term, w.nextToken, w.candidates["L1"], w.candidates["L2"], w.budget)
 	for _, memberID := range memberIDs {
 		fmt.Fprintf(&b, "%v ", w.alive[memberID])
 		assignment(w.assignments[memberID])
 		status(w.statuses[memberID])
+		status(record[schema.Status]{rec: w.last[memberID], exists: w.last[memberID] != nil})
 		if n := w.nodes[memberID]; n != nil {
 			fmt.Fprintf(&b, "%v%v%v%v%v s%d ", n.good, n.unsure, n.busy, n.lease, n.dead, n.saidAt)
 			assignment(n.assignment)

@@ -45,6 +45,7 @@ type Store struct {
 	specs       specs.Table
 	chunks      map[int64]*schema.SpecChunk // those in specs
 	specsByHand map[string]bool             // chunks that a hand has written or deleted
+	dead        map[Release]bool
 }
 
 // Release is a slot that a member was asked to give back.
@@ -151,21 +152,22 @@ func (s *Store) Apply(at time.Duration, by string, changes []Change) {
 		}
 	}
 	if touched {
-		s.judgeAll(at, by, fail)
+		s.judgeAll(said, at, by, fail)
 	}
 }
 
-// judgeAll judges all assignments together, as they are after a commit that touched some.
-func (s *Store) judgeAll(at time.Duration, by string, fail func(invariant, format string, args ...any)) {
+// judgeAll judges all assignments together, as they are after a commit that touched some. Said are the statuses before it.
+func (s *Store) judgeAll(said map[string]*schema.Status, at time.Duration, by string, fail func(invariant, format string, args ...any)) {
+	s.dead = Dead(s.dead, s.assignments, said)
 	doubled := map[string]bool{}
-	for _, twice := range Twice(s.assignments) {
+	for _, twice := range Twice(s.assignments, s.dead) {
 		doubled[twice] = true
 		if by == "" && !s.twice[twice] && !s.unread(twice, at) {
 			fail("I5", "%s", twice)
 		}
 	}
 	s.twice = doubled
-	mixed := Mixed(s.assignments)
+	mixed := Mixed(s.assignments, s.dead)
 	for task, text := range mixed {
 		if by == "" && s.mixed[task] == "" {
 			fail("I10", "%s", text)
@@ -320,8 +322,8 @@ func (s *Store) judgeAssignment(
 			s.runs.takenByHand(slot)
 			continue
 		}
-		if after.Closed != nil {
-			continue // nothing of the member runs any longer, so that nobody's word is waited for
+		if after.Closed != nil || s.dead[Release{memberID, slot, h.Token}] {
+			continue // nothing of the member runs any longer, so that nobody's word is waited for; or it was given before
 		}
 		if status == nil || status.Applied < h.Version || schema.Find(status.Holding, slot) != nil {
 			fail("I5", "%s leaves the releasing list of %s without the word of its member", slot, after.Node)
@@ -329,15 +331,46 @@ func (s *Store) judgeAssignment(
 	}
 }
 
-// Twice names the slots that are listed more than once by assignments: I5.
-func Twice(assignments map[string]*schema.Assignment) (wrong []string) {
+// Dead returns the releases that assignments still list although others list the slots with higher tokens, as they may once the
+// members have given the slots back. Said are the statuses from before the commit after which the assignments are; a member that
+// had said so earlier need not say it again.
+func Dead(before map[Release]bool, assignments map[string]*schema.Assignment, said map[string]*schema.Status) map[Release]bool {
+	highest := map[cluster.Slot]int64{}
+	for _, assignment := range assignments {
+		if assignment != nil {
+			for slot, r := range assignment.Each() {
+				highest[slot] = max(highest[slot], r.Token)
+			}
+		}
+	}
+	dead := map[Release]bool{}
+	for memberID, assignment := range assignments {
+		if assignment == nil {
+			continue
+		}
+		for slot, h := range schema.Each(assignment.Releasing) {
+			r, status := Release{memberID, slot, h.Token}, said[memberID]
+			returned := status != nil && status.Applied >= h.Version && schema.Find(status.Holding, slot) == nil
+			if before[r] || returned && h.Token < highest[slot] {
+				dead[r] = true
+			}
+		}
+	}
+	return dead
+}
+
+// Twice names the slots that are listed more than once by assignments, dead releases left out: I5.
+func Twice(assignments map[string]*schema.Assignment, dead map[Release]bool) (wrong []string) {
 	listed := map[cluster.Slot]string{}
 	for _, memberID := range slices.Sorted(maps.Keys(assignments)) {
 		assignment := assignments[memberID]
 		if assignment == nil {
 			continue
 		}
-		for slot := range assignment.Each() {
+		for slot, r := range assignment.Each() {
+			if dead[Release{memberID, slot, r.Token}] {
+				continue
+			}
 			if other := listed[slot]; other != "" {
 				wrong = append(wrong, fmt.Sprintf("%s is listed by %s and %s", slot, other, memberID))
 			}
@@ -348,8 +381,8 @@ func Twice(assignments map[string]*schema.Assignment) (wrong []string) {
 }
 
 // Mixed names the tasks of which assignments list slots whose workers have different counts, what was asked back
-// included, and says how: I10. Runs have a count each.
-func Mixed(assignments map[string]*schema.Assignment) map[string]string {
+// included unless it is dead, and says how: I10. Runs have a count each.
+func Mixed(assignments map[string]*schema.Assignment, dead map[Release]bool) map[string]string {
 	wrong := map[string]string{}
 	type lister struct {
 		memberID string
@@ -364,7 +397,9 @@ func Mixed(assignments map[string]*schema.Assignment) map[string]string {
 		for entry := range assignment.Entries() {
 			h := entry.Range()
 			count, known := entry.WorkerCount()
-			if !known {
+			if !known || !slices.ContainsFunc(h.Slots, func(index int) bool {
+				return !dead[Release{memberID, cluster.Slot{Task: h.Task, Index: index}, h.Token}]
+			}) {
 				continue // as its member said, after its assignment was lost
 			}
 			if other, listed := first[h.Task]; !listed {

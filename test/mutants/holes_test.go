@@ -610,6 +610,61 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestResizeIsABarrier"),
 	},
 	{
+		"returned", "a release counts no longer, although nobody has confirmed it and no token is above its own",
+		one("internal/view/superseded.go", "h.Token < highest[slot.Task][slot.Index]", "h.Token <= highest[slot.Task][slot.Index]"),
+		in("test/explore", "TestEveryOrder"),
+	},
+	{
+		"returned", "a release that stayed listed counts once its member is gone",
+		one("internal/view/view.go", "	return s.WithoutSuperseded()\n", "	return &s\n"),
+		simulated("Safety", 100),
+	},
+	{
+		"returned", "what an edit may have caused counts no longer once another token is given",
+		one("internal/schema/slotrange.go", "	return r.Why.Code != cluster.WhyEdited && r.Why", "	return r.Why.Code == cluster.WhyEdited || r.Why"),
+		in("internal/view", "TestWithoutSuperseded"),
+	},
+	{
+		"returned", "a release of a run stays listed",
+		one("internal/schema/slotrange.go", "run != \"\" || r.Why == nil {", "run == \"-\" || r.Why == nil {"),
+		in("internal/schema", "TestMayStay"),
+	},
+	{
+		"returned", "a release stays listed although its slot is granted nowhere",
+		one("internal/reconcile/returned.go", "if !written && len(stay) > 0 && !draft.Full() {", "if !written && len(stay) < 0 && !draft.Full() {"),
+		in("internal/reconcile", "TestReturnedSlots"),
+	},
+	{
+		"returned", "a release of another count of workers stays listed",
+		one("internal/reconcile/returned.go", "!h.MayStay() || round.OfResize(&h) || d.OtherCount(&h)", "!h.MayStay() || round.OfResize(&h)"),
+		in("internal/reconcile", "TestReturnedSlots"),
+	},
+	{
+		"returned", "a release of a member that leaves stays listed",
+		one("internal/reconcile/returned.go", "return d.Members[memberID] == members.Active && !slices", "return d.Members[memberID] >= members.Active && !slices"),
+		in("internal/reconcile", "TestReturnedSlots"),
+	},
+	{
+		"returned", "a leader that leaves waits for releases that stayed listed",
+		one("internal/reconcile/release.go", "tidies := peer.Superseded != nil && ", "tidies := false && "),
+		in("internal/reconcile", "TestSupersededReleases"),
+	},
+	{
+		"returned", "a slot is granted although only a superseded release of a member that is gone lists it",
+		one("internal/reconcile/grants.go", "		if !p.Live() || p.Status.Rec == nil || !d.Stopped", "		if p.Live() && !d.Stopped"),
+		in("internal/reconcile", "TestSupersededReleases"),
+	},
+	{
+		"returned", "a slot is free twice",
+		one("internal/reconcile/returned.go", "		if _, known := draft.FreedWhy[slot]; !known {\n			draft.FreedWhy[slot] = freedWhy(node, h)\n		}\n", "		draft.FreedWhy[slot] = freedWhy(node, h)\n"),
+		in("internal/reconcile", "TestSupersededReleases"),
+	},
+	{
+		"returned", "the next reading of a lost member is put off by each decision",
+		one("internal/leader/leader.go", "			next[memberID] = min(was, at)\n", "			next[memberID] = max(was, at)\n"),
+		in("internal/leader", "TestRereadsAreNotPutOff"),
+	},
+	{
 		"specs", "a node claims slots whose specs it has not read",
 		one("internal/follower/follow.go", "			if h.Spec == nil || l.recorded[end{slot, h.Token}] {", "			if h.Spec == nil {\n				h.Spec = &cluster.TaskSpec{Name: h.Task, WorkName: h.Task}\n			}\n			if l.recorded[end{slot, h.Token}] {"),
 		in("test/cluster", "TestSpecsThatCannotBeRead"),

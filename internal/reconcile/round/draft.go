@@ -34,6 +34,15 @@ type Draft struct {
 	Bytes int // of the assignments and the specs, estimated
 	// FreedWhy is why slots that are free now left their nodes.
 	FreedWhy map[cluster.Slot]cluster.Reason
+	// Returned are the assignments that would be written only because their members gave slots back. They take the place of the
+	// stored ones while the draft is made.
+	Returned map[string]Returned
+}
+
+// Returned is an assignment without the slots that its member gave back.
+type Returned struct {
+	Assignment *schema.Assignment
+	Freed      []schema.Releasing
 }
 
 // NewDraft returns the empty draft of a decision about a world.
@@ -43,7 +52,7 @@ func NewDraft(w *World) *Draft {
 			Assignments: map[string]*schema.Assignment{}, TaskRuns: map[string]*schema.TaskRuns{}, Marks: map[string]*schema.Mark{},
 			Unplaced: map[string]cluster.Reason{},
 		},
-		world: w, FreedWhy: map[cluster.Slot]cluster.Reason{},
+		world: w, FreedWhy: map[cluster.Slot]cluster.Reason{}, Returned: map[string]Returned{},
 	}
 	maps.Copy(draft.FreedWhy, w.FreedWhy)
 	return draft
@@ -53,6 +62,9 @@ func NewDraft(w *World) *Draft {
 func (draft *Draft) Assignment(memberID string) *schema.Assignment {
 	if assignment, changed := draft.Out.Assignments[memberID]; changed {
 		return assignment
+	}
+	if r, returned := draft.Returned[memberID]; returned {
+		return r.Assignment
 	}
 	if p := draft.world.Snapshot.Peers[memberID]; p.Assignment.Rec != nil {
 		return p.Assignment.Rec
@@ -130,8 +142,11 @@ func (draft *Draft) RequeueAt(at time.Duration) {
 
 // RequeueMemberAt requests that a member is read again at a time, and another decision then.
 func (draft *Draft) RequeueMemberAt(memberID string, at time.Duration) {
-	if n := len(draft.Out.RequeueMembers); n == 0 || draft.Out.RequeueMembers[n-1] != memberID {
-		draft.Out.RequeueMembers = append(draft.Out.RequeueMembers, memberID)
+	if draft.Out.RequeueMembers == nil {
+		draft.Out.RequeueMembers = map[string]time.Duration{}
+	}
+	if other, known := draft.Out.RequeueMembers[memberID]; !known || at < other {
+		draft.Out.RequeueMembers[memberID] = at
 	}
 	draft.RequeueAt(at)
 }

@@ -80,9 +80,10 @@ type Decision struct {
 	Forget []string
 	// StepDown is set if this leader was asked to step down.
 	StepDown bool
-	// RequeueAt is when to decide again even if nothing changes, 0 for never. RequeueMembers are read again for that.
+	// RequeueAt is when to decide again even if nothing changes, 0 for never. RequeueMembers are the members to be read again before
+	// that, and when.
 	RequeueAt      time.Duration
-	RequeueMembers []string
+	RequeueMembers map[string]time.Duration
 	// More is set if the decision does not fit into one commit.
 	More bool
 

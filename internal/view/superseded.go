@@ -1,0 +1,68 @@
+package view
+
+import (
+	"maps"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+)
+
+// A member that has given a slot back is often granted nothing at that moment. Leaders then leave the release in its assignment until
+// that is written for another reason, and grant the slot elsewhere under a higher token. The evidence that the member gave the slot
+// back, its status, is gone once the member is; the higher token shows that a leader has seen it.
+
+// WithoutSuperseded returns the snapshot without the releases that another assignment supersedes: it lists the slot with a higher
+// token.
+func (s *Snapshot) WithoutSuperseded() *Snapshot {
+	highest := map[string]map[int]int64{} // by task and index, of the slots that are asked back
+	for _, p := range s.Peers {
+		if p.Assignment.Rec == nil {
+			continue
+		}
+		for i := range p.Assignment.Rec.Releasing {
+			h := &p.Assignment.Rec.Releasing[i]
+			if !h.MayStay() {
+				continue
+			}
+			if highest[h.Task] == nil {
+				highest[h.Task] = map[int]int64{}
+			}
+			for _, index := range h.Slots {
+				highest[h.Task][index] = 0
+			}
+		}
+	}
+	if len(highest) == 0 {
+		return s
+	}
+	for _, p := range s.Peers {
+		if p.Assignment.Rec == nil {
+			continue
+		}
+		for r := range p.Assignment.Rec.Ranges() {
+			for index, token := range highest[r.Task] {
+				if r.Token > token && r.Slots.Contains(index) {
+					highest[r.Task][index] = r.Token
+				}
+			}
+		}
+	}
+	counts := *s
+	counts.Peers = maps.Clone(s.Peers)
+	for memberID, p := range s.Peers {
+		if p.Assignment.Rec == nil || len(p.Assignment.Rec.Releasing) == 0 {
+			continue
+		}
+		old, rest := schema.Split(p.Assignment.Rec.Releasing, func(slot cluster.Slot, h *schema.Releasing) bool {
+			return h.MayStay() && h.Token < highest[slot.Task][slot.Index]
+		})
+		if len(old) == 0 {
+			continue
+		}
+		rec, next := *p.Assignment.Rec, *p
+		rec.Releasing = rest
+		next.Assignment.Rec, next.Superseded = &rec, old
+		counts.Peers[memberID] = &next
+	}
+	return &counts
+}

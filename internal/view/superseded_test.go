@@ -1,0 +1,55 @@
+package view_test
+
+import (
+	"testing"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
+	"gitee.com/ken.yang/xconsumer/internal/view"
+)
+
+// A release counts until another assignment lists its slots with a higher token, whoever granted them.
+func TestWithoutSuperseded(t *testing.T) {
+	released := func(code cluster.ReasonCode, texts ...string) []schema.Releasing {
+		list := schematest.Releasing(texts...)
+		for i := range list {
+			list[i].Why = &cluster.Reason{Code: code}
+		}
+		return list
+	}
+	peer := func(granted []schema.Granted, releasing []schema.Releasing) *view.Peer {
+		return &view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Granted: granted, Releasing: releasing}, Version: 9}}
+	}
+	snap := &view.Snapshot{Peers: map[string]*view.Peer{
+		"old":     peer(schematest.Granted("a 9 @2"), released(cluster.WhyBalance, "a 0-3 @2 v3", "b 0 @2 v3")),
+		"between": peer(nil, released(cluster.WhyBalance, "a 0 @4 v3", "a 2 @4 v3")),
+		"now":     peer(schematest.Granted("a 0-1 @5", "b 0 @1"), nil),
+		"edited":  peer(nil, released(cluster.WhyEdited, "a 1 @1 v3")),
+		"lost":    peer(nil, schematest.Releasing("a 1 @1 v3")),
+	}}
+	snap.Peers["unread"] = &view.Peer{}
+	want := map[string]int{
+		"old":     2, // a#3, which nobody has now, and b#0
+		"between": 1, // a#2
+		"now":     0,
+		"edited":  1, // its member may run it
+		"lost":    1,
+	}
+	got := snap.WithoutSuperseded()
+	for name, n := range want {
+		p := got.Peers[name]
+		if have := schema.Count(p.Assignment.Rec.Releasing); have != n {
+			t.Errorf("%s: %d releases; want %d", name, have, n)
+		}
+		if (p.Superseded != nil) != (name == "old" || name == "between") || p.Assignment.Version != 9 {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	if schema.Count(snap.Peers["old"].Assignment.Rec.Releasing) != 5 {
+		t.Error("the snapshot itself was changed")
+	}
+	if again := got.WithoutSuperseded(); again.Peers["old"].Superseded == nil {
+		t.Error("the second time it is forgotten")
+	}
+}

@@ -14,6 +14,8 @@ type Interceptor struct {
 	Commit func(ctx context.Context, ops []coord.Op, next func(context.Context, ...coord.Op) ([]coord.Result, error)) ([]coord.Result, error)
 	// Get gets every read of a key.
 	Get func(ctx context.Context, key string, next func(context.Context, string) (coord.Record, error)) (coord.Record, error)
+	// List gets every read of the children of a key.
+	List func(ctx context.Context, key string, next func(context.Context, string) ([]coord.Entry, error)) ([]coord.Entry, error)
 	// Open gets every new session.
 	Open func(session coord.Session)
 }
@@ -70,6 +72,13 @@ func (s *interceptedSession) Get(ctx context.Context, key string) (coord.Record,
 		return s.Session.Get(ctx, key)
 	}
 	return s.i.Get(ctx, key, s.Session.Get)
+}
+
+func (s *interceptedSession) List(ctx context.Context, key string) ([]coord.Entry, error) {
+	if s.i.List == nil {
+		return s.Session.List(ctx, key)
+	}
+	return s.i.List(ctx, key, s.Session.List)
 }
 
 // LastWrite implements coord.Historian for sessions that do.

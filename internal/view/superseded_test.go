@@ -2,8 +2,10 @@ package view_test
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -52,4 +54,38 @@ func TestWithoutSuperseded(t *testing.T) {
 	if again := got.WithoutSuperseded(); again.Peers["old"].Superseded == nil {
 		t.Error("the second time it is forgotten")
 	}
+}
+
+// What a view has read is shown without superseded releases, also when their members are gone.
+func TestSnapshotsLeaveOutSuperseded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := mem.New(mem.Config{})
+		a, b := join(t, service.Client(), "a"), join(t, service.Client(), "b")
+		v := view.New("test", open(t, service.Client()), keys, view.ForLeader())
+		defer v.Close()
+		rec := *refresh(t, v).Peers["a"].Assignment.Rec
+		rec.Releasing = schematest.Releasing("t 0 @2 v1")
+		rec.Releasing[0].Why = &cluster.Reason{Code: cluster.WhyBalance}
+		set(t, a, keys.Assignment("a"), string(schema.Encode(&rec, 1)))
+		listed := func() (n int) {
+			for _, p := range refresh(t, v).Peers {
+				n += schema.Count(p.Assignment.Rec.Releasing)
+			}
+			return n
+		}
+		if n := listed(); n != 1 {
+			t.Errorf("%d releases before the slot is granted elsewhere", n)
+		}
+		rec = *refresh(t, v).Peers["b"].Assignment.Rec
+		rec.Granted = schematest.Granted("t 0 @3")
+		rec.Granted[0].Ref = schema.SpecRef{Chunk: 1}
+		set(t, b, keys.Assignment("b"), string(schema.Encode(&rec, 1)))
+		if n := listed(); n != 0 {
+			t.Errorf("%d releases after that", n)
+		}
+		_ = a.Close()
+		if n := listed(); n != 0 {
+			t.Errorf("%d releases when the member is gone", n)
+		}
+	})
 }

@@ -28,6 +28,7 @@ type Local struct {
 	LastStatus        *schema.Status      // the last status known to be committed, nil if it has to be written
 	LazyAt            time.Duration       // when the last status that could have waited was written, on the lease clock
 	Differs           time.Duration       // since when the states of workers differ from LastStatus, 0 for just now
+	StopsSince        time.Duration       // since when a slot that has stopped waits for others to be confirmed with, 0 for just now
 	Now               time.Duration
 	WallNow           time.Time // for people: when a slot was claimed
 
@@ -54,7 +55,9 @@ type Actions struct {
 	// Lazy is set if Status could have waited: only states of workers have changed.
 	Lazy bool
 	// Differs is set if states of workers differ from LastStatus, whether Status contains them or not.
-	Differs   bool
+	Differs bool
+	// Stops is set if Status waits for slots that are about to stop.
+	Stops     bool
 	RequeueAt time.Duration // 0: never
 }
 
@@ -65,6 +68,10 @@ const (
 	lazily    = 5 * time.Second
 	gatherFor = 100 * time.Millisecond
 )
+
+// Slots that are asked back together mostly stop within a moment, but not in one instant. The first waits for the others this long, so
+// that one status confirms them all.
+const stopTogether = 2 * time.Millisecond
 
 // Follow is the follower's decision: what to stop, what to claim, what to write. It is a pure function.
 //
@@ -114,6 +121,8 @@ func Follow(l Local) Actions {
 	o.Completions = l.ended()
 	l.fill(status, claims)
 	switch {
+	case l.awaitsStops(&o):
+		o.Stops, o.RequeueAt = true, cmp.Or(l.StopsSince, l.Now)+stopTogether
 	case len(o.Start) > 0 || l.urgent(status):
 		o.Status = status
 	case sameWorkers(status.Workers, l.LastStatus.Workers):
@@ -190,6 +199,27 @@ func (l *Local) urgent(status *schema.Status) bool {
 	}
 	// A stuck worker must be visible at once.
 	return stuck(status.Workers) != stuck(last.Workers)
+}
+
+// awaitsStops reports whether a slot has stopped, nothing else is to be written, and more slots that are asked back may stop in a moment.
+func (l *Local) awaitsStops(o *Actions) bool {
+	if l.LastStatus == nil || l.Phase != membership.LeaseValid || l.Leaving || len(o.Start) > 0 || o.Completions != nil ||
+		l.StopsSince != 0 && l.Now-l.StopsSince >= stopTogether {
+		return false
+	}
+	stopped := false
+	for slot := range schema.Each(l.LastStatus.Holding) {
+		if _, running := l.Running[slot]; !running {
+			stopped = true
+			break
+		}
+	}
+	for slot := range o.Stop {
+		if stopped && l.Running[slot].State != cluster.WorkerStuck {
+			return true
+		}
+	}
+	return false
 }
 
 func stuck(workers []schema.WorkerState) (n int) {

@@ -251,6 +251,30 @@ say applied 4 holding a[0]@5; a#0 stopping; leaving
 		}, `
 say applied 4 holding a[0]@5
 `},
+		{"slots that stop together are confirmed together", func() follower.Local {
+			l := local(5, schematest.Granted("a 2 @5"), schematest.Releasing("a 0-1 @5 v5"), "a#1 stopping @5", "a#2 running @5")
+			l.LastStatus = said(4, "a 0-2 @5")
+			return l
+		}, `
+stop a#1: slot released
+again in 2ms
+`},
+		{"one that stops later is not waited for", func() follower.Local {
+			l := local(5, schematest.Granted("a 2 @5"), schematest.Releasing("a 0-1 @5 v5"), "a#1 stopping @5", "a#2 running @5")
+			l.LastStatus, l.StopsSince = said(4, "a 0-2 @5"), time.Hour-2*time.Millisecond
+			return l
+		}, `
+stop a#1: slot released
+say applied 5 holding a[1-2]@5; a#1 stopping
+`},
+		{"one that is stuck is not waited for", func() follower.Local {
+			l := local(5, schematest.Granted("a 2 @5"), schematest.Releasing("a 0-1 @5 v5"), "a#1 stuck @5", "a#2 running @5")
+			l.LastStatus = said(4, "a 0-2 @5")
+			return l
+		}, `
+stop a#1: slot released
+say applied 5 holding a[1-2]@5; a#1 stuck
+`},
 		{"states can wait", func() follower.Local {
 			l := local(4, schematest.Granted("a 0 @5"), nil, "a#0 backoff @5")
 			l.LastStatus, l.LazyAt = said(4, "a 0 @5"), time.Hour-time.Second

@@ -186,6 +186,7 @@ type following struct {
 	statusVersion int64
 	lazyAt        time.Duration       // when the last status that could have waited was sent
 	differs       time.Duration       // since when the states of workers differ from lastStatus, 0 if they do not
+	stopsSince    time.Duration       // since when slots that have stopped wait for others, 0 if none does
 	unsure        bool                // the status must be read before it is written
 	done          *schema.Completions // the last record of ended slots known to be committed, nil if there is none
 	doneVersion   int64
@@ -224,7 +225,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, l
 		Refused:    fl.known.Refused, Above: fl.known.highest,
 		Running: running, Claims: fl.claims, Phase: phase,
 		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
-		Completions: fl.done, LastStatus: fl.lastStatus, LazyAt: fl.lazyAt, Differs: fl.differs,
+		Completions: fl.done, LastStatus: fl.lastStatus, LazyAt: fl.lazyAt, Differs: fl.differs, StopsSince: fl.stopsSince,
 		Now: now, WallNow: time.Now().UTC().Truncate(time.Millisecond),
 	}
 	began := time.Now()
@@ -234,6 +235,11 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, l
 		fl.differs = now
 	} else if !o.Differs {
 		fl.differs = 0
+	}
+	if fl.stopsSince == 0 && o.Stops {
+		fl.stopsSince = now
+	} else if !o.Stops {
+		fl.stopsSince = 0
 	}
 	for slot, cause := range o.Stop {
 		fl.Workers.Stop(slot, cause, fl.stopTime(running[slot].StopTimeout(), cause))

@@ -665,6 +665,11 @@ var mutants = []mutant{
 		in("internal/leader", "TestRereadsAreNotPutOff"),
 	},
 	{
+		"returned", "a slot that has stopped is not given back before all others that are asked back have stopped",
+		one("internal/follower/follow.go", "l.StopsSince != 0 && l.Now-l.StopsSince >= stopTogether {", "l.StopsSince < 0 {"),
+		in("internal/follower", "TestFollow"),
+	},
+	{
 		"specs", "a node claims slots whose specs it has not read",
 		one("internal/follower/follow.go", "			if h.Spec == nil || l.recorded[end{slot, h.Token}] {", "			if h.Spec == nil {\n				h.Spec = &cluster.TaskSpec{Name: h.Task, WorkName: h.Task}\n			}\n			if l.recorded[end{slot, h.Token}] {"),
 		in("test/cluster", "TestSpecsThatCannotBeRead"),

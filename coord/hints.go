@@ -32,7 +32,7 @@ func (h *Hints) Watch(key string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stops[key] == nil {
-		h.stops[key] = h.session.Watch(key, func() { h.Mark(key) })
+		h.stops[key] = h.session.Watch(key, func() { h.hint(key) })
 	}
 }
 
@@ -45,6 +45,16 @@ func (h *Hints) Unwatch(key string) {
 	h.mu.Unlock()
 	if stop != nil {
 		stop()
+	}
+}
+
+// hint marks a key, unless it is no longer watched: the hint of a key that was removed may be under way.
+func (h *Hints) hint(key string) {
+	h.mu.Lock()
+	watched := h.stops[key] != nil
+	h.mu.Unlock()
+	if watched {
+		h.Mark(key)
 	}
 }
 

@@ -14,38 +14,9 @@ import (
 // WithoutSuperseded returns the snapshot without the releases that another assignment supersedes: it lists the slot with a higher
 // token.
 func (s *Snapshot) WithoutSuperseded() *Snapshot {
-	highest := map[string]map[int]int64{} // by task and index, of the slots that are asked back
-	for _, p := range s.Peers {
-		if p.Assignment.Rec == nil {
-			continue
-		}
-		for i := range p.Assignment.Rec.Releasing {
-			h := &p.Assignment.Rec.Releasing[i]
-			if !h.MayStay() {
-				continue
-			}
-			if highest[h.Task] == nil {
-				highest[h.Task] = map[int]int64{}
-			}
-			for _, index := range h.Slots {
-				highest[h.Task][index] = 0
-			}
-		}
-	}
+	highest := s.highestTokens()
 	if len(highest) == 0 {
 		return s
-	}
-	for _, p := range s.Peers {
-		if p.Assignment.Rec == nil {
-			continue
-		}
-		for r := range p.Assignment.Rec.Ranges() {
-			for index, token := range highest[r.Task] {
-				if r.Token > token && r.Slots.Contains(index) {
-					highest[r.Task][index] = r.Token
-				}
-			}
-		}
 	}
 	counts := *s
 	counts.Peers = maps.Clone(s.Peers)
@@ -65,4 +36,45 @@ func (s *Snapshot) WithoutSuperseded() *Snapshot {
 		counts.Peers[memberID] = &next
 	}
 	return &counts
+}
+
+// highestTokens returns the highest token with which assignments list each slot that is asked back, by task and index, -1 for other slots.
+func (s *Snapshot) highestTokens() map[string][]int64 {
+	highest := map[string][]int64{}
+	for _, p := range s.Peers {
+		if p.Assignment.Rec == nil {
+			continue
+		}
+		for i := range p.Assignment.Rec.Releasing {
+			h := &p.Assignment.Rec.Releasing[i]
+			if !h.MayStay() {
+				continue
+			}
+			tokens := highest[h.Task]
+			for _, index := range h.Slots {
+				for len(tokens) <= index {
+					tokens = append(tokens, -1)
+				}
+				tokens[index] = 0
+			}
+			highest[h.Task] = tokens
+		}
+	}
+	if len(highest) == 0 {
+		return nil
+	}
+	for _, p := range s.Peers {
+		if p.Assignment.Rec == nil {
+			continue
+		}
+		for r := range p.Assignment.Rec.Ranges() {
+			tokens := highest[r.Task]
+			for _, index := range r.Slots {
+				if index < len(tokens) && tokens[index] >= 0 {
+					tokens[index] = max(tokens[index], r.Token)
+				}
+			}
+		}
+	}
+	return highest
 }

@@ -320,7 +320,7 @@ func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()
 	p := snap.Peers[memberID]
 	ops, epoch := l.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.commits.nextToken))
-	was, member, status, why := p.Assignment.Rec, p.Member.Rec, p.Status.Rec, "another of its keys was deleted"
+	was, member, status, why := p.StoredAssignment(), p.Member.Rec, p.Status.Rec, "another of its keys was deleted"
 	if p.Assignment.Absent {
 		was, why = nil, "its assignment is missing"
 		if !p.Live() {

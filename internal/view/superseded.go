@@ -2,6 +2,7 @@ package view
 
 import (
 	"maps"
+	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -36,6 +37,17 @@ func (s *Snapshot) WithoutSuperseded() *Snapshot {
 		counts.Peers[memberID] = &next
 	}
 	return &counts
+}
+
+// StoredAssignment returns the member's assignment with the superseded releases, as it is stored. An eviction writes that: once the
+// member's status is deleted, only the releases show what grants have to wait for.
+func (p *Peer) StoredAssignment() *schema.Assignment {
+	if p.Assignment.Rec == nil || len(p.Superseded) == 0 {
+		return p.Assignment.Rec
+	}
+	rec := *p.Assignment.Rec
+	rec.Releasing = slices.Concat(rec.Releasing, p.Superseded)
+	return &rec
 }
 
 // highestTokens returns the highest token with which assignments list each slot that is asked back, by task and index, -1 for other slots.

@@ -51,6 +51,12 @@ func TestWithoutSuperseded(t *testing.T) {
 	if schema.Count(snap.Peers["old"].Assignment.Rec.Releasing) != 5 {
 		t.Error("the snapshot itself was changed")
 	}
+	if stored := got.Peers["old"].StoredAssignment(); schema.Count(stored.Releasing) != 5 || schema.Count(got.Peers["old"].Assignment.Rec.Releasing) != 2 {
+		t.Errorf("stored: %+v", stored.Releasing)
+	}
+	if got.Peers["unread"].StoredAssignment() != nil {
+		t.Error("an assignment that was not read")
+	}
 	if again := got.WithoutSuperseded(); again.Peers["old"].Superseded == nil {
 		t.Error("the second time it is forgotten")
 	}

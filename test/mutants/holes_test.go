@@ -665,6 +665,11 @@ var mutants = []mutant{
 		in("internal/leader", "TestRereadsAreNotPutOff"),
 	},
 	{
+		"returned", "an eviction drops superseded releases with the status that could show what they hide",
+		one("internal/view/superseded.go", "	rec.Releasing = slices.Concat(rec.Releasing, p.Superseded)\n", "	rec.Releasing = slices.Concat(rec.Releasing)\n"),
+		in("internal/view", "TestWithoutSuperseded"),
+	},
+	{
 		"returned", "a slot that has stopped is not given back before all others that are asked back have stopped",
 		one("internal/follower/follow.go", "l.StopsSince != 0 && l.Now-l.StopsSince >= stopTogether {", "l.StopsSince < 0 {"),
 		in("internal/follower", "TestFollow"),

@@ -10,6 +10,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	edits "gitee.com/ken.yang/xconsumer/test/hand"
 )
 
 // hand is somebody with a ZooKeeper GUI: it writes what it likes, whatever version there is.
@@ -67,12 +68,7 @@ func (h hand) children(key string) (names []string) {
 // putBack writes a former value of an assignment again, as the version that comes next.
 func (h hand) putBack(key string, former coord.Record) {
 	h.w.t.Helper()
-	now := h.get(key)
-	was := fmt.Sprintf(`"version":%d`, former.Version)
-	if strings.Count(string(former.Value), was) != 1 {
-		h.w.t.Fatalf("%s has no version of its own: %s", key, former.Value)
-	}
-	h.set(key, strings.Replace(string(former.Value), was, fmt.Sprintf(`"version":%d`, now.Version+1), 1))
+	h.set(key, string(edits.AtVersion(former.Value, h.get(key).Version+1)))
 }
 
 func wantError(t *testing.T, s cluster.State, path string) {

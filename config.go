@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/address"
@@ -54,6 +55,10 @@ type Config struct {
 	Weight int
 	// Capacity is the most that the weights of the node's workers may add up to; 0 for no limit.
 	Capacity int
+	// RestartGrace is for how long the slots of the node wait for it after it has left in order, because a supervisor restarts it:
+	// they return to the node of that name, or move when the time is over. 0: they move at once. At most
+	// cluster.MaxRestartGrace.
+	RestartGrace time.Duration
 	// Tasks are declared to the cluster when the node starts. A task that does not exist is created. A declaration that
 	// the cluster has not seen before replaces the one in force. A declaration that it has seen before changes nothing.
 	Tasks []cluster.TaskSpec
@@ -136,6 +141,9 @@ func (c *Config) validate() error {
 	}
 	if c.Weight < 0 || c.Weight > cluster.MaxWeight {
 		errs = append(errs, fmt.Errorf("weight: %d is not between 1 and %d", c.Weight, cluster.MaxWeight))
+	}
+	if c.RestartGrace < 0 || c.RestartGrace > cluster.MaxRestartGrace {
+		errs = append(errs, fmt.Errorf("restartGrace: %v is not between 0s and %v", c.RestartGrace, cluster.MaxRestartGrace))
 	}
 	if c.Capacity < 0 {
 		errs = append(errs, fmt.Errorf("capacity: %d is less than 1; leave it out for no limit, or cordon the node", c.Capacity))

@@ -46,7 +46,7 @@ func New(store coord.Store, cfg Config) (*Node, error) {
 		Store: store, Cluster: cfg.Cluster, Keys: keys,
 		Member: cluster.Member{
 			Node: cfg.Name, Address: cfg.Address, Advertise: cfg.Advertise, Version: cfg.Version,
-			Labels: cfg.Labels, Weight: cfg.Weight, Capacity: cfg.Capacity,
+			Labels: cfg.Labels, Weight: cfg.Weight, Capacity: cfg.Capacity, RestartGrace: cluster.Duration(cfg.RestartGrace),
 		},
 		Works: w.funcs, Stops: w.stops, Tasks: cfg.Tasks, Settings: cfg.settings(), Source: cfg.Source,
 		Together: cfg.Together, HardStop: cfg.HardStop,

@@ -21,6 +21,7 @@ type Update struct {
 	Runs        *[]cluster.RunInfo     `json:"runs,omitempty" doc:"All runs under way, if the list has changed."`
 	Settings    *cluster.Settings      `json:"settings,omitempty" doc:"Settings of the cluster, if they have changed."`
 	Errors      *[]cluster.RecordError `json:"errors,omitempty" doc:"All records that cannot be used, if the list has changed."`
+	Deferred    *cluster.Deferral      `json:"deferred,omitempty" doc:"Why and until when moves for balance wait, if that has changed; its code is empty if none waits."`
 	Warnings    *[]string              `json:"warnings,omitempty" doc:"All warnings, if the list has changed."`
 }
 
@@ -55,6 +56,12 @@ func (u *Update) Apply(s *cluster.State) {
 	}
 	if u.Errors != nil {
 		s.Errors = *u.Errors
+	}
+	if u.Deferred != nil {
+		s.Deferred = u.Deferred
+		if u.Deferred.Code == "" {
+			s.Deferred = nil
+		}
 	}
 	if u.Warnings != nil {
 		s.Warnings = *u.Warnings

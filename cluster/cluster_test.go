@@ -152,7 +152,7 @@ func TestReasons(t *testing.T) {
 		cluster.WhyDelayed, cluster.WhyRunsUnusable, cluster.WhyDraining, cluster.WhyLeaving, cluster.WhyLost, cluster.WhyLeft, cluster.WhyEvicted,
 		cluster.WhyPreferred, cluster.WhyLeaderFree, cluster.WhySpread, cluster.WhyBalance, cluster.WhyScaledDown, cluster.WhyDeleted,
 		cluster.WhyTaskChanged, cluster.WhyRestart, cluster.WhyMoved, cluster.WhyEdited, cluster.WhyCrashed, cluster.WhyCleared,
-		cluster.WhyUnplaced, cluster.WhyResumed,
+		cluster.WhyUnplaced, cluster.WhyResumed, cluster.WhyQuiet,
 	} {
 		for _, node := range []string{"", "n1"} {
 			text := cluster.Reason{Code: code, Node: node, Detail: "x"}.String()

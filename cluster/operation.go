@@ -31,7 +31,7 @@ const (
 	OpLabel    OperationKind = "label"     // change the labels of Node, over its configuration
 	OpMove     OperationKind = "move"      // move one worker (Task and Index) to Node
 	OpSettings OperationKind = "settings"  // make Settings the settings of the cluster
-	OpMoveNow  OperationKind = "move-now"  // move the slots of nodes that are gone now, without waiting for leave delays and freezes
+	OpMoveNow  OperationKind = "move-now"  // end the delays that hold slots of nodes that are gone, and of nodes that have come back
 	OpLose     OperationKind = "lose"      // lose Node; this can be planned, but not done
 )
 
@@ -156,8 +156,8 @@ func StepDown() Operation { return Operation{Kind: OpStepDown} }
 // Lose loses a node. It can be planned, but not done.
 func Lose(node string) Operation { return Operation{Kind: OpLose, Node: node} }
 
-// MoveNow moves the slots of nodes that are gone, without waiting for leave delays and freezes. It does not shorten the wait
-// for a lease that may still be valid.
+// MoveNow moves the slots of nodes that are gone, without waiting for leave delays, restart graces and freezes, and gives nodes that
+// have come back their shares. It does not shorten the wait for a lease that may still be valid.
 func MoveNow() Operation { return Operation{Kind: OpMoveNow} }
 
 // String describes the operation.

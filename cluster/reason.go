@@ -22,6 +22,7 @@ const (
 	WhyClock    ReasonCode = "clock"    // a leader's clock was wrong
 	WhyLate     ReasonCode = "late"     // a firing of a schedule came too late
 	WhyOverlap  ReasonCode = "overlap"  // a firing of a schedule came while another run went on
+	WhyQuiet    ReasonCode = "quiet"    // a node has come back, and nodes came or went lately
 	WhyResizing ReasonCode = "resizing" // workers of the old count have not stopped
 
 	WhyRunsUnusable ReasonCode = "runs-unusable" // its node is gone, and the record of the task's runs cannot be used
@@ -104,6 +105,7 @@ var reasonTexts = map[ReasonCode]reasonText{
 	WhyClock:    {plain: "a leader's clock is or was wrong{: detail}"},
 	WhyLate:     {plain: "{detail}"},
 	WhyOverlap:  {plain: "{detail}"},
+	WhyQuiet:    {plain: "nodes have come back, and get only free slots until no node has come or gone for {detail}"},
 	WhyResizing: {plain: "it waits for {detail}"},
 
 	WhyRunsUnusable: {plain: "{node} is gone, and the record of the task's runs cannot be read or written{: detail}"},

@@ -17,6 +17,11 @@ type Rebalance struct {
 	// LeaveDelay is how long the slots of a node that crashed or was lost stay reserved for it, so
 	// that it can come back to them. The slots of a node that leaves on purpose move at once.
 	LeaveDelay Duration `json:"leaveDelay,omitempty" doc:"Time that the work of a node that crashed or was lost stays reserved for it; none if left out." zero:"would be no delay|leave it out for that"`
+	// Quiet is for how long no node must have come or gone before slots move, only for balance, to a node that has come back
+	// under its name. Until then such a node gets free slots only, so that a rolling restart moves each slot about once. While
+	// nodes come and go all the time, it gets its share after MaxQuiets times Quiet. A new node gets its share at once. 0:
+	// DefaultQuiet.
+	Quiet Duration `json:"quiet,omitempty" doc:"Time without a node that comes or goes, after which a node that has come back gets its share; 15s if left out." zero:"would move slots twice in a rolling restart|leave it out for 15s, or set 1ms"`
 	// FreezeAbove is a share of the nodes. When more than that vanish at once, the network is
 	// more likely at fault than the nodes, and their slots stay where they are for FreezeFor. 0: never.
 	FreezeAbove float64 `json:"freezeAbove,omitempty" doc:"Share of the nodes, above 0 and below 1: if more vanish at once, their work stays where it is for freezeFor; never if left out."`
@@ -27,7 +32,11 @@ type Rebalance struct {
 // Bounds of the policy.
 const (
 	DefaultFreezeFor = 5 * time.Minute
-	MaxDelay         = 24 * time.Hour
+	DefaultQuiet     = 15 * time.Second
+	MaxQuiet         = time.Hour
+	// MaxQuiets is how many times Quiet a node that has come back waits for its share at most, while nodes come and go.
+	MaxQuiets = 10
+	MaxDelay  = 24 * time.Hour
 )
 
 // Freeze returns how long a freeze holds.
@@ -38,6 +47,14 @@ func (r Rebalance) Freeze() time.Duration {
 	return time.Duration(r.FreezeFor)
 }
 
+// QuietFor returns for how long no node must have come or gone before a node that has come back gets its share.
+func (r Rebalance) QuietFor() time.Duration {
+	if r.Quiet == 0 {
+		return DefaultQuiet
+	}
+	return time.Duration(r.Quiet)
+}
+
 // Validate returns every mistake in the policy, joined.
 func (r Rebalance) Validate() error {
 	var m mistakes
@@ -46,6 +63,7 @@ func (r Rebalance) Validate() error {
 		m.add("freezeAbove", "%v is not a share of the nodes between 0 and 1", r.FreezeAbove)
 	}
 	m.duration("leaveDelay", r.LeaveDelay, 0, MaxDelay)
+	m.duration("quiet", r.Quiet, 0, MaxQuiet)
 	m.duration("freezeFor", r.FreezeFor, 0, MaxDelay)
 	return errors.Join(m...)
 }

@@ -19,7 +19,12 @@ type Member struct {
 	Weight         int      `json:"weight,omitempty"`   // its share of the work against that of others; 0: 1
 	Capacity       int      `json:"capacity,omitempty"` // the most that the weights of its workers may add up to; 0: no limit
 	SessionTimeout Duration `json:"sessionTimeout"`
+	// RestartGrace is for how long its slots wait for its name after it has left in order; 0: they move at once.
+	RestartGrace Duration `json:"restartGrace,omitempty"`
 }
+
+// MaxRestartGrace is the longest RestartGrace.
+const MaxRestartGrace = 10 * time.Minute
 
 // LeaderPolicy determines the share of the work that the leader takes.
 type LeaderPolicy string
@@ -90,7 +95,15 @@ type State struct {
 	Runs     []RunInfo     `json:"runs,omitempty" doc:"Runs that are queued or under way, by task."`
 	Settings Settings      `json:"settings,omitzero" doc:"Settings of the cluster; left out while all have their defaults, and in the past."`
 	Errors   []RecordError `json:"errors,omitempty" doc:"Records of the store that cannot be used."`
+	Deferred *Deferral     `json:"deferred,omitempty" doc:"Set while workers that would move only for balance wait; left out in the past."`
 	Warnings []string      `json:"warnings,omitempty" doc:"Obstacles to leading the cluster, in words, as far as this node can see them."`
+}
+
+// Deferral is why slots that would move only for balance wait, and until when at the earliest, by the leader's clock.
+type Deferral struct {
+	Code   ReasonCode `json:"code"`
+	Reason string     `json:"reason"`
+	Until  time.Time  `json:"until"`
 }
 
 // Tally returns the number of running workers, and of those that should run. Workers of runs that are over do not count.

@@ -105,7 +105,12 @@ func goalOf(op cluster.Operation, revision string, repeated bool, before *hub.Sn
 		g.reached = func(s *cluster.Snapshot) string { return seenToGoOn(s, op.Task, revision) }
 	case cluster.OpMoveNow:
 		lost := before.State.Lost
-		g.reached = func(s *cluster.Snapshot) string { return reaped(s, lost) }
+		g.reached = func(s *cluster.Snapshot) string {
+			if s.State.Deferred != nil && before.State.Deferred != nil {
+				return "moves for balance still wait"
+			}
+			return reaped(s, lost)
+		}
 	case cluster.OpDelete:
 		g.reached = func(s *cluster.Snapshot) string { return deleted(s, op.Task) }
 	case cluster.OpCordon, cluster.OpUncordon, cluster.OpDrain, cluster.OpLabel:

@@ -254,6 +254,16 @@ func (f *fleet) start(name string) {
 	}()
 }
 
+// waitJoined waits until a node has joined.
+func (f *fleet) waitJoined(name string) {
+	f.mu.Lock()
+	node := f.nodes[name].node
+	f.mu.Unlock()
+	for end := time.Now().Add(patience); time.Now().Before(end) && len(node.Ready()) > 0; {
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
 func (f *fleet) take(name string) *member {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -81,6 +81,13 @@ func (w *world) wait(slots int) bool {
 	return false
 }
 
+// waitRunning waits until everything runs somewhere.
+func (w *world) waitRunning(slots int) {
+	for end := time.Now().Add(patience); time.Now().Before(end) && !w.record.complete(slots); {
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
 // measure makes a change, and measures until everything is settled.
 func (w *world) measure(change string, bound func() int, make func()) (row, bool) {
 	before := w.system.counts()
@@ -230,12 +237,18 @@ func (w *world) all(n int, rep *report) {
 	}
 	if ok && rep.want["rolling"] {
 		done, began := 0, time.Now() // of many, as many as there is time for
-		step("rolling", 0, func() int { return 2 * share() * done }, func() {
+		step("rolling", 0, func() int { return share() * done }, func() {
 			for ; done < len(w.names) && time.Since(began) < rollFor; done++ {
+				name := w.names[0]
 				drop(1, w.system.leave)
-				w.wait(w.slots)
-				start(1)
-				w.wait(w.slots)
+				w.waitRunning(w.slots)
+				w.names = append(w.names, name) // it comes back under its name
+				w.system.start(name)
+				if f, is := w.system.(*fleet); is {
+					f.waitJoined(name)
+				} else {
+					w.wait(w.slots)
+				}
 			}
 		})
 	}

@@ -50,12 +50,12 @@ func allStuck(running map[cluster.Slot]cluster.Report) bool {
 }
 
 // stays reports whether a member that no longer runs anything should wait before it leaves: for an answer that is under way, or, if it
-// leads, until its slots are elsewhere. Without a lease there is nothing to wait for.
+// leads, until its slots are elsewhere, unless they wait for it. Without a lease there is nothing to wait for.
 func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
 	if phase > membership.LeaseValid {
 		return false
 	}
-	return fl.busy || fl.Leads() && !fl.assignmentEmpty() && now-fl.leavingSince < fl.Lease.Params().Timeout
+	return fl.busy || fl.Leads() && fl.Self.RestartGrace == 0 && !fl.assignmentEmpty() && now-fl.leavingSince < fl.Lease.Params().Timeout
 }
 
 // departure returns the last known records of the member.

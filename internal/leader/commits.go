@@ -3,6 +3,7 @@ package leader
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/election"
@@ -23,9 +24,9 @@ type commits struct {
 // fencedBy returns the first operations of every commit of a leader, and the epoch that they write. They require that the
 // candidate key exists and that nothing was written to the epoch since the leader read it, not even by an earlier commit of its
 // own that is still under way.
-func (c *commits) fencedBy(snap *view.Snapshot, token int64) ([]coord.Op, *schema.Epoch) {
+func (c *commits) fencedBy(snap *view.Snapshot, token int64, balanceAt time.Time) ([]coord.Op, *schema.Epoch) {
 	epoch := *snap.Epoch.Rec
-	epoch.NextToken = token
+	epoch.NextToken, epoch.BalanceAt = token, balanceAt
 	epoch.NextDecision = c.ring.next(snap) + 1
 	at := snap.Epoch.Version
 	return []coord.Op{

@@ -124,7 +124,7 @@ func (l *leading) reread(ctx context.Context) error {
 // write commits a decision, under the term, together with its record in the ring of decisions.
 func (l *leading) write(ctx context.Context, d round.Decision) error {
 	snap := l.view.Snapshot()
-	ops, epoch := l.commits.fencedBy(snap, d.Token)
+	ops, epoch := l.commits.fencedBy(snap, d.Token, d.BalanceAt)
 	chunks, chunkSizes := l.specOps(snap, d)
 	ops = append(ops, chunks...)
 	sizes := make(map[string]int, len(d.Assignments))
@@ -319,7 +319,7 @@ func (l *leading) countSkips(task string, old, next *schema.TaskRuns) {
 func (l *leading) evict(ctx context.Context, memberID string) error {
 	snap := l.view.Snapshot()
 	p := snap.Peers[memberID]
-	ops, epoch := l.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.commits.nextToken))
+	ops, epoch := l.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.commits.nextToken), snap.Epoch.Rec.BalanceAt)
 	was, member, status, why := p.StoredAssignment(), p.Member.Rec, p.Status.Rec, "another of its keys was deleted"
 	if p.Assignment.Absent {
 		was, why = nil, "its assignment is missing"

@@ -18,7 +18,7 @@ func (l *leading) remove(ctx context.Context, r round.Removal) error {
 		return err
 	}
 	snap := l.view.Snapshot()
-	ops, epoch := l.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.commits.nextToken))
+	ops, epoch := l.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, l.commits.nextToken), snap.Epoch.Rec.BalanceAt)
 	version := int64(0)
 	if old := snap.Removed; old.Absent {
 		ops = append(ops, coord.Create(l.Keys.Removed(), schema.Encode(r.Record, 0)))

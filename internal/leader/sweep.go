@@ -83,7 +83,7 @@ func (s *sweeper) clearBelow(ctx context.Context, key string) error {
 // dirs deletes the keys below some keys, as many as fit into one commit.
 func (s *sweeper) dirs(ctx context.Context, dirs []string) (swept bool, err error) {
 	snap := s.commits.view.Snapshot()
-	ops, epoch := s.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, s.commits.nextToken))
+	ops, epoch := s.commits.fencedBy(snap, max(snap.Epoch.Rec.NextToken, s.commits.nextToken), snap.Epoch.Rec.BalanceAt)
 	before := len(ops)
 	for _, dir := range dirs {
 		entries, err := s.Session.List(ctx, dir)

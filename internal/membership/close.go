@@ -26,7 +26,10 @@ type Departure struct {
 // Close closes a member of which nothing runs any longer. One commit marks its assignment and deletes its other keys, so its slots
 // are free at once. Maintain must have returned.
 func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d Departure, by, cause string) error {
-	closed := &schema.Closed{By: by, Cause: cause, Left: true, NoCompletions: d.NoCompletions, Burst: d.Burst}
+	closed := &schema.Closed{By: by, Cause: cause, Left: true, NoCompletions: d.NoCompletions, Burst: d.Burst, RestartGrace: self.RestartGrace}
+	if closed.RestartGrace > 0 {
+		closed.At = time.Now().UTC().Truncate(time.Millisecond)
+	}
 	_, err := coord.Update(ctx, s, func(last error) ([]coord.Op, error) {
 		if last == nil && d.Assignment != nil {
 			return closeKnown(keys, self, d, closed), nil

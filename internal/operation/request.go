@@ -22,12 +22,16 @@ func (e editor) stepDown() error {
 	return e.request(func(r *schema.Requests) { r.StepDown = max(r.StepDown, e.Epoch.Rec.Term) })
 }
 
-// moveNow requests that no delay hold the work of members that are gone.
+// moveNow requests that no delay hold the work of members that are gone, and that nodes which have come back get their shares.
 func (e editor) moveNow(members ...string) error {
-	if len(members) == 0 {
+	waits := e.Epoch.Rec != nil && !e.Epoch.Rec.BalanceAt.IsZero()
+	if len(members) == 0 && !waits {
 		return nil
 	}
 	return e.request(func(r *schema.Requests) {
+		if waits {
+			r.BalanceNow = max(r.BalanceNow, e.Epoch.Rec.Term)
+		}
 		r.MoveNow = append(slices.Clone(r.MoveNow), members...)
 		slices.Sort(r.MoveNow)
 		r.MoveNow = slices.Compact(r.MoveNow)

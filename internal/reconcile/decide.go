@@ -45,6 +45,7 @@ func decide(w round.World) round.Decision {
 	}
 	stored := storeSpecs(s.Facts, draft)
 	p := Place(s, draft)
+	members.PublishDeferral(s.Facts, &draft.Out.Memory.Returns, p.KeptFromReturned > 0, draft)
 	selected, nodeChanges := selectReleases(s, p, draft)
 	release(s, p, selected, stored, draft)
 	steps := len(draft.Out.Steps)
@@ -65,6 +66,7 @@ func Inspect(w round.World, draft *round.Draft) *Survey {
 	firstToken := f.FirstToken()
 	states, firstSeen := members.Classify(f, draft)
 	states, delays, delayed := members.ApplyDelays(f, states, firstSeen, draft)
+	returns := members.FindReturns(f, states, draft)
 	states, drains := members.ExpireDrains(f, states, draft)
 	states = members.Reap(f, states, pending, draft)
 	doubles := f.Snapshot.Doubles()
@@ -77,7 +79,7 @@ func Inspect(w round.World, draft *round.Draft) *Survey {
 	draft.Out.Memory = round.Memory{
 		FirstSeen: firstSeen, Delays: delays, Drains: drains,
 		Probations: loops.Probations, Avoids: avoids, Failing: failing,
-		NodeChanges: w.Memory.NodeChanges, Toward: w.Memory.Toward,
+		NodeChanges: w.Memory.NodeChanges, Returns: returns, Toward: w.Memory.Toward,
 	}
 	return &Survey{f, states, delayed, pending, begun, invalid, barriers, loops, avoids, moves}
 }
@@ -107,6 +109,7 @@ func (s *Survey) MovesTo(slot cluster.Slot, node string) bool {
 func Place(s *Survey, draft *round.Draft) *placement.Placement {
 	p := placement.Make(s.Facts, s.Members, placement.Constraints{
 		Invalid: s.invalid, Going: s.moves.going, Arrived: s.moves.arrived, Withheld: s.Loops.Withheld, Avoids: s.avoids,
+		Back: draft.Out.Memory.Returns.Back,
 	}, draft)
 	for t, reason := range p.Target.Unplaced {
 		switch {

@@ -72,6 +72,7 @@ func applyRequests(s *Survey, p *placement.Placement, draft *round.Draft) {
 	if e.Rec.StepDown < term {
 		next.StepDown = 0
 	}
+	next.BalanceNow = 0 // FindReturns has served it, or it is void
 	for _, h := range e.Rec.Restart {
 		if h.Token == 0 { // this decision clears them, or cannot write that
 			if draft.Omits(round.PartSuspects, "") {
@@ -92,7 +93,7 @@ func applyRequests(s *Survey, p *placement.Placement, draft *round.Draft) {
 			next.Move = append(next.Move, o)
 		}
 	}
-	if len(next.Move) != len(e.Rec.Move) || len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown ||
+	if len(next.Move) != len(e.Rec.Move) || len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown || next.BalanceNow != e.Rec.BalanceNow ||
 		len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
 		draft.Out.Requests = next
 	}

@@ -37,7 +37,7 @@ func Past(s *view.Snapshot, state cluster.State, decisions []cluster.Decision, n
 	then := decisions[at]
 	past := cluster.Past{State: state, At: then.At, Decision: n, Incomplete: w.gap}
 	past.Leader, past.Term = then.Leader, then.Term
-	past.Runs, past.Errors, past.Warnings, past.Settings = nil, nil, nil, cluster.Settings{}
+	past.Runs, past.Errors, past.Warnings, past.Deferred, past.Settings = nil, nil, nil, nil, cluster.Settings{}
 	w.fill(&past)
 	return past, nil
 }

@@ -43,6 +43,7 @@ func State(s *view.Snapshot, keys schema.Keys) cluster.State {
 		state.Term = s.Epoch.Rec.Term
 		if s.Epoch.Err == nil && !s.Epoch.Absent { // else no term is in force
 			leader = s.Epoch.Rec.Leader
+			state.Deferred = deferral(s)
 		}
 	}
 	placed := map[cluster.Slot]cluster.WorkerInfo{}
@@ -67,6 +68,16 @@ func State(s *view.Snapshot, keys schema.Keys) cluster.State {
 	slices.SortFunc(state.Lost, order)
 	addTasks(s, &state, specs, placed)
 	return state
+}
+
+// deferral returns why and until when moves for balance wait, nil if none does.
+func deferral(s *view.Snapshot) *cluster.Deferral {
+	at := s.Epoch.Rec.BalanceAt
+	if at.IsZero() {
+		return nil
+	}
+	why := explain.Quiet(s)
+	return &cluster.Deferral{Code: why.Code, Reason: why.String(), Until: at}
 }
 
 // ExplainUnplaced fills in why slots of tasks have no place. It runs the planner as a leader would, at the cost of a

@@ -72,6 +72,9 @@ type Epoch struct {
 	NextToken    int64     `json:"nextToken"`
 	NextDecision int64     `json:"nextDecision"`
 	Since        time.Time `json:"since,omitzero"`
+	// BalanceAt is when slots move for balance to nodes that have come back, at the earliest and by the leader's clock; zero if none
+	// waits for that. It is for people: nothing is decided by it.
+	BalanceAt time.Time `json:"balanceAt,omitzero"`
 }
 
 func (e *Epoch) validate() error {
@@ -143,16 +146,19 @@ type Assignment struct {
 type Closed struct {
 	By    string `json:"by"`
 	Cause string `json:"cause"`
-	// Left is set if the member left on purpose: leaders do not wait for its node to come back, and defer the grants of its slots
-	// for a moment while other nodes leave, too.
+	// Left is set if the member left on purpose: leaders do not wait for its node to come back, unless it asked for RestartGrace, and
+	// defer the grants of its slots for a moment while other nodes leave, too.
 	Left bool `json:"left,omitempty"`
 	// NoCompletions is set if the member has written no record of ended slots, so that leaders need not look for one.
 	NoCompletions bool `json:"noCompletions,omitempty"`
+	// RestartGrace is for how long, after it has left, the slots of the member wait for its node to come back; 0: they move at
+	// once. Each leader counts it from when it first sees the member gone, and counts cluster.MaxRestartGrace at most.
+	RestartGrace cluster.Duration `json:"restartGrace,omitempty"`
 	// Settled is set once a leader has granted the member's slots elsewhere, as far as it could and after all delays, so that
 	// later leaders do not begin the delays again. It does not show how the member ended: By and Cause do.
 	Settled bool `json:"settled,omitempty"`
 	// StartedLast60s are, after a crash, the slots that may have caused it. The times of their claims, and At, when the process
-	// died, are by the clock of one machine.
+	// died or left, are by the clock of one machine.
 	StartedLast60s []Claimed `json:"startedLast60s,omitempty"`
 	At             time.Time `json:"at,omitzero"`
 	// Burst is what the member knew, as leader, about nodes that leave one soon after the other.

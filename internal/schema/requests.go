@@ -100,9 +100,12 @@ func cutNames(names []string) []string {
 // members, tokens. Leaders remove served requests.
 type Requests struct {
 	versioned
-	StepDown int64       `json:"stepDown,omitempty"` // the term whose leader is to step down
-	MoveNow  []string    `json:"moveNow,omitempty"`  // lost members whose slots move without delay
-	Restart  []SlotRange `json:"restart,omitempty"`  // grants that are to be replaced
+	StepDown int64 `json:"stepDown,omitempty"` // the term whose leader is to step down
+	// BalanceNow is the term whose leader is not to wait before it moves slots to nodes that have come back.
+	BalanceNow int64 `json:"balanceNow,omitempty"`
+
+	MoveNow []string    `json:"moveNow,omitempty"` // lost members whose slots move without delay
+	Restart []SlotRange `json:"restart,omitempty"` // grants that are to be replaced
 
 	RunNow []RunRequest  `json:"runNow,omitempty"` // runs to begin
 	Move   []MoveRequest `json:"move,omitempty"`   // grants that are to go to another node
@@ -132,5 +135,5 @@ type MoveRequest struct {
 
 // Empty reports whether no request is left.
 func (o *Requests) Empty() bool {
-	return o.StepDown == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0 && len(o.RunNow) == 0 && len(o.Move) == 0
+	return o.StepDown == 0 && o.BalanceNow == 0 && len(o.MoveNow) == 0 && len(o.Restart) == 0 && len(o.RunNow) == 0 && len(o.Move) == 0
 }

@@ -37,7 +37,7 @@ var rewritten = []struct {
 	{func() schema.Record { return new(schema.Settings) }, `{"v":1,"spec":{"leaderWorkers":"last"},"origin":{"file":"f"}}`},
 	{func() schema.Record { return new(schema.Mark) }, `{"v":1,"cordoned":true,"drain":{"slots":1},"quarantine":{"member":"g","error":"e"},"labels":{"zone":"x"}}`},
 	{func() schema.Record { return new(schema.Audit) }, `{"v":1,"version":3,"lines":[{"id":"i","at":"2026-01-02T03:04:06Z","by":"b","what":"w","tasks":["a"],"nodes":["n"]}]}`},
-	{func() schema.Record { return new(schema.Requests) }, `{"v":1,"version":3,"stepDown":1,"moveNow":["g"],"restart":[` + aHeld + `],"runNow":[{"id":"r","task":"a","params":{"x":1}}],"move":[{"slot":"a#0","token":1,"to":"n"}]}`},
+	{func() schema.Record { return new(schema.Requests) }, `{"v":1,"version":3,"stepDown":1,"balanceNow":1,"moveNow":["g"],"restart":[` + aHeld + `],"runNow":[{"id":"r","task":"a","params":{"x":1}}],"move":[{"slot":"a#0","token":1,"to":"n"}]}`},
 	{func() schema.Record { return new(schema.Suspects) }, `{"v":1,"version":3,"slots":[{"task":"a","slots":"0","tookDown":["n"],"declared":1}]}`},
 	{func() schema.Record { return new(schema.TaskRuns) }, `{"v":1,"version":3,"runs":[` + aRun + `],"kept":["q"]}`},
 	{func() schema.Record { return new(schema.FinishedRun) }, `{"v":1,"task":"a",` + aRun[1:]},

@@ -780,6 +780,36 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestPace"),
 	},
 	{
+		"quiet", "slots move for balance to a node that has just come back",
+		one("internal/reconcile/placement/returned.go", "returned[m.To] &&", "false && returned[m.To] &&"),
+		in("internal/reconcile", "TestQuiet"),
+	},
+	{
+		"quiet", "a node that has come back gets nothing for balance while another one comes and goes",
+		one("internal/reconcile/members/returns.go", "min(next.Changed+quiet, since+cluster.MaxQuiets*quiet)", "next.Changed+quiet+0*since"),
+		in("internal/reconcile", "TestQuiet"),
+	},
+	{
+		"quiet", "a slot that runs nowhere waits for room that another would leave",
+		one("internal/reconcile/placement/returned.go", "if !p.makeRoom() {", "if !p.makeRoom() && false {"),
+		in("internal/reconcile", "TestQuietHoldsNothingThatRunsNowhere"),
+	},
+	{
+		"restart grace", "the slots of a node that has left to be restarted do not wait",
+		one("internal/reconcile/members/delays.go", "return restart.At + d.graceOf(memberID), ", "return restart.At, "),
+		in("internal/reconcile", "TestRestartGrace"),
+	},
+	{
+		"restart grace", "the slots of a drained node wait for it",
+		one("internal/reconcile/members/delays.go", "d.MovesNow(memberID) || d.Drained(memberID) {", "d.MovesNow(memberID) {"),
+		in("internal/reconcile", "TestRestartGrace"),
+	},
+	{
+		"restart grace", "slots that were asked back before wait for the node",
+		one("internal/reconcile/members/reap.go", "Delayed && leftToRestart(p):", "Delayed && leftToRestart(p) && false:"),
+		in("internal/reconcile", "TestRestartGrace"),
+	},
+	{
 		"delay", "the slots of a node that crashed are not delayed",
 		one("internal/reconcile/members/delays.go", "return absence.At + time.Duration(policy.LeaveDelay), why", "return absence.At, why"),
 		in("test/cluster", "TestLeaveDelay"),

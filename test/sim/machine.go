@@ -134,7 +134,7 @@ func (p *process) link(_ string, link *mem.Client) coord.Store {
 
 // wire has the process receive what the node reports.
 func (p *process) wire(c *xconsumer.Config) {
-	c.Cluster, c.Log = clusterName, slog.New(unread{p})
+	c.Cluster, c.Log, c.RestartGrace = clusterName, slog.New(unread{p}), p.grace
 	c.Trace = func(cluster.Span) { p.heard.wait() }
 	c.SupervisorReport = func(v cluster.SupervisorReport) {
 		if p.heard.wait(); p.alive() {

@@ -41,6 +41,7 @@ type world struct {
 	mu        sync.Mutex
 	declared  []cluster.TaskSpec
 	rebalance cluster.Rebalance
+	grace     time.Duration     // that the nodes ask for when they leave
 	sudden    bool              // the service ends sessions that go on, as etcd's may; the takeover delay is the lost node's timeout then
 	mixed     bool              // some nodes have shorter session timeouts than others
 	tampered  map[string]bool   // members whose keys were touched by hand
@@ -102,6 +103,13 @@ func (w *world) choosePolicy() {
 	}
 	if w.dice.chance(0.2, "delay") {
 		w.rebalance.LeaveDelay = cluster.Duration(w.dice.upTo(30*time.Second, "leaveDelay").Round(time.Second))
+	}
+	w.rebalance.Quiet = cluster.Duration(2 * time.Second)
+	if w.dice.chance(0.3, "quiet") {
+		w.rebalance.Quiet = cluster.Duration(time.Second + w.dice.upTo(15*time.Second, "quiet of the nodes").Round(time.Second))
+	}
+	if w.dice.chance(0.2, "restart grace") {
+		w.grace = w.dice.upTo(20*time.Second, "restart grace of the nodes").Round(time.Second)
 	}
 	if w.dice.chance(0.2, "freeze") {
 		w.rebalance.FreezeAbove, w.rebalance.FreezeFor = 0.3, cluster.Duration(20*time.Second)
@@ -184,7 +192,7 @@ func (w *world) patience() (d time.Duration) {
 	if w.rebalance.FreezeAbove > 0 {
 		d += w.rebalance.Freeze()
 	}
-	return d + time.Duration(w.rebalance.LeaveDelay)
+	return d + time.Duration(w.rebalance.LeaveDelay) + w.grace + time.Duration(w.rebalance.Quiet)
 }
 
 // settle waits until all work runs: I3.
@@ -258,6 +266,9 @@ func (w *world) end() {
 	}
 	if w.o.Mode == Safety {
 		return
+	}
+	if w.grace > 0 {
+		return // what the last nodes left waits for them, and nothing is left that would move it
 	}
 	for _, key := range invariant.Litter(w.keys, slices.Sorted(maps.Keys(w.service.Records()))) {
 		w.fail("I6: %s is left", key)

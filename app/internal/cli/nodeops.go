@@ -142,7 +142,7 @@ func labelChanges(list []string) (map[string]*string, error) {
 
 func moveNowCommand(env *environment) *cobra.Command {
 	c := &cobra.Command{
-		Use: "move-now", Short: "Move the work of lost nodes now, skipping delays and freezes", Args: args(),
+		Use: "move-now", Short: "End the delays of work that waits for nodes, and of balance", Args: args(),
 		Example: "  xconsumer move-now --wait",
 	}
 	m := env.mutation(c)

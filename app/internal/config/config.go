@@ -55,9 +55,12 @@ type Settings struct {
 	Labels     cluster.Labels
 	Weight     int
 	Capacity   int
-	Works      []command.Spec
-	LogBytes   int // how much of each worker's log is kept, in bytes
-	Tasks      []cluster.TaskSpec
+
+	RestartGrace time.Duration
+
+	Works    []command.Spec
+	LogBytes int // how much of each worker's log is kept, in bytes
+	Tasks    []cluster.TaskSpec
 }
 
 // Load reads the configuration. The error matches ErrConfig and names every mistake.
@@ -198,6 +201,8 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 	override(&c.Etcd.Password, "etcd.password", "XCONSUMER_ETCD_PASSWORD", "", "")
 	override(&c.Etcd.PasswordFile, "etcd.passwordFile", "XCONSUMER_ETCD_PASSWORD_FILE", "", "")
 	override(&c.Leader.Workers, "leader.workers", leaderVariable, "", "")
+	override(&c.Node.RestartGrace, "node.restartGrace", "XCONSUMER_NODE_RESTART_GRACE", "", "")
+	override(&f.quiet, "rebalance.quiet", QuietVariable, "", "")
 }
 
 // Declarations are what a file declares for the whole cluster.
@@ -264,6 +269,10 @@ func (f *configFile) node(s *Settings) {
 			f.check(n.key, fmt.Errorf("%d is not between 1 and %d", n.value, n.most))
 		}
 	}
+	s.RestartGrace = f.duration("node.restartGrace", c.Node.RestartGrace)
+	if s.RestartGrace < 0 || s.RestartGrace > cluster.MaxRestartGrace {
+		f.check("node.restartGrace", fmt.Errorf("%v is not between 0s and %v", s.RestartGrace, cluster.MaxRestartGrace))
+	}
 }
 
 // settings reads the settings of the whole cluster: [leader] and [rebalance].
@@ -274,11 +283,17 @@ func (f *configFile) settings(s *Settings) {
 	}
 	f.zeros("rebalance", f.policy)
 	f.fill("rebalance", f.policy, reflect.ValueOf(&s.Rebalance).Elem())
+	if f.quiet != "" {
+		s.Rebalance.Quiet = cluster.Duration(f.duration("rebalance.quiet", f.quiet))
+	}
 	for _, e := range split(s.Rebalance.Validate()) {
 		name, text, _ := strings.Cut(e.Error(), ": ")
 		f.check("rebalance."+name, errors.New(text))
 	}
 }
+
+// QuietVariable is the variable of the environment for rebalance.quiet.
+const QuietVariable = "XCONSUMER_REBALANCE_QUIET"
 
 // FindFile returns the file to read: the one of the flag or the variable, else app.toml if it exists, else "".
 func FindFile(flag string, env func(string) string) (string, error) {

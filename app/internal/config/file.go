@@ -23,6 +23,7 @@ type configFile struct {
 	config   fileConfig
 	declared reflect.Value // the tasks in it, as they are written
 	policy   reflect.Value // [rebalance], as it is written
+	quiet    string        // rebalance.quiet by its variable, "" if that is not set
 }
 
 // table is a [[task]] or [[work]] header.

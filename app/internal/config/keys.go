@@ -14,6 +14,8 @@ type fileConfig struct {
 		Labels   map[string]string `toml:"labels"`
 		Weight   int               `toml:"weight" zero:"would let nothing run or move|leave it out for 1"`
 		Capacity int               `toml:"capacity" zero:"would let nothing run or move|leave it out for no limit"`
+
+		RestartGrace string `toml:"restartGrace"`
 	} `toml:"node"`
 	ZooKeeper zookeeperConfig `toml:"zookeeper"`
 	Etcd      etcdConfig      `toml:"etcd"`

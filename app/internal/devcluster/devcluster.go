@@ -60,6 +60,9 @@ type dev struct {
 // maxNodes bounds a cluster on one machine.
 const maxNodes = 50
 
+// quiet is rebalance.quiet on one machine, where nodes are restarted within a second and someone watches.
+const quiet = "2s"
+
 // bannerWait bounds how long the banner waits for all workers.
 const bannerWait = 15 * time.Second
 
@@ -78,6 +81,9 @@ func (d *dev) run(ctx context.Context) (err error) {
 	if a := d.Access; len(a.Tokens) > 0 || a.TokensFile != "" || a.TLS.ClientCA != "" {
 		d.token = rand.Text()
 		d.group.env = append(d.group.env, config.TokensVariable+"="+d.Env(config.TokensVariable)+"\ndev admin "+d.token)
+	}
+	if d.Rebalance.Quiet == 0 {
+		d.group.env = append(d.group.env, config.QuietVariable+"="+quiet)
 	}
 	log, err := d.group.logger("dev")
 	if err != nil {

@@ -125,7 +125,8 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: s.Cluster, Name: s.Name, Address: address, Advertise: advertised(s), Tasks: s.Tasks, LeaderWorkers: s.Leader, Source: s.File,
 		Version: p.Build.Version, Rebalance: s.Rebalance, Labels: s.Labels, Weight: s.Weight, Capacity: s.Capacity,
-		LogBytes: s.LogBytes, SupervisorReport: report, Trace: send, Log: log, Together: together,
+		RestartGrace: s.RestartGrace, Together: together,
+		LogBytes: s.LogBytes, SupervisorReport: report, Trace: send, Log: log,
 		HardStop: func() { os.Exit(ExitStuck) },
 	})
 	if err != nil {

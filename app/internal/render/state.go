@@ -36,6 +36,10 @@ func State(b *bytes.Buffer, s *cluster.State, width int) {
 	tasksOf(s.Tasks).Write(b, width)
 	listRuns(b, s.Runs, width)
 	listOthers(b, s, width)
+	if d := s.Deferred; d != nil {
+		fmt.Fprintf(b, "\nbalance waits until %s at least: %s; to wait no longer: xconsumer move-now\n",
+			d.Until.Local().Format("15:04:05 MST"), d.Reason)
+	}
 	for _, w := range s.Warnings {
 		fmt.Fprintf(b, "\nwarning: %s\n", w)
 	}

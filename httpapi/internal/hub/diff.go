@@ -51,6 +51,9 @@ func Diff(before, after *cluster.State) (u client.Update) {
 	if !slices.Equal(before.Errors, after.Errors) {
 		u.Errors = all(after.Errors)
 	}
+	if !reflect.DeepEqual(before.Deferred, after.Deferred) {
+		u.Deferred = cmp.Or(after.Deferred, &cluster.Deferral{})
+	}
 	if !slices.Equal(before.Warnings, after.Warnings) {
 		u.Warnings = all(after.Warnings)
 	}

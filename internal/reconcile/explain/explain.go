@@ -12,6 +12,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -58,6 +59,9 @@ func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.I
 			strings.Join(p.survey.Loops.Suspects[slot].TookDown, ", "), now, failures.ProbationPeriod)
 	case p.drains(now) && now == target:
 		out.Here = now + " is draining, and it stays there until another node can run it"
+	case now != target && waitsForQuiet(s, moved(slot, now)):
+		out.Here = fmt.Sprintf("it is to move to %s (%s), and waits until %s at least: %s. To wait no longer: xconsumer move-now",
+			target, moved(slot, now), s.Epoch.Rec.BalanceAt.UTC().Format("15:04:05 MST"), Quiet(s))
 	case now != target:
 		out.Here = "it is about to move to " + target + ": " + moved(slot, now).String()
 	default:
@@ -65,6 +69,17 @@ func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.I
 	}
 	out.Nodes = p.candidates(slot.Task, t, cmp.Or(owner, now))
 	return out, nil
+}
+
+// Quiet returns why slots that would move for balance to nodes that have come back wait.
+func Quiet(s *view.Snapshot) cluster.Reason {
+	return cluster.Reason{Code: cluster.WhyQuiet, Detail: s.Rebalance().QuietFor().String()}
+}
+
+// waitsForQuiet reports whether a slot waits that would move for a reason. A slot that would move to a new node does not, and is on its
+// way by now.
+func waitsForQuiet(s *view.Snapshot, why cluster.Reason) bool {
+	return s.Epoch.Rec != nil && !s.Epoch.Rec.BalanceAt.IsZero() && placement.Urgency(why.Code) >= placement.ForComfort
 }
 
 // candidates returns the existing nodes, with their slots and why a slot of a task is not on them; here has the slot.

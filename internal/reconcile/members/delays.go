@@ -22,6 +22,18 @@ func vanished(p *view.Peer) bool {
 	return p.Member.Absent && p.Status.Absent
 }
 
+// leftToRestart reports whether a member left and asked that its slots wait for its node.
+func leftToRestart(p *view.Peer) bool { return Left(p) && p.Assignment.Rec.Closed.RestartGrace > 0 }
+
+// graceOf returns for how long the slots of a member that has left wait for its node to come back, 0 if they do not.
+func (d *delayer) graceOf(memberID string) time.Duration {
+	p := d.Snapshot.Peers[memberID]
+	if !leftToRestart(p) || p.Assignment.Rec.Evicted || p.Assignment.Rec.Closed.Settled || d.MovesNow(memberID) || d.Drained(memberID) {
+		return 0
+	}
+	return min(time.Duration(p.Assignment.Rec.Closed.RestartGrace), cluster.MaxRestartGrace)
+}
+
 // delayer decides which members' slots are delayed although they could be moved.
 type delayer struct {
 	*round.Facts
@@ -48,6 +60,7 @@ func ApplyDelays(
 		}
 	}
 	d.recordAbsences(live)
+	d.recordRestarts(live)
 	d.alignReaps()
 	d.deferDepartures()
 	policy := d.Snapshot.Rebalance()
@@ -95,6 +108,14 @@ func (d *delayer) alignReaps() {
 
 // delayUntil returns until when the slots of a member that vanished are delayed, given the number of all nodes, and why.
 func (d *delayer) delayUntil(memberID string, all int) (until time.Duration, why cluster.Reason) {
+	if restart, leaves := d.delays.Restarts[memberID]; leaves {
+		closed := d.Snapshot.Peers[memberID].Assignment.Rec.Closed
+		detail := fmt.Sprintf("it has left to be restarted, and is given %v to come back", d.graceOf(memberID))
+		if !closed.At.IsZero() {
+			detail += ", until " + closed.At.Add(d.graceOf(memberID)).UTC().Format("15:04:05 MST")
+		}
+		return restart.At + d.graceOf(memberID), cluster.Reason{Code: cluster.WhyDelayed, Node: restart.Node, Detail: detail}
+	}
 	absence, missed := d.delays.Vanished[memberID]
 	if !missed {
 		return 0, why
@@ -154,6 +175,21 @@ func (d *delayer) recordAbsences(live map[string]bool) {
 		// A member that leaves may look as if it had vanished, until its assignment is read.
 		if live[absence.Node] || d.MovesNow(memberID) || p != nil && !vanished(p) || p == nil && d.Now > absence.At+d.Timeout {
 			delete(absences, memberID)
+		}
+	}
+}
+
+// recordRestarts updates which members have left to be restarted, and since when: those that have not come back. They do not count as
+// vanished.
+func (d *delayer) recordRestarts(live map[string]bool) {
+	d.delays.Restarts = map[string]round.Absence{}
+	for _, memberID := range d.MemberIDs {
+		if node := d.NodeName(memberID); d.members[memberID] == Reapable && !live[node] && d.graceOf(memberID) > 0 {
+			restart, known := d.Memory.Delays.Restarts[memberID]
+			if !known {
+				restart = round.Absence{Node: node, At: d.Now}
+			}
+			d.delays.Restarts[memberID] = restart
 		}
 	}
 }

@@ -91,6 +91,8 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 		return d.partiallyDeleted(memberID, p)
 	case p.Member.Rec == nil || !p.Status.Good():
 		return Lost // edited manually; its slots stay with it
+	case (p.Status.Rec.Leaving || memberID == d.Self && d.Leaving) && p.Member.Rec.RestartGrace > 0 && !d.Drained(memberID):
+		return Lost // its slots wait for it; when it has left, ApplyDelays delays them
 	case p.Status.Rec.Leaving:
 		return Leaving
 	case memberID == d.Self && d.Leaving: // it would ask back new grants of its own as soon as it has read its status

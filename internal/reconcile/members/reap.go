@@ -16,6 +16,8 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draf
 	for _, memberID := range f.MemberIDs {
 		p := f.Snapshot.Peers[memberID]
 		switch {
+		case m[memberID] == Delayed && leftToRestart(p):
+			freeReleased(f, memberID, p, pending, draft)
 		case m[memberID] != Reapable:
 		case draft.Full():
 			next[memberID] = Delayed // until the next decision
@@ -35,6 +37,19 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draf
 		}
 	}
 	return next
+}
+
+// freeReleased frees the slots that a member which has left was to give back: they were to leave its node in any case, so they do not
+// wait for it.
+func freeReleased(f *round.Facts, memberID string, p *view.Peer, pending round.PendingRuns, draft *round.Draft) {
+	returned, kept := schema.Split(p.Assignment.Rec.Releasing, func(slot cluster.Slot, _ *schema.Releasing) bool { return !pending.Keeps(slot) })
+	if f.DryRun || len(returned) == 0 || draft.Full() || draft.Omits(round.PartAssignment, memberID) {
+		return
+	}
+	assignment := *p.Assignment.Rec
+	assignment.Releasing = round.NonNil(kept)
+	draft.Write(memberID, &assignment, 0)
+	draft.Free(assignment.Node, nil, returned, departureOf(p))
 }
 
 // closeAwaiting removes everything that does not await its agenda from the assignment of a member of which nothing runs. It closes the

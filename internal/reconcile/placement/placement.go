@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
@@ -23,6 +24,8 @@ type Placement struct {
 	Rank    map[string]int // task → row
 	In      planner.Input  // the input of the plan
 	Target  planner.Plan   // by tasks and nodes
+	// KeptFromReturned is the number of slots that would move for balance to nodes that have come back, and wait.
+	KeptFromReturned int
 }
 
 // Constraints are the findings of earlier stages that bind the plan.
@@ -32,6 +35,7 @@ type Constraints struct {
 	Going, Arrived map[cluster.Slot]schema.MoveRequest
 	Withheld       map[cluster.Slot]bool // not to be placed
 	Avoids         map[cluster.Slot]round.Avoid
+	Back           map[string]time.Duration // the members that have come back and get free slots only
 }
 
 // Make gets a target from the planner. The nodes are the members that take work, and those that are lost or delayed, whose slots cannot
@@ -59,6 +63,8 @@ func Make(f *round.Facts, m members.States, bound Constraints, draft *round.Draf
 	p.withhold(bound.Withheld)
 	p.goOn(p.Memory.Toward, byName)
 	p.Target, draft.Out.PlanFault = p.makePlans()
+	p.KeptFromReturned = p.keepFromReturned(bound.Back)
+	draft.Out.Pending += p.KeptFromReturned
 	p.avoidFailures(bound.Avoids)
 	p.keepFailed()
 	p.keepRuns(bound.Avoids)

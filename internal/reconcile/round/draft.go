@@ -199,6 +199,7 @@ func (draft *Draft) EvictOnly() Decision {
 	d := draft.Out
 	d.Assignments, d.Steps, d.Suspects = nil, nil, nil
 	d.TaskRuns, d.FinishedRuns, d.DropRuns, d.Marks = nil, nil, nil, nil
+	d.Announce = false
 	d.FreedWhy = draft.world.FreedWhy
 	return d
 }

@@ -100,10 +100,21 @@ func (f *Facts) Draining(memberID string) bool {
 	return f.Snapshot.Mark(f.NodeName(memberID)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
 }
 
+// Drained reports whether the node of a member has the mark of a drain.
+func (f *Facts) Drained(memberID string) bool {
+	return f.Snapshot.Mark(f.NodeName(memberID)).Drain != nil
+}
+
 // MovesNow reports whether an operator asked not to wait for a member that is lost or delayed.
 func (f *Facts) MovesNow(memberID string) bool {
 	rec := f.Snapshot.Requests.Rec
 	return rec != nil && !f.Snapshot.Requests.Absent && slices.Contains(rec.MoveNow, memberID)
+}
+
+// BalancesNow reports whether an operator asked not to wait before slots move to nodes that have come back.
+func (f *Facts) BalancesNow() bool {
+	e, epoch := f.Snapshot.Requests, f.Snapshot.Epoch.Rec
+	return e.Rec != nil && !e.Absent && epoch != nil && e.Rec.BalanceNow == epoch.Term
 }
 
 // ToRestart returns which slots of a grant an operator asked to restart, nil for none.

@@ -22,6 +22,7 @@ type Memory struct {
 	// Failing are the members on which everything fails while the same tasks run well elsewhere, and since when.
 	Failing     map[string]time.Duration
 	NodeChanges NodeChanges
+	Returns     Returns
 	Toward      Toward
 }
 
@@ -49,6 +50,8 @@ type FirstSeen struct {
 type Delays struct {
 	// Vanished are the members that vanished (defined in package members), and when that was first seen.
 	Vanished map[string]Absence
+	// Restarts are the members that have left to be restarted, whose slots wait for their nodes, and when that was first seen.
+	Restarts map[string]Absence
 	// Frozen is set if too many vanished at once, since FrozenAt.
 	Frozen     bool
 	FrozenAt   time.Duration
@@ -116,6 +119,20 @@ type NodeChanges struct {
 	Changed, Deferred time.Duration
 	// Gathers is since when grants wait for the nodes of a cluster that starts, 0 if they do not.
 	Gathers time.Duration
+}
+
+// Returns is a leader's memory of the nodes that come back under their names. Seen is nil before its first decision.
+type Returns struct {
+	At      time.Duration // the last decision
+	Live    []string      // the live members then, sorted
+	Changed time.Duration // when those last changed
+	// Seen are the names of the nodes that exist or existed lately, and when each last did.
+	Seen map[string]time.Duration
+	// Back are the live members whose nodes have come back and that get free slots only, and since when.
+	Back map[string]time.Duration
+	// Settled is set once the leader can distinguish a new node from one that comes back: it has seen the cluster without a change
+	// for a while, or with nothing granted.
+	Settled bool
 }
 
 // Toward is the plan that a leader is carrying out. If few slots may be in motion, slots that change places move one after another, and

@@ -72,6 +72,10 @@ type Decision struct {
 	// Evict is a live member that is to be evicted, since it is unknown what it holds.
 	Evict string
 
+	// BalanceAt replaces that of the epoch. Announce is set if that alone is worth a commit.
+	BalanceAt time.Time
+	Announce  bool
+
 	// Memory replaces World.Memory.
 	Memory Memory
 	// FreedWhy replaces World.FreedWhy once this is committed.
@@ -107,7 +111,7 @@ type Decision struct {
 // Writes reports whether a decision changes anything else.
 func (d *Decision) Writes() bool {
 	return len(d.Assignments) > 0 || len(d.SpecChunks) > 0 || len(d.DropSpecs) > 0 ||
-		d.Suspects != nil || d.Requests != nil || len(d.TaskRuns) > 0 || len(d.Marks) > 0
+		d.Suspects != nil || d.Requests != nil || len(d.TaskRuns) > 0 || len(d.Marks) > 0 || d.Announce
 }
 
 // RunKey names a run.

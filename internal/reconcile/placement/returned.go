@@ -1,0 +1,87 @@
+package placement
+
+import (
+	"slices"
+	"time"
+
+	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
+)
+
+// keepFromReturned leaves slots where they are that would move only for comfort to a node that has come back (see members.FindReturns),
+// and returns how many. The other slots that come to a node in the room that those would have left get other nodes. If one of them
+// then has none, the plan stays as it is: a slot that runs nowhere never waits.
+func (p *Placement) keepFromReturned(back map[string]time.Duration) (kept int) {
+	if len(back) == 0 {
+		return 0
+	}
+	returned := make([]bool, len(p.Nodes))
+	for n, memberID := range p.Nodes {
+		_, returned[n] = back[memberID]
+	}
+	stays := func(m planner.Move) bool {
+		return m.To != planner.Nobody && returned[m.To] && Urgency(m.Reason.Code) >= ForComfort
+	}
+	if !slices.ContainsFunc(p.Target.Moves, stays) {
+		return 0
+	}
+	full := p.Target
+	p.Target.Target = slices.Clone(full.Target)
+	for t, target := range full.Target {
+		p.Target.Target[t] = slices.Clone(target)
+	}
+	p.Target.Unplaced = slices.Clone(full.Unplaced)
+	p.Target.Moves = nil
+	for _, m := range full.Moves {
+		if stays(m) {
+			p.Target.Target[m.Task][m.Slot] = m.From
+			kept++
+		} else {
+			p.Target.Moves = append(p.Target.Moves, m)
+		}
+	}
+	if !p.makeRoom() {
+		p.Target = full
+		return 0
+	}
+	return kept
+}
+
+// makeRoom gives slots that come to a node which has no room for them another node. It reports whether all have one.
+func (p *Placement) makeRoom() bool {
+	load := p.loads()
+	for t, name := range p.Tasks {
+		spec, current := p.In.Tasks[t].Spec, p.In.Tasks[t].Current
+		var counts []int
+		if spec.MaxPerNode > 0 {
+			counts = p.countByNode(t)
+		}
+		for i, n := range p.Target.Target[t] {
+			if n == planner.Nobody || n == current[i] {
+				continue
+			}
+			over := p.In.Nodes[n].Capacity > 0 && load[n] > p.In.Nodes[n].Capacity || counts != nil && counts[n] > spec.MaxPerNode
+			if !over {
+				continue
+			}
+			load[n] -= spec.Cost()
+			p.Target.Target[t][i] = planner.Nobody
+			to := p.other(cluster.Slot{Task: name, Index: i}, t, load, nil)
+			if to == planner.Nobody {
+				return false
+			}
+			p.Target.Target[t][i] = to
+			load[to] += spec.Cost()
+			if counts != nil {
+				counts[n]--
+				counts[to]++
+			}
+			for k := range p.Target.Moves {
+				if m := &p.Target.Moves[k]; m.Task == t && m.Slot == i {
+					m.To = to
+				}
+			}
+		}
+	}
+	return true
+}

@@ -101,9 +101,9 @@ type State struct {
 
 // Deferral is why slots that would move only for balance wait, and until when at the earliest, by the leader's clock.
 type Deferral struct {
-	Code   ReasonCode `json:"code"`
-	Reason string     `json:"reason"`
-	Until  time.Time  `json:"until"`
+	Code   ReasonCode `json:"code" doc:"What they wait for; quiet."`
+	Reason string     `json:"reason" doc:"The same in words."`
+	Until  time.Time  `json:"until" doc:"Earliest end of the wait, by the leader's clock."`
 }
 
 // Tally returns the number of running workers, and of those that should run. Workers of runs that are over do not count.

@@ -66,7 +66,7 @@ func Inspect(w round.World, draft *round.Draft) *Survey {
 	firstToken := f.FirstToken()
 	states, firstSeen := members.Classify(f, draft)
 	states, delays, delayed := members.ApplyDelays(f, states, firstSeen, draft)
-	returns := members.FindReturns(f, states, draft)
+	returns := members.FindReturns(f, states)
 	states, drains := members.ExpireDrains(f, states, draft)
 	states = members.Reap(f, states, pending, draft)
 	doubles := f.Snapshot.Doubles()

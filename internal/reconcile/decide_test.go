@@ -127,10 +127,16 @@ func (b *board) decide(change ...func(*round.World)) round.Decision {
 		b.storeSpecs()
 	}
 	w := round.World{Snapshot: b.snap.WithoutSuperseded(), Self: "L", Now: b.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: round.MaxAssignments}
+	w.Memory.Returns = settledNodes()
 	for _, f := range change {
 		f(&w)
 	}
 	return reconcile.Decide(w)
+}
+
+// settledNodes is the memory of a leader which knows that no node has come back.
+func settledNodes() round.Returns {
+	return round.Returns{Seen: map[string]time.Duration{}, Settled: true}
 }
 
 func drawList[T any, P interface {

@@ -39,7 +39,7 @@ func TestWorkersChangePlacesOnce(t *testing.T) {
 	for atOnce := range 3 {
 		for comes := range 4 { // before which decision
 			b, moved := changePlaces(atOnce), map[cluster.Slot]int{}
-			memory, rests := round.Memory{}, false
+			memory, rests := round.Memory{Returns: settledNodes()}, false
 			for n := range 50 {
 				if n == comes {
 					b.live("A", 1, schematest.Granted(), schematest.Releasing(), 1, schematest.Claimed()).Member.Rec.Works = nil

@@ -85,6 +85,12 @@ export type Decisions = {
 	decisions: Decision[];
 };
 
+export type Deferral = {
+	code: string;
+	reason: string;
+	until: string;
+};
+
 export type DrainBody = {
 	deadline?: string;
 };
@@ -235,6 +241,7 @@ export type Past = {
 	at: string;
 	cluster: string;
 	decision: number;
+	deferred?: Deferral;
 	errors?: RecordError[];
 	incomplete?: boolean;
 	leader: string;
@@ -306,6 +313,7 @@ export type Rebalance = {
 	freezeFor?: string;
 	leaveDelay?: string;
 	maxInFlight?: number;
+	quiet?: string;
 };
 
 export type RecordError = {
@@ -357,6 +365,7 @@ export type Settings = {
 
 export type State = {
 	cluster: string;
+	deferred?: Deferral;
 	errors?: RecordError[];
 	leader: string;
 	lost: NodeInfo[];
@@ -467,6 +476,7 @@ export type Unplaced = {
 };
 
 export type Update = {
+	deferred?: Deferral;
 	errors?: RecordError[];
 	leader?: string;
 	lost?: NodeInfo[];

@@ -21,12 +21,12 @@ import (
 const seenLately = 10 * time.Minute
 
 // FindReturns returns the leader's memory of the nodes that come back. None of it affects slots that run nowhere.
-func FindReturns(f *round.Facts, m States, draft *round.Draft) round.Returns {
+func FindReturns(f *round.Facts, m States) round.Returns {
 	last := f.Memory.Returns
 	if f.DryRun { // readers do not know which nodes have come back
 		return last
 	}
-	next := round.Returns{At: f.Now, Changed: last.Changed, Settled: last.Settled, Seen: map[string]time.Duration{}, Back: map[string]time.Duration{}}
+	next := round.Returns{At: f.Now, Changed: last.Changed, Seen: map[string]time.Duration{}, Back: map[string]time.Duration{}}
 	begins := last.Seen == nil
 	for _, memberID := range f.MemberIDs {
 		if m.Live(memberID) {
@@ -36,8 +36,11 @@ func FindReturns(f *round.Facts, m States, draft *round.Draft) round.Returns {
 			next.Seen[f.NodeName(memberID)] = f.Now
 		}
 	}
+	quiet := f.Snapshot.Rebalance().QuietFor()
 	if begins {
 		next.Settled = !f.AnythingGranted()
+	} else {
+		next.Settled = last.Settled || f.Now >= last.Changed+quiet // the change that it may see now is not part of that time
 	}
 	if begins || !slices.Equal(next.Live, last.Live) {
 		next.Changed = f.Now
@@ -50,8 +53,6 @@ func FindReturns(f *round.Facts, m States, draft *round.Draft) round.Returns {
 			next.Seen[name] = at
 		}
 	}
-	quiet := f.Snapshot.Rebalance().QuietFor()
-	next.Settled = next.Settled || f.Now >= next.Changed+quiet
 	for _, memberID := range next.Live {
 		since, waits := last.Back[memberID]
 		if _, stayed := slices.BinarySearch(last.Live, memberID); !stayed {
@@ -61,14 +62,13 @@ func FindReturns(f *round.Facts, m States, draft *round.Draft) round.Returns {
 		until := min(next.Changed+quiet, since+cluster.MaxQuiets*quiet)
 		if waits && f.Now < until && !f.BalancesNow() {
 			next.Back[memberID] = since
-			draft.RequeueAt(until)
 		}
 	}
 	return next
 }
 
-// PublishDeferral puts into the draft when slots move to nodes that have come back, at the earliest, if some wait for that. It is
-// committed together with other changes, and alone if the published time is wrong.
+// PublishDeferral puts into the draft when slots move to nodes that have come back, at the earliest, if some wait for that, and asks for
+// a decision then. The time is committed together with other changes, and alone if the published one is wrong.
 func PublishDeferral(f *round.Facts, r *round.Returns, waiting bool, draft *round.Draft) {
 	if f.DryRun || f.Snapshot.Epoch.Rec == nil {
 		return
@@ -80,6 +80,7 @@ func PublishDeferral(f *round.Facts, r *round.Returns, waiting bool, draft *roun
 		}
 	}
 	if waiting && end > 0 {
+		draft.RequeueAt(end)
 		out.BalanceAt = f.WallNow.Add(end - f.Now).UTC().Truncate(time.Millisecond)
 	}
 	published := f.Snapshot.Epoch.Rec.BalanceAt

@@ -261,18 +261,28 @@ func (w *world) end() {
 		m.leave()
 		time.Sleep(time.Second)
 	}
+	if w.grace > 0 && w.o.Mode != Safety {
+		w.endWaits()
+	}
 	for _, m := range w.machines {
 		m.await()
 	}
 	if w.o.Mode == Safety {
 		return
 	}
-	if w.grace > 0 {
-		return // what the last nodes left waits for them, and nothing is left that would move it
-	}
 	for _, key := range invariant.Litter(w.keys, slices.Sorted(maps.Keys(w.service.Records()))) {
 		w.fail("I6: %s is left", key)
 	}
+}
+
+// endWaits ends the waits for the nodes that have left last and asked for a grace: only a leader can. A node leads until they are over,
+// and leaves without a grace of its own.
+func (w *world) endWaits() {
+	over := Bound + w.patience()
+	w.grace = 0
+	w.machines[0].boot()
+	time.Sleep(over)
+	w.machines[0].leave()
 }
 
 // group waits for goroutines, as sync.WaitGroup does; but one more may begin at any time, also when the

@@ -161,7 +161,7 @@ var headings = strings.Fields(`
 	add back backfill build call change check choose clean configure connect consume create cut debug decide declare delete
 	deploy describe design divide drain empty enable export fence find fix follow generate give go handle hold import inspect install join keep kill know let
 	limit look make manage measure migrate monitor move open operate pause pick pass place plan prepare preview protect provide publish put
-	raise read remove repeat replace restore resume retry return roll route run save schedule scale secure see send set show size
+	raise read remove repeat replace restart restore resume retry return roll route run save schedule scale secure see send set show size
 	spread start stop switch take test trace trigger troubleshoot try turn undo understand uninstall update upgrade use verify
 	wait watch write
 	do how what when where which why

@@ -5,7 +5,7 @@ import { html } from "./html.js";
 import { Outcomes, Questions } from "./act.js";
 import { disconnected, follow, health, live, me, needsLogin, refused } from "./cluster.js";
 import { href, place } from "./route.js";
-import { language, languages, words, speak } from "./words.js";
+import { clock, language, languages, words, speak } from "./words.js";
 import { Edit } from "./pages/edit.js";
 import { Login } from "./pages/login.js";
 import { Node } from "./pages/node.js";
@@ -48,8 +48,8 @@ const Summary = () => {
 	const missing = (/** @type {import("../types").TaskInfo} */ t) => t.unplaced + (t.withheld ?? 0) || (t.failed ?? 0);
 	const waiting = p.tasks.filter((t) => missing(t) > 0 && t.reason && !t.paused).map((t) => w.waiting(missing(t), t.name, t.reasonCode ?? "", t.reason ?? ""));
 	const rest = [...waiting, ...(p.leader ? [] : [w.noLeader]), ...(p.errors.length > 0 ? [w.unusable(p.errors.length)] : [])];
-	const bad = !p.leader || running < wanted;
-	return html`<p class=${"summary" + (rest.length > 0 || bad ? " short" : "")} id="summary" role="status">${[w.running(running, wanted), ...rest].join(w.joint)}</p>`;
+	const bad = !p.leader || running < wanted, waits = p.deferred ? [w.deferred(clock(p.deferred.until), p.deferred.code, p.deferred.reason)] : [];
+	return html`<p class=${"summary" + (rest.length > 0 || bad ? " short" : "")} id="summary" role="status">${[w.running(running, wanted), ...rest, ...waits].join(w.joint)}</p>`;
 };
 
 const Frame = () => {

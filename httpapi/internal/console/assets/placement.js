@@ -57,6 +57,7 @@ export class Placement {
 		/** @type {Task[]} */ this.tasks = [...state.tasks].sort(byName);
 		/** @type {Run[]} */ this.runs = state.runs ?? [];
 		this.errors = state.errors ?? [];
+		this.deferred = state.deferred;
 		/** @type {Map<string, Worker>} */ this.workers = new Map();
 		/** @type {Map<string, Group>} by member, "" for those on no node */ this.on = new Map();
 		/** @type {Map<string, Map<string, Worker>>} by task */ this.of = new Map();
@@ -141,6 +142,7 @@ export class Placement {
 		this.tasks = merge(this.tasks, u.tasks, u.tasksGone, (t) => t.name, byName);
 		this.runs = u.runs ?? this.runs;
 		this.errors = u.errors ?? this.errors;
+		if (u.deferred) this.deferred = u.deferred.code ? u.deferred : undefined;
 		for (const s of steps) {
 			if (s.before && (!s.after || s.before.member !== s.after.member)) this.#take(s.key, s.before);
 			if (s.after) this.#put(s.key, s.after);

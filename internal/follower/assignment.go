@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -44,6 +45,7 @@ func (fl *following) onAssignment(d assignmentRead) {
 	fl.assignment, fl.assignmentVersion, fl.assignmentGood = assignment, d.r.Version, true
 	fl.refuse(fl.known.Record(assignment))
 	fl.emitGrants()
+	maps.DeleteFunc(fl.started, func(slot cluster.Slot, token int64) bool { return fl.granted[slot] != token })
 }
 
 // listedIn names what an assignment lists, a run by its task and ID: the first entries, and how many more there are.

@@ -83,6 +83,7 @@ func (f *Follower) Run(ctx context.Context, leave <-chan struct{}) (membership.D
 		Follower:   f,
 		spawn:      background.Go,
 		claims:     map[cluster.Slot]schema.Claim{},
+		started:    map[cluster.Slot]int64{},
 		lastStatus: &schema.Status{},
 		lazyAt:     f.Session.Now() - lazily,
 		replies:    make(chan reply, 1),
@@ -175,6 +176,7 @@ type following struct {
 	assignmentGood    bool
 	known             KnownGrants
 	granted           map[cluster.Slot]int64 // as of the events emitted so far
+	started           map[cluster.Slot]int64 // grants of the last assignment that were started, with their tokens
 	specs             specs.Table            // the chunks that this member has read
 	specReads         chan specsRead
 	readingSpecs      bool

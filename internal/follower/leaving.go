@@ -60,7 +60,9 @@ func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
 
 // departure returns the last known records of the member.
 func (fl *following) departure() membership.Departure {
-	d := membership.Departure{StatusVersion: fl.statusVersion, NoCompletions: fl.done == nil && !fl.doneUnsure && !fl.busy}
+	d := membership.Departure{
+		StatusVersion: fl.statusVersion, Started: fl.started, NoCompletions: fl.done == nil && !fl.doneUnsure && !fl.busy,
+	}
 	if fl.assignmentGood && fl.lastStatus != nil && !fl.busy {
 		d.Assignment, d.AssignmentVersion = fl.assignment, fl.assignmentVersion
 	}

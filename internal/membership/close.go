@@ -21,6 +21,17 @@ type Departure struct {
 	NoCompletions     bool // it has written no record of ended slots
 	KeepAlive         KeepAlive
 	Burst             *schema.Burst // nil if the member did not lead, or no other member leaves
+	// Started are the grants that the member has started, with their tokens. What it never started does not wait for its node.
+	Started map[cluster.Slot]int64
+}
+
+// close closes an assignment, which will have the given version.
+func (d *Departure) close(assignment *schema.Assignment, version int64, closed *schema.Closed) {
+	if closed.RestartGrace > 0 {
+		why := cluster.Reason{Code: cluster.WhyLeft, Node: assignment.Node}
+		assignment.GiveBack(version, why, func(slot cluster.Slot, h *schema.Granted) bool { return d.Started[slot] != h.Token })
+	}
+	assignment.Close(closed)
 }
 
 // Close closes a member of which nothing runs any longer. One commit marks its assignment and deletes its other keys, so its slots
@@ -34,7 +45,9 @@ func Close(ctx context.Context, s coord.Session, keys schema.Keys, self Self, d 
 		if last == nil && d.Assignment != nil {
 			return closeKnown(keys, self, d, closed), nil
 		}
-		return closeRead(ctx, s, keys, self.Member, s.Info().ID, func(*schema.Status) *schema.Closed { return closed })
+		return closeRead(ctx, s, keys, self.Member, s.Info().ID, func(assignment *schema.Assignment, version int64, _ *schema.Status) {
+			d.close(assignment, version, closed)
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("close: %w", err)
@@ -82,19 +95,19 @@ func CloseFormer(ctx context.Context, s coord.Session, keys schema.Keys, former 
 
 func closeDead(ctx context.Context, s coord.Session, keys schema.Keys, former FormerMember) error {
 	died := time.Now().UTC().Truncate(time.Millisecond)
-	closed := func(status *schema.Status) *schema.Closed {
+	mark := func(assignment *schema.Assignment, _ int64, status *schema.Status) {
 		c := &schema.Closed{By: former.By, Cause: former.Cause}
 		if former.Blame && status != nil {
 			c.StartedLast60s = startedSince(status.Holding, died.Add(-suspicion))
 			c.At = died
 		}
-		return c
+		assignment.Close(c)
 	}
 	m := cluster.Member{MemberID: former.Member, Node: former.Node}
 	if _, err := coord.Update(
 		ctx,
 		s,
-		func(error) ([]coord.Op, error) { return closeRead(ctx, s, keys, m, former.Session, closed) },
+		func(error) ([]coord.Op, error) { return closeRead(ctx, s, keys, m, former.Session, mark) },
 	); err != nil {
 		return fmt.Errorf("close: %w", err)
 	}
@@ -118,7 +131,7 @@ func startedSince(holding []schema.Claimed, since time.Time) []schema.Claimed {
 // closeKnown returns the commit that closes a member whose keys are as they were last seen.
 func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed) []coord.Op {
 	assignment := *d.Assignment
-	assignment.Close(closed)
+	d.close(&assignment, d.AssignmentVersion+1, closed)
 	return []coord.Op{
 		coord.Set(keys.Assignment(self.MemberID), schema.Encode(&assignment, d.AssignmentVersion+1), d.AssignmentVersion),
 		coord.Delete(keys.Member(self.MemberID), 0),
@@ -129,15 +142,15 @@ func closeKnown(keys schema.Keys, self Self, d Departure, closed *schema.Closed)
 	}
 }
 
-// closeRead reads all keys of the member at once and returns the commit that closes it, nil if it is closed. The function closed
-// receives the member's status, nil if there is no usable one.
+// closeRead reads all keys of the member at once and returns the commit that closes it, nil if it is closed. The function mark closes
+// the assignment, which will have a version, given the member's status, nil if there is no usable one.
 func closeRead(
 	ctx context.Context,
 	s coord.Session,
 	keys schema.Keys,
 	m cluster.Member,
 	session string,
-	closed func(*schema.Status) *schema.Closed,
+	mark func(assignment *schema.Assignment, version int64, status *schema.Status),
 ) ([]coord.Op, error) {
 	var bound SessionKeys
 	var berr error
@@ -158,7 +171,7 @@ func closeRead(
 	if berr != nil {
 		return nil, berr
 	}
-	assignment.Close(closed(bound.Status))
+	mark(&assignment, r.Version+1, bound.Status)
 	set := coord.Set(keys.Assignment(m.MemberID), schema.Encode(&assignment, r.Version+1), r.Version)
 	return append([]coord.Op{set}, bound.DeleteOps(session)...), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
+	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -224,6 +226,83 @@ func TestCloseLeavesOnlyTheAssignment(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A member that asks for a restart grace gives back what it was granted and never started: it does not wait for the node.
+func TestWhatWasNeverStartedDoesNotWait(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		grace       time.Duration
+		known       bool
+		keeps, back string
+	}{
+		{"known", time.Minute, true, "a 0-1 @5", "a 2-3 @7, b 0 @6"},
+		{"read", time.Minute, false, "a 0-1 @5", "a 2-3 @7, b 0 @6"},
+		{"without a grace", 0, true, "a 0-1 @5, a 2-3 @7, b 0 @6", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := open(t, mem.New(mem.Config{}).Client())
+				self := join(t, s, "n1")
+				self.RestartGrace = cluster.Duration(c.grace)
+				key := keys.Assignment(self.MemberID)
+				read := func() *schema.Assignment {
+					var assignment schema.Assignment
+					r, err := s.Get(t.Context(), key)
+					if err == nil {
+						err = schema.Decode(key, r, &assignment)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					return &assignment
+				}
+				granted := read()
+				granted.Granted = schematest.Granted("a 0-1 @5", "b 0 @6", "a 2-3 @7")
+				for i := range granted.Granted {
+					granted.Granted[i].Ref, granted.Granted[i].Count = schema.SpecRef{Chunk: 1, Version: 1}, new(4)
+				}
+				if _, err := s.Commit(t.Context(), coord.Set(key, schema.Encode(granted, 1), 0)); err != nil {
+					t.Fatal(err)
+				}
+				d := membership.Departure{Started: map[cluster.Slot]int64{
+					{Task: "a"}: 5, {Task: "a", Index: 1}: 5, {Task: "a", Index: 2}: 3, // #2 was granted before, and is again
+				}}
+				if c.known {
+					d.Assignment, d.AssignmentVersion = granted, 1
+				}
+				if err := membership.Close(t.Context(), s, keys, self, d, "n1", "test"); err != nil {
+					t.Fatal(err)
+				}
+				closed := read()
+				if got := listed(closed.Granted); got != c.keeps {
+					t.Errorf("%s wait, want %s", got, c.keeps)
+				}
+				if got := listed(closed.Releasing); got != c.back {
+					t.Errorf("%s are given back, want %s", got, c.back)
+				}
+				for _, r := range closed.Releasing {
+					if r.Version != 2 || r.Count == nil || *r.Count != 4 {
+						t.Errorf("%+v", r)
+					}
+				}
+			})
+		})
+	}
+}
+
+// listed returns the ranges of a list, sorted.
+func listed[T any, P interface {
+	*T
+	Range() *schema.SlotRange
+}](list []T) string {
+	var texts []string
+	for i := range list {
+		r := P(&list[i]).Range()
+		texts = append(texts, fmt.Sprintf("%s %s @%d", r.Task, r.Slots, r.Token))
+	}
+	slices.Sort(texts)
+	return strings.Join(texts, ", ")
 }
 
 func TestLeaseOfAnEndedSession(t *testing.T) {

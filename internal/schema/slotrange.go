@@ -210,6 +210,22 @@ func (d *Assignment) Adopt(holding []Claimed, version int64) []Releasing {
 	return list
 }
 
+// GiveBack moves the granted slots that a filter picks to the releases, under the version that the assignment will have.
+func (d *Assignment) GiveBack(version int64, why cluster.Reason, pick func(cluster.Slot, *Granted) bool) {
+	back, kept := Split(d.Granted, pick)
+	if len(back) == 0 {
+		return
+	}
+	d.Granted, d.Releasing = append([]Granted{}, kept...), slices.Clone(d.Releasing)
+	for i := range back {
+		entry := Releasing{SlotRange: back[i].SlotRange, Version: version, Why: &why}
+		if count, known := back[i].WorkerCount(); known {
+			entry.Count = &count
+		}
+		d.Releasing = append(d.Releasing, entry)
+	}
+}
+
 // Split divides a list by slot. It copies the entries, which share their specs.
 func Split[T any, P ranged[T]](list []T, pick func(cluster.Slot, *T) bool) (picked, rest []T) {
 	for i := range list {

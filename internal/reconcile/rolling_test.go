@@ -234,8 +234,8 @@ func TestRestartGrace(t *testing.T) {
 		p.Assignment.Rec = &rec
 		r.leave("m0007")
 		r.pass(5 * time.Second)
-		if r.total() != 3 {
-			t.Errorf("%d slots were granted, want the 3 that were asked back", r.total())
+		if waiting := held(r, "m0007"); r.total() != 3 || waiting != slots/20-3 {
+			t.Errorf("%d slots were granted and %d wait, want the 3 that were asked back elsewhere", r.total(), waiting)
 		}
 	})
 }

@@ -122,12 +122,12 @@ func TestCommitsGoWrong(t *testing.T) {
 					time.Sleep(time.Second)
 				}
 				n.late.Wait()
-				// What is left: meta, epoch, what was removed, two tasks, their specs, the ring, and the assignment of the last to leave.
+				// What is left: meta, epoch, settings, what was removed, two tasks, their specs, the ring, and the assignment of the last to leave.
 				h := w.hand()
 				if assignments := h.children("/assignments"); len(assignments) != 1 {
 					t.Errorf("assignments left: %v", assignments)
 				}
-				if got := w.Service.Keys() - len(h.children("/decisions")); got != 7 {
+				if got := w.Service.Keys() - len(h.children("/decisions")); got != 8 {
 					t.Errorf("%d keys left besides the ring", got)
 				}
 				t.Logf("faults %v, starts %d", n.hits, w.floor.started())

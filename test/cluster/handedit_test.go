@@ -1,7 +1,6 @@
 package cluster_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/coord"
 )
 
 func TestCorruptTaskKeepsTheLastGoodOne(t *testing.T) {
@@ -191,9 +189,7 @@ func TestDeletedRingEntryDisturbsNothing(t *testing.T) {
 
 func TestCorruptSettingsKeepTheLastGoodOnes(t *testing.T) {
 	handEdit(t, func(w *world, h hand, n1, _ *proc) {
-		if _, err := h.s.Commit(context.Background(), coord.Create(root+"/settings", []byte(`{"v":1,"spec":{"leaderWorkers":"none"}}`))); err != nil {
-			t.Fatal(err)
-		}
+		h.set("/settings", `{"v":1,"spec":{"leaderWorkers":"none"}}`)
 		time.Sleep(time.Second)
 		w.wantShare(map[string]int{"n2": 4})
 		h.set("/settings", `{"v":1,"spec":{"leaderWorkers":"first"}}`)

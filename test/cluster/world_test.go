@@ -85,6 +85,7 @@ func newWorld(t *testing.T, tasks ...cluster.TaskSpec) *world {
 	w := &world{t: t, floor: newFloor(t)}
 	w.Service = mem.New(mem.Config{Timeout: 20 * time.Second, TakeoverDelay: 2 * time.Second, Latency: 3 * time.Millisecond})
 	w.Tasks, w.Store = tasks, w.storeOf
+	w.Rebalance.Quiet = cluster.Duration(time.Millisecond) // most tests look at where work is when nodes have come back
 	return w
 }
 

@@ -806,7 +806,7 @@ var mutants = []mutant{
 	},
 	{
 		"restart grace", "slots that were asked back before wait for the node",
-		one("internal/reconcile/members/reap.go", "Delayed && leftToRestart(p):", "Delayed && leftToRestart(p) && false:"),
+		one("internal/reconcile/members/reap.go", "Delayed && LeftToRestart(p):", "Delayed && LeftToRestart(p) && false:"),
 		in("internal/reconcile", "TestRestartGrace"),
 	},
 	{

@@ -22,13 +22,13 @@ func vanished(p *view.Peer) bool {
 	return p.Member.Absent && p.Status.Absent
 }
 
-// leftToRestart reports whether a member left and asked that its slots wait for its node.
-func leftToRestart(p *view.Peer) bool { return Left(p) && p.Assignment.Rec.Closed.RestartGrace > 0 }
+// LeftToRestart reports whether a member left and asked that its slots wait for its node.
+func LeftToRestart(p *view.Peer) bool { return Left(p) && p.Assignment.Rec.Closed.RestartGrace > 0 }
 
 // graceOf returns for how long the slots of a member that has left wait for its node to come back, 0 if they do not.
 func (d *delayer) graceOf(memberID string) time.Duration {
 	p := d.Snapshot.Peers[memberID]
-	if !leftToRestart(p) || p.Assignment.Rec.Evicted || p.Assignment.Rec.Closed.Settled || d.MovesNow(memberID) || d.Drained(memberID) {
+	if !LeftToRestart(p) || p.Assignment.Rec.Evicted || p.Assignment.Rec.Closed.Settled || d.MovesNow(memberID) || d.Drained(memberID) {
 		return 0
 	}
 	return min(time.Duration(p.Assignment.Rec.Closed.RestartGrace), cluster.MaxRestartGrace)

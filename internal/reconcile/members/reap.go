@@ -16,7 +16,7 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draf
 	for _, memberID := range f.MemberIDs {
 		p := f.Snapshot.Peers[memberID]
 		switch {
-		case m[memberID] == Delayed && leftToRestart(p):
+		case m[memberID] == Delayed && LeftToRestart(p):
 			freeReleased(f, memberID, p, pending, draft)
 		case m[memberID] != Reapable:
 		case draft.Full():

@@ -226,7 +226,8 @@ func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cl
 			continue
 		}
 		n, known := byName[rec.Node]
-		if g, is := retained[memberID]; is {
+		g, gone := retained[memberID]
+		if gone {
 			n, known = g, true
 		}
 		if !known {
@@ -234,6 +235,9 @@ func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cl
 		}
 		for i := range rec.Granted {
 			p.own(&rec.Granted[i], n, p.Members[memberID] == members.Active, invalid[memberID])
+		}
+		if gone && members.LeftToRestart(p.Snapshot.Peers[memberID]) {
+			continue // what it was to give back does not wait for it
 		}
 		for i := range rec.Releasing {
 			if h := &rec.Releasing[i]; p.Members.Retains(memberID) || round.OfResize(h) {

@@ -129,7 +129,7 @@ func emptyFleet(t *testing.T) *fleet {
 	t.Helper()
 	f := &fleet{T: t, dir: t.TempDir(), keys: schema.NewKeys("e2e")}
 	f.Fleet = fleets.New(t, f.path("app.toml"), os.Args[0])
-	f.Env = []string{asNode + "=" + f.dir}
+	f.Env = []string{asNode + "=" + f.dir, "XCONSUMER_REBALANCE_QUIET=100ms"} // most tests wait until work is even
 	return f
 }
 

@@ -136,7 +136,7 @@ func (b *board) decide(change ...func(*round.World)) round.Decision {
 
 // settledNodes is the memory of a leader which knows that no node has come back.
 func settledNodes() round.Returns {
-	return round.Returns{Seen: map[string]time.Duration{}, Settled: true}
+	return round.Returns{Names: map[string]bool{}, Settled: true}
 }
 
 func drawList[T any, P interface {

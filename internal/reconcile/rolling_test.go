@@ -223,6 +223,29 @@ func TestRestartGrace(t *testing.T) {
 			r.even(t, slots)
 		})
 	}
+	t.Run("for ever", func(t *testing.T) { // a record may say so; it is counted as the longest grace
+		r := newRolled(20, 5, slots)
+		r.grace = 24 * time.Hour
+		r.leave("m0007")
+		r.pass(cluster.MaxRestartGrace - time.Second)
+		if r.total() != 0 {
+			t.Errorf("%d slots were granted while they wait", r.total())
+		}
+		r.pass(time.Second)
+		r.even(t, slots)
+	})
+	t.Run("while it stops", func(t *testing.T) { // nothing is asked back, and nothing more is granted to it
+		r := newRolled(20, 5, slots)
+		p := r.snap.Peers["m0007"]
+		member, status := *p.Member.Rec, *p.Status.Rec
+		member.RestartGrace, status.Leaving = cluster.Duration(time.Minute), true
+		p.Member.Rec, p.Status.Rec = &member, &status
+		r.leave("m0003")
+		r.pass(5 * time.Second)
+		if held(r, "m0007") != slots/20 || len(p.Assignment.Rec.Releasing) > 0 || r.total() != slots/20 {
+			t.Errorf("%d slots stay, %v are asked back, %d were granted", held(r, "m0007"), p.Assignment.Rec.Releasing, r.total())
+		}
+	})
 	t.Run("asked back before", func(t *testing.T) { // these slots were to leave in any case
 		r := newRolled(20, 1, slots)
 		r.grace = time.Minute
@@ -292,6 +315,46 @@ func TestQuiet(t *testing.T) {
 		r.pass(time.Second)
 		want(t, r, back, 111)
 	})
+	t.Run("of another term", func(t *testing.T) { // such a request is void
+		r, back := begin()
+		r.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{BalanceNow: r.snap.Epoch.Rec.Term - 1}}
+		r.settle()
+		want(t, r, back, 0)
+	})
+	t.Run("drain", func(t *testing.T) { // that is not for balance
+		r, back := begin()
+		r.snap.Marks = map[string]view.Entry[schema.Mark]{"node-m0004": {Rec: &schema.Mark{Drain: &schema.Drain{}}}}
+		r.settle()
+		want(t, r, "m0004", 0)
+		want(t, r, back, 111)
+	})
+	t.Run("a leader begins", func(t *testing.T) { // it does not know who has come back
+		r, back := begin()
+		r.memory = round.Memory{}
+		r.settle()
+		fresh := r.join("fresh")
+		r.pass(cluster.DefaultQuiet - time.Second)
+		want(t, r, back, 0)
+		want(t, r, fresh, 0)
+		r.pass(2 * time.Second)
+		if a, b := held(r, back), held(r, fresh); min(a, b) < 90 {
+			t.Errorf("%d and %d slots when the nodes were quiet", a, b)
+		}
+		fresh = r.join("fresher") // by now it knows
+		r.pass(time.Second)
+		if n := held(r, fresh); n < 80 {
+			t.Errorf("a new node has %d slots", n)
+		}
+	})
+	t.Run("gone for long", func(t *testing.T) {
+		r, _ := begin()
+		r.pass(time.Minute)
+		r.leave("m0005")
+		r.pass(11 * time.Minute)
+		late := r.join("node-m0005")
+		r.pass(time.Second)
+		want(t, r, late, slots/nodes)
+	})
 	t.Run("never quiet", func(t *testing.T) {
 		r, back := begin()
 		most := r.now - time.Second + cluster.MaxQuiets*cluster.DefaultQuiet
@@ -323,7 +386,7 @@ func TestQuietHoldsNothingThatRunsNowhere(t *testing.T) {
 	r := &rolled{board: b, moved: map[cluster.Slot]int{}}
 	r.settle()
 	r.pass(time.Hour)
-	r.memory.Returns.Seen["n2"] = r.now
+	r.memory.Returns.Gone["n2"] = r.now
 	n2 := r.live("n2", 3, nil, nil, 3, nil)
 	n2.Member.Rec.Node, n2.Assignment.Rec.Node, n2.Member.Rec.Capacity = "n2", "n2", 4
 	r.settle()

@@ -32,7 +32,11 @@ func TestNodesAreRestarted(t *testing.T) {
 		w.wantShare(even)
 		for i, p := range nodes { // n1 leads, then n2, then n3
 			starts := w.floor.started()
+			began := time.Now()
 			w.leave(p)
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("%s took %v to leave; nothing of it has to go elsewhere", p.Name(), took)
+			}
 			time.Sleep(50 * time.Second)
 			witness := nodes[(i+1)%3]
 			if n := w.floor.started() - starts; n != 0 {
@@ -138,6 +142,11 @@ func TestNodesComeBackQuietly(t *testing.T) {
 				if d := w.state(n2).Deferred; d != nil {
 					t.Errorf("deferred: %+v", d)
 				}
+				w.leave(n3) // what was asked is done, and holds for no other node
+				time.Sleep(time.Second)
+				n3 = w.start("n3")
+				time.Sleep(10 * time.Second)
+				w.wantShare(map[string]int{"n1": 3, "n2": 3})
 				w.leave(n3, n2, n1)
 			})
 		})

@@ -790,6 +790,49 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestQuiet"),
 	},
 	{
+		"quiet", "a leader that begins takes a node that has come back for a new one",
+		one("internal/reconcile/members/returns.go", "next.Settled = !f.AnythingGranted()", "next.Settled = true"),
+		in("internal/reconcile", "TestQuiet"),
+	},
+	{
+		"quiet", "a leader that begins never learns which nodes are new",
+		one("internal/reconcile/members/returns.go", "last.Settled || f.Now >= last.Changed+quiet", "last.Settled"),
+		in("internal/reconcile", "TestQuiet"),
+	},
+	{
+		"quiet", "the name of a node that has gone is never forgotten",
+		[]change{
+			{"internal/reconcile/members/returns.go", "!r.Names[name] && f.Now < since+seenLately", "!r.Names[name]"},
+			{"internal/reconcile/members/returns.go", "seen && f.Now < gone+seenLately", "seen && gone >= 0"},
+		},
+		in("internal/reconcile", "TestQuiet"),
+	},
+	{
+		"quiet", "a drain waits for the nodes to be quiet",
+		one("internal/reconcile/placement/returned.go", " && Urgency(m.Reason.Code) >= ForComfort\n", "\n"),
+		in("internal/reconcile", "TestQuiet"),
+	},
+	{
+		"quiet", "a request to a former leader ends the wait of this one",
+		one("internal/reconcile/round/facts.go", "e.Rec.BalanceNow == epoch.Term", "e.Rec.BalanceNow > 0"),
+		in("internal/reconcile", "TestQuiet"),
+	},
+	{
+		"quiet", "nothing is decided when the nodes have been quiet",
+		one("internal/reconcile/members/returns.go", "		draft.RequeueAt(end)\n", ""),
+		in("internal/reconcile", "TestQuiet"),
+	},
+	{
+		"quiet", "it is not published that slots wait",
+		one("internal/reconcile/members/returns.go", "out.Announce = published.IsZero() != out.BalanceAt.IsZero() || ", "out.Announce = false && "),
+		in("test/cluster", "TestNodesComeBackQuietly"),
+	},
+	{
+		"quiet", "what an operator asked once holds for ever",
+		one("internal/reconcile/requests.go", "	next.BalanceNow = 0 // FindReturns has served it, or it is void\n", ""),
+		in("test/cluster", "TestNodesComeBackQuietly"),
+	},
+	{
 		"quiet", "a slot that runs nowhere waits for room that another would leave",
 		one("internal/reconcile/placement/returned.go", "if !p.makeRoom() {", "if !p.makeRoom() && false {"),
 		in("internal/reconcile", "TestQuietHoldsNothingThatRunsNowhere"),
@@ -808,6 +851,36 @@ var mutants = []mutant{
 		"restart grace", "slots that were asked back before wait for the node",
 		one("internal/reconcile/members/reap.go", "Delayed && LeftToRestart(p):", "Delayed && LeftToRestart(p) && false:"),
 		in("internal/reconcile", "TestRestartGrace"),
+	},
+	{
+		"restart grace", "slots that were asked back before are granted to the node that has left",
+		one("internal/reconcile/placement/placement.go", "if gone && members.LeftToRestart(p.Snapshot.Peers[memberID]) {", "if false {"),
+		in("internal/reconcile", "TestRestartGrace"),
+	},
+	{
+		"restart grace", "a grace has no bound",
+		one("internal/reconcile/members/delays.go", "return min(time.Duration(p.Assignment.Rec.Closed.RestartGrace), cluster.MaxRestartGrace)", "return time.Duration(p.Assignment.Rec.Closed.RestartGrace)"),
+		in("internal/reconcile", "TestRestartGrace"),
+	},
+	{
+		"restart grace", "the slots of a node that stops to be restarted are asked back",
+		one("internal/reconcile/members/members.go", "p.Member.Rec.RestartGrace > 0 && !d.Drained(memberID):", "false && !d.Drained(memberID):"),
+		in("internal/reconcile", "TestRestartGrace"),
+	},
+	{
+		"restart grace", "what was never started waits for the node",
+		one("internal/membership/close.go", "return d.Started[slot] != h.Token", "return d.Started[slot] != h.Token && false"),
+		in("internal/membership", "TestWhatWasNeverStartedDoesNotWait"),
+	},
+	{
+		"restart grace", "what the node ran does not wait for it",
+		one("internal/follower/status.go", "		fl.started[g.Slot] = g.Token\n", ""),
+		in("test/cluster", "TestNodesAreRestarted"),
+	},
+	{
+		"restart grace", "a leader that is restarted waits until its slots are elsewhere",
+		one("internal/follower/leaving.go", "fl.Leads() && fl.Self.RestartGrace == 0 &&", "fl.Leads() &&"),
+		in("test/cluster", "TestNodesAreRestarted"),
 	},
 	{
 		"delay", "the slots of a node that crashed are not delayed",

@@ -228,6 +228,7 @@ func LoadDeclarations(flag string, env func(string) string) (d Declarations, err
 	if policy := env(leaderVariable); policy != "" { // it is in force on nodes, too
 		f.config.Leader.Workers = policy
 	}
+	f.quiet = env(QuietVariable)
 	d.Tasks = f.tasks()
 	var s Settings
 	f.settings(&s)

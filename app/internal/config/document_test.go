@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
@@ -106,6 +107,10 @@ func TestDeclaredSettings(t *testing.T) {
 	want := cluster.Settings{LeaderWorkers: cluster.LeaderEqual, Rebalance: cluster.Rebalance{MaxInFlight: 4}}
 	if got := settings("[rebalance]\nmaxInFlight = 4\n[leader]\nworkers = \"equal\"\n", ""); got == nil || *got != want {
 		t.Errorf("%+v", got)
+	}
+	t.Setenv(QuietVariable, "3s")
+	if d, err := LoadDeclarations("", os.Getenv); err != nil || d.Settings == nil || d.Settings.Rebalance.Quiet != cluster.Duration(3*time.Second) {
+		t.Errorf("%+v with the variable of quiet, %v", d.Settings, err)
 	}
 	want = cluster.Settings{LeaderWorkers: cluster.LeaderNone}
 	if got := settings("[leader]\nworkers = \"equal\"\n", "none"); got == nil || *got != want {

@@ -26,45 +26,82 @@ func FindReturns(f *round.Facts, m States) round.Returns {
 	if f.DryRun { // readers do not know which nodes have come back
 		return last
 	}
-	next := round.Returns{At: f.Now, Changed: last.Changed, Seen: map[string]time.Duration{}, Back: map[string]time.Duration{}}
-	begins := last.Seen == nil
-	for _, memberID := range f.MemberIDs {
-		if m.Live(memberID) {
-			next.Live = append(next.Live, memberID)
-		}
-		if begins || m.Live(memberID) { // a member that joins may be read in parts: its node is not seen before it is live
-			next.Seen[f.NodeName(memberID)] = f.Now
-		}
-	}
-	quiet := f.Snapshot.Rebalance().QuietFor()
+	quiet, begins := f.Snapshot.Rebalance().QuietFor(), last.Names == nil
+	next := last
 	if begins {
 		next.Settled = !f.AnythingGranted()
 	} else {
 		next.Settled = last.Settled || f.Now >= last.Changed+quiet // the change that it may see now is not part of that time
 	}
-	if begins || !slices.Equal(next.Live, last.Live) {
+	var came []string
+	if begins || !sameLive(f, m, last.Live) {
 		next.Changed = f.Now
+		came = takeNames(f, m, &next)
 	}
-	for name, at := range last.Seen {
-		if at == last.At { // it has gone since
-			at = f.Now
-		}
-		if _, exists := next.Seen[name]; !exists && f.Now < at+seenLately {
-			next.Seen[name] = at
-		}
-	}
-	for _, memberID := range next.Live {
-		since, waits := last.Back[memberID]
-		if _, stayed := slices.BinarySearch(last.Live, memberID); !stayed {
-			at, seen := last.Seen[f.NodeName(memberID)]
-			since, waits = f.Now, !next.Settled || seen && (at == last.At || f.Now < at+seenLately)
-		}
-		until := min(next.Changed+quiet, since+cluster.MaxQuiets*quiet)
-		if waits && f.Now < until && !f.BalancesNow() {
+	next.Back = map[string]time.Duration{}
+	wait := func(memberID string, since time.Duration) {
+		if f.Now < min(next.Changed+quiet, since+cluster.MaxQuiets*quiet) && !f.BalancesNow() {
 			next.Back[memberID] = since
 		}
 	}
+	for memberID, since := range last.Back {
+		if _, lives := slices.BinarySearch(next.Live, memberID); lives {
+			wait(memberID, since)
+		}
+	}
+	for _, memberID := range came {
+		name := f.NodeName(memberID)
+		gone, seen := last.Gone[name]
+		if !next.Settled || last.Names[name] || seen && f.Now < gone+seenLately {
+			wait(memberID, f.Now)
+		}
+	}
 	return next
+}
+
+// sameLive reports whether the live members are those of a sorted list.
+func sameLive(f *round.Facts, m States, list []string) bool {
+	n := 0
+	for _, memberID := range f.MemberIDs {
+		if !m.Live(memberID) {
+			continue
+		}
+		if n == len(list) || list[n] != memberID {
+			return false
+		}
+		n++
+	}
+	return n == len(list)
+}
+
+// takeNames takes the live members, and the names of their nodes and of those that have gone, into the memory. It returns the members
+// that have come.
+func takeNames(f *round.Facts, m States, r *round.Returns) (came []string) {
+	last, begins := *r, r.Names == nil
+	r.Live, r.Names, r.Gone = nil, map[string]bool{}, map[string]time.Duration{}
+	for _, memberID := range f.MemberIDs {
+		if begins || m.Live(memberID) { // a member that joins may be read in parts: its node is not seen before it is live
+			r.Names[f.NodeName(memberID)] = true
+		}
+		if !m.Live(memberID) {
+			continue
+		}
+		r.Live = append(r.Live, memberID)
+		if _, stayed := slices.BinarySearch(last.Live, memberID); !stayed {
+			came = append(came, memberID)
+		}
+	}
+	for name, since := range last.Gone {
+		if !r.Names[name] && f.Now < since+seenLately {
+			r.Gone[name] = since
+		}
+	}
+	for name := range last.Names {
+		if !r.Names[name] {
+			r.Gone[name] = f.Now
+		}
+	}
+	return came
 }
 
 // PublishDeferral puts into the draft when slots move to nodes that have come back, at the earliest, if some wait for that, and asks for

@@ -121,13 +121,12 @@ type NodeChanges struct {
 	Gathers time.Duration
 }
 
-// Returns is a leader's memory of the nodes that come back under their names. Seen is nil before its first decision.
+// Returns is a leader's memory of the nodes that come back under their names. Names is nil before its first decision.
 type Returns struct {
-	At      time.Duration // the last decision
-	Live    []string      // the live members then, sorted
-	Changed time.Duration // when those last changed
-	// Seen are the names of the nodes that exist or existed lately, and when each last did.
-	Seen map[string]time.Duration
+	Live    []string                 // the live members at the last decision, sorted
+	Changed time.Duration            // when those last changed
+	Names   map[string]bool          // of the nodes that existed then
+	Gone    map[string]time.Duration // names of nodes that existed lately, and since when they do not
 	// Back are the live members whose nodes have come back and that get free slots only, and since when.
 	Back map[string]time.Duration
 	// Settled is set once the leader can distinguish a new node from one that comes back: it has seen the cluster without a change

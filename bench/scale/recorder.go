@@ -20,7 +20,8 @@ type recorder struct {
 	per        map[string]int
 	running    int
 	duplicates int
-	moved      map[int]time.Time // slots that started since mark
+	moved      map[int]time.Time // slots that started since mark, and when last
+	starts     int               // since mark
 	last       time.Time
 }
 
@@ -54,6 +55,7 @@ func (r *recorder) start(slot int, node string) {
 	r.per[node]++
 	r.running++
 	r.moved[slot], r.last = now, now
+	r.starts++
 }
 
 // stop notes that a node runs a slot no more.
@@ -85,7 +87,7 @@ func (r *recorder) lose(node string) {
 func (r *recorder) mark() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.moved, r.duplicates = map[int]time.Time{}, 0
+	r.moved, r.starts, r.duplicates = map[int]time.Time{}, 0, 0
 }
 
 // holderOf returns the node that runs a slot, "" if none does.
@@ -128,7 +130,8 @@ func (r *recorder) complete(slots int) bool {
 // times is how long after a moment slots ran.
 type times struct{ first, p50, p99, last time.Duration }
 
-// took returns how long after a moment the slots that moved ran; where none did, how long after it the last one stopped.
+// took returns how long after a moment the slots that moved ran for the last time, how often slots were started, and duplicates. Where
+// none moved, the times are when the last one stopped.
 func (r *recorder) took(since time.Time) (t times, moves, duplicates int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -143,5 +146,5 @@ func (r *recorder) took(since time.Time) (t times, moves, duplicates int) {
 		at := r.last.Sub(since)
 		t = times{at, at, at, at}
 	}
-	return t, len(all), r.duplicates
+	return t, r.starts, r.duplicates
 }

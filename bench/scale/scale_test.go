@@ -52,6 +52,9 @@ const patience = 3 * time.Minute
 // rollFor bounds a rolling restart: the last one that has begun is waited for.
 const rollFor = time.Minute
 
+// betweenRestarts is from when a node has joined to when the next one is restarted.
+const betweenRestarts = 500 * time.Millisecond
+
 // world is a system of so many nodes and slots on a service.
 type world struct {
 	testing.TB
@@ -246,6 +249,7 @@ func (w *world) all(n int, rep *report) {
 				w.system.start(name)
 				if f, is := w.system.(*fleet); is {
 					f.waitJoined(name)
+					time.Sleep(betweenRestarts)
 				} else {
 					w.wait(w.slots)
 				}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
 )
@@ -47,13 +48,19 @@ func BenchmarkDecide(b *testing.B) {
 			{"nothing", func(*board) {}},
 			{"join", func(b *board) { b.live("new", 1, nil, nil, 1, nil) }},
 			{"leave", func(b *board) { b.snap.Peers["m0007"].Status.Rec.Leaving = true }},
+			{"back", func(b *board) { b.live("new", 1, nil, nil, 1, nil) }}, // and waits for the nodes to be quiet
 		} {
 			b.Run(fmt.Sprintf("%d×%d/%s", size.nodes, size.slots, c.name), func(b *testing.B) {
 				board := settledBoard(size.nodes, 50, size.slots)
 				c.change(board)
 				b.ReportAllocs()
+				back := func(w *round.World) {
+					if c.name == "back" {
+						w.Memory.Returns.Names["node-new"] = true
+					}
+				}
 				for b.Loop() {
-					if d := board.decide(); (len(d.Assignments) > 0) != (c.name != "nothing") {
+					if d := board.decide(back); (len(d.Assignments) > 0) != (c.name == "join" || c.name == "leave") {
 						b.Fatalf("%d assignments", len(d.Assignments))
 					}
 				}

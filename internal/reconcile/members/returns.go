@@ -40,7 +40,7 @@ func FindReturns(f *round.Facts, m States) round.Returns {
 	}
 	next.Back = map[string]time.Duration{}
 	wait := func(memberID string, since time.Duration) {
-		if f.Now < min(next.Changed+quiet, since+cluster.MaxQuiets*quiet) && !f.BalancesNow() {
+		if f.Now < waitEnds(&next, since, quiet) && !f.BalancesNow() {
 			next.Back[memberID] = since
 		}
 	}
@@ -57,6 +57,12 @@ func FindReturns(f *round.Facts, m States) round.Returns {
 		}
 	}
 	return next
+}
+
+// waitEnds returns when a node that has come back at a time gets its share, as far as is known: when the nodes have been quiet, or after
+// several such times.
+func waitEnds(r *round.Returns, since, quiet time.Duration) time.Duration {
+	return min(r.Changed+quiet, since+cluster.MaxQuiets*quiet)
 }
 
 // sameLive reports whether the live members are those of a sorted list.
@@ -112,7 +118,7 @@ func PublishDeferral(f *round.Facts, r *round.Returns, waiting bool, draft *roun
 	}
 	out, quiet, end := &draft.Out, f.Snapshot.Rebalance().QuietFor(), time.Duration(0)
 	for _, since := range r.Back {
-		if until := min(r.Changed+quiet, since+cluster.MaxQuiets*quiet); end == 0 || until < end {
+		if until := waitEnds(r, since, quiet); end == 0 || until < end {
 			end = until
 		}
 	}

@@ -20,9 +20,9 @@ func (api *plans) serve() {
 	tags := []string{"moves"}
 	accept(api.routes, huma.Operation{
 		OperationID: "move-now", Method: http.MethodPost, Path: "/api/v1/moves/now", Tags: tags,
-		Summary: "Move the work of lost nodes now",
-		Description: "Skips leave delays and freezes for the nodes that are lost now. No worker starts elsewhere before the lease of its " +
-			"node has expired. Has no effect if no node is lost.",
+		Summary: "Move what waits now",
+		Description: "Ends leave delays, restart graces and freezes for the nodes that are gone now, and the wait of nodes that have come " +
+			"back for their share. No worker starts elsewhere before the lease of its node has expired. Has no effect if nothing waits.",
 	}, func(in *struct{ Wait }) (cluster.Operation, Wait) { return cluster.MoveNow(), in.Wait })
 	type operations struct {
 		Body struct {

@@ -232,7 +232,9 @@ func TestRestartGrace(t *testing.T) {
 			t.Errorf("%d slots were granted while they wait", r.total())
 		}
 		r.pass(time.Second)
-		r.even(t, slots)
+		if r.total() != slots/20 {
+			t.Errorf("%d slots were granted, want %d", r.total(), slots/20)
+		}
 	})
 	t.Run("while it stops", func(t *testing.T) { // nothing is asked back, and nothing more is granted to it
 		r := newRolled(20, 5, slots)
@@ -317,7 +319,7 @@ func TestQuiet(t *testing.T) {
 	})
 	t.Run("of another term", func(t *testing.T) { // such a request is void
 		r, back := begin()
-		r.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{BalanceNow: r.snap.Epoch.Rec.Term - 1}}
+		r.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{BalanceNow: r.snap.Epoch.Rec.Term + 1}}
 		r.settle()
 		want(t, r, back, 0)
 	})

@@ -156,6 +156,9 @@ func Rough[T any, P ranged[T]](list []T) int {
 
 // Fit returns how many of the first elements of a list fit into a number of bytes of JSON.
 func Fit[T any](list []T, room int) int {
+	if len(fields.EncodeField(reflect.ValueOf(list)))-1 <= room { // as nearly always: much faster
+		return len(list)
+	}
 	for n := range list {
 		room -= SizeOf(&list[n])
 		if room < 0 {

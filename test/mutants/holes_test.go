@@ -1357,6 +1357,31 @@ var mutants = []mutant{
 		in("internal/follower", "TestDepartureKnowsCompletions"),
 	},
 	{
+		"growth", "a cluster begins before the nodes are there that start together",
+		one("internal/reconcile/nodechanges.go", "len(live) >= p.Together", "len(live) > 0"),
+		in("internal/reconcile", "TestClusterBeginsWhenAllAreThere"),
+	},
+	{
+		"specs", "a node that runs nothing reads all specs, however many there are",
+		one("internal/follower/specs.go", "err != nil || len(chunks) > chunksAhead", "err != nil"),
+		in("internal/follower", "TestSpecsAreReadAhead"),
+	},
+	{
+		"leave", "a member that leaves is lost for a round, where the hint of its assignment comes last",
+		one("internal/view/read.go", "	goneAssignments = append(goneAssignments, v.goneMarked(b.rest)...)\n", ""),
+		in("internal/view", "TestALeaverIsNotTakenForLost"),
+	},
+	{
+		"leave", "candidates that will not lead look at once when one has gone",
+		one("internal/election/election.go", "			if !e.second {", "			if false {"),
+		in("internal/election", "TestOthersThanTheSecondLookLater"),
+	},
+	{
+		"leave", "the next leader looks as late as the others",
+		one("internal/election/election.go", "			if !e.second {", "			if true {"),
+		in("internal/election", "TestOthersThanTheSecondLookLater"),
+	},
+	{
 		"runs", "a member's record of ended slots outlives the member",
 		one("internal/leader/publish.go", "		ops = append(ops, coord.Delete(l.Keys.CompletionsOf(memberID), done.Version))\n", "		_ = done\n"),
 		simulated("Liveness", 100),

@@ -54,7 +54,8 @@ func (v *View) refresh(ctx context.Context, keys []string) error {
 	// If a member is gone, its assignment is read before the keys that show that.
 	goneAssignments, gone := v.goneSelfWritten(b.rest)
 	goneAssignments = append(goneAssignments, v.goneMarked(b.rest)...)
-	if err := v.read(ctx, goneAssignments); err != nil {
+	slices.Sort(goneAssignments)
+	if err := v.read(ctx, slices.Compact(goneAssignments)); err != nil {
 		v.remark(slices.Concat(gone, v.dones(b)))
 		return err
 	}
@@ -84,7 +85,7 @@ func (es *entries) goneMarked(keys []string) (assignments []string) {
 	for _, key := range keys {
 		memberID := schema.Base(key)
 		p, assignment := es.snap.Peers[memberID], es.keys.Assignment(memberID)
-		if p != nil && (p.Status.Absent || p.Member.Absent) && !es.selfWritten.assignments[assignment] && es.hints.TakeKey(assignment) {
+		if p != nil && (p.Status.Absent || p.Member.Absent) && es.hints.TakeKey(assignment) {
 			assignments = append(assignments, assignment)
 		}
 	}

@@ -112,6 +112,10 @@ func TestEveryOrder(t *testing.T) {
 		{"two nodes join and two crash", budget{join: 2, crash: 2}, 90},
 		{"two nodes join and one crashes while a leader is replaced", budget{join: 2, crash: 1, depose: 1}, 90},
 		{"two nodes join and one crashes while the task is resized", budget{join: 2, crash: 1, resize: 1}, 90},
+		{"a node is restarted", budget{join: 1, restart: 1}, 90},
+		{"both nodes are restarted while commits are lost", budget{join: 1, restart: 2, lost: 1}, 90},
+		{"a node is restarted while a leader is replaced, in chunks", budget{restart: 1, depose: 1, lost: 1}, 1},
+		{"a node is restarted while the task is resized", budget{join: 1, restart: 1, resize: 1}, 90},
 		{"everything once", budget{join: 1, lost: 1, crash: 1, depose: 1, fence: 1}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -48,9 +48,12 @@ func (w world) steps(h hole, maxAssignments int) []step[world] {
 		if w.nodes[memberID] == nil && w.budget.join > 0 {
 			next := w
 			next.budget.join--
-			add(next.join(memberID), "%s joins", memberID)
+			add(next.join(memberID, "node-"+memberID), "%s joins", memberID)
 			break
 		}
+	}
+	if b := w.nodes["b"]; b.leaving && b.dead && w.nodes["a"] == nil && !w.alive["b"] {
+		add(w.join("a", "node-b"), "b's node is back, as a")
 	}
 	if w.budget.resize > 0 {
 		next := w
@@ -137,6 +140,7 @@ func (w world) decide(name string, l leader, maxAssignments int, h hole, add add
 	}
 	d := reconcile.Decide(round.World{
 		Snapshot: snap, Self: name, Now: 3 * time.Second, Timeout: time.Second, MaxAssignments: maxAssignments, Reaped: l.reaped,
+		Memory: round.Memory{Returns: round.Returns{Names: map[string]bool{}, Settled: true}}, // nothing waits for the nodes to be quiet
 	})
 	if d.Evict != "" {
 		panic("nobody edits the store by hand here")
@@ -231,6 +235,13 @@ func (w world) nodeSteps(memberID string, add adder) {
 			add(w.node(memberID, next), "%s: %s has stopped", memberID, slot)
 		}
 	}
+	if !n.leaving && w.budget.restart > 0 {
+		next := *n
+		next.leaving = true
+		after := w.node(memberID, next)
+		after.budget.restart--
+		add(after, "%s is asked to leave", memberID)
+	}
 	switch {
 	case n.lease && w.budget.fence > 0:
 		next := *n
@@ -267,7 +278,21 @@ func (w world) endings(memberID string, h hole, add adder) {
 	if n.dead || !n.lease && len(n.running) == 0 || h == noFence {
 		add(gone.hint(), "%s's session ends", memberID)
 	}
-	if assignment := w.assignments[memberID]; assignment.exists && assignment.rec.Closed == nil && (n.dead || h == earlyClose) {
+	assignment := w.assignments[memberID]
+	if !assignment.exists || assignment.rec.Closed != nil {
+		return
+	}
+	closed := *assignment.rec
+	if n.leaving && !n.dead && len(n.running) == 0 && !n.busy {
+		left := *n
+		left.dead = true
+		closed.GiveBack(assignment.version+1, cluster.Reason{Code: cluster.WhyLeft}, func(slot cluster.Slot, g *schema.Granted) bool { return n.started[slot] != g.Token })
+		closed.Closed = &schema.Closed{By: memberID, Left: true, RestartGrace: restartGrace}
+		after := gone.node(memberID, left)
+		after.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &closed, version: assignment.version + 1, exists: true})
+		add(after.hint(), "%s leaves, and its slots wait for it", memberID)
+	}
+	if n.dead || h == earlyClose {
 		closed := *assignment.rec
 		closed.Closed = &schema.Closed{By: "parent"}
 		gone.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &closed, version: assignment.version + 1, exists: true})
@@ -382,7 +407,8 @@ func (w world) answered(m message, ok, refused, unknown bool) world {
 				n.said = m.status
 			}
 			for _, g := range m.start {
-				if m.claim && n.lease {
+				if m.claim && n.lease && !n.leaving {
+					n.started = with(n.started, g.Slot, g.Token)
 					n.running, n.counts = with(n.running, g.Slot, g.Token), with(n.counts, g.Slot, g.Count)
 				}
 			}

@@ -69,7 +69,7 @@ type world struct {
 }
 
 // budget bounds the faults.
-type budget struct{ lost, crash, depose, fence, join, resize int }
+type budget struct{ lost, crash, depose, fence, join, resize, restart int }
 
 // leader is what a leading process knows; values are replaced, not changed.
 type leader struct {
@@ -108,6 +108,8 @@ type node struct {
 	unsure     bool
 	busy       bool
 	lease      bool
+	leaving    bool                   // to be restarted: its slots wait for it
+	started    map[cluster.Slot]int64 // with their tokens
 	dead       bool
 }
 
@@ -134,7 +136,7 @@ func newWorld(b budget, workers int) world {
 		alive: map[string]bool{}, candidates: map[string]bool{"L1": true, "L2": true},
 		leads: map[string]*leader{}, nodes: map[string]*node{}, budget: b, tokens: map[cluster.Slot]int64{},
 	}
-	w = w.join("b")
+	w = w.join("b", "node-b")
 	return w.bump("L1")
 }
 
@@ -151,12 +153,12 @@ func without[K comparable, V any](m map[K]V, k K) map[K]V {
 	return c
 }
 
-// join creates a member's keys in one commit.
-func (w world) join(memberID string) world {
-	w.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &schema.Assignment{Node: "node-" + memberID, Granted: []schema.Granted{}, Releasing: []schema.Releasing{}}, exists: true})
+// join creates the keys of a member of a node in one commit.
+func (w world) join(memberID, name string) world {
+	w.assignments = with(w.assignments, memberID, record[schema.Assignment]{rec: &schema.Assignment{Node: name, Granted: []schema.Granted{}, Releasing: []schema.Releasing{}}, exists: true})
 	w.statuses = with(w.statuses, memberID, record[schema.Status]{rec: &schema.Status{}, exists: true})
 	w.alive = with(w.alive, memberID, true)
-	w.nodes = with(w.nodes, memberID, &node{running: map[cluster.Slot]int64{}, counts: map[cluster.Slot]int{}, asked: map[cluster.Slot]bool{}, said: &schema.Status{}, lease: true})
+	w.nodes = with(w.nodes, memberID, &node{running: map[cluster.Slot]int64{}, counts: map[cluster.Slot]int{}, asked: map[cluster.Slot]bool{}, started: map[cluster.Slot]int64{}, said: &schema.Status{}, lease: true})
 	return w.hint()
 }
 
@@ -179,6 +181,9 @@ func (w world) bump(name string) world {
 	w.leads = with(w.leads, name, &leader{active: true, term: w.term, epoch: w.epoch, token: w.nextToken, workers: w.workers, stage: readsAssignments, reaped: map[string]bool{}})
 	return w
 }
+
+// restartGrace is for how long the slots of a node that leaves wait for it. Leaders here remember nothing, so it does not end.
+const restartGrace = cluster.Duration(time.Minute)
 
 // snapshot is what a leader has read, as its view would hold it.
 func (l *leader) snapshot() *view.Snapshot {
@@ -204,7 +209,7 @@ func (l *leader) snapshot() *view.Snapshot {
 			Member:     view.Entry[schema.Member]{Absent: !l.member[memberID], Read: read},
 		}
 		if l.member[memberID] {
-			p.Member.Rec = &schema.Member{Member: cluster.Member{Node: "node-" + memberID, Works: []string{"t"}}}
+			p.Member.Rec = &schema.Member{Member: cluster.Member{Node: d.rec.Node, Works: []string{"t"}, RestartGrace: restartGrace}}
 		}
 		s.Peers[memberID] = p
 	}
@@ -239,6 +244,7 @@ func (n *node) local() follower.Local {
 	if !n.lease {
 		l.Phase = membership.SoftStop
 	}
+	l.Leaving, l.Announce = n.leaving, n.leaving
 	return l
 }
 
@@ -252,14 +258,14 @@ func (w world) key() string {
 		}
 		fmt.Fprintf(&b, "v%d[", r.version)
 		b.WriteString(lists(r.rec))
-		fmt.Fprintf(&b, " %v];", r.rec.Closed != nil)
+		fmt.Fprintf(&b, " %s%v];", r.rec.Node, r.rec.Closed != nil)
 	}
 	status := func(r record[schema.Status]) {
 		if !r.exists || r.rec == nil {
 			b.WriteString("-;")
 			return
 		}
-		fmt.Fprintf(&b, "v%d a%d %v[", r.version, r.rec.Applied, r.rec.Fenced)
+		fmt.Fprintf(&b, "v%d a%d %v%v[", r.version, r.rec.Applied, r.rec.Fenced, r.rec.Leaving)
 		b.WriteString(text(r.rec.Holding))
 		b.WriteString(" ];")
 	}
@@ -279,12 +285,12 @@ func (w world) key() string {
 		status(w.statuses[memberID])
 		status(record[schema.Status]{rec: w.last[memberID], exists: w.last[memberID] != nil})
 		if n := w.nodes[memberID]; n != nil {
-			fmt.Fprintf(&b, "%v%v%v%v%v s%d ", n.good, n.unsure, n.busy, n.lease, n.dead, n.saidAt)
+			fmt.Fprintf(&b, "%v%v%v%v%v%v s%d ", n.good, n.unsure, n.busy, n.lease, n.leaving, n.dead, n.saidAt)
 			assignment(n.assignment)
 			status(record[schema.Status]{rec: n.said, exists: n.said != nil})
 			for i := range maxWorkers {
 				slot := cluster.Slot{Task: "t", Index: i}
-				fmt.Fprintf(&b, "%d%v%d,", n.running[slot], n.asked[slot], n.counts[slot])
+				fmt.Fprintf(&b, "%d%v%d %d,", n.running[slot], n.asked[slot], n.counts[slot], n.started[slot])
 			}
 		}
 	}
@@ -313,7 +319,7 @@ func (w world) key() string {
 			}
 		}
 		if m.status != nil {
-			fmt.Fprintf(&t, "%d%s%v", m.status.Applied, text(m.status.Holding), m.status.Fenced)
+			fmt.Fprintf(&t, "%d%s%v%v", m.status.Applied, text(m.status.Holding), m.status.Fenced, m.status.Leaving)
 		}
 		flying = append(flying, t.String())
 	}

@@ -786,7 +786,7 @@ var mutants = []mutant{
 	},
 	{
 		"quiet", "a node that has come back gets nothing for balance while another one comes and goes",
-		one("internal/reconcile/members/returns.go", "min(r.Changed+quiet, since+cluster.MaxQuiets*quiet)", "r.Changed + quiet + 0*since"),
+		one("internal/reconcile/members/returns.go", "min(r.Changed+quiet, since+cluster.MaxQuiets*quiet)", "r.Changed + quiet + 0*since*cluster.MaxQuiets"),
 		in("internal/reconcile", "TestQuiet"),
 	},
 	{

@@ -93,8 +93,8 @@ func applyRequests(s *Survey, p *placement.Placement, draft *round.Draft) {
 			next.Move = append(next.Move, o)
 		}
 	}
-	if len(next.Move) != len(e.Rec.Move) || len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown || next.BalanceNow != e.Rec.BalanceNow ||
-		len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
+	if len(next.Move) != len(e.Rec.Move) || len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown ||
+		next.BalanceNow != e.Rec.BalanceNow || len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
 		draft.Out.Requests = next
 	}
 }

@@ -112,7 +112,9 @@ func public(s config.Settings) map[string]any {
 			"clientCertificates": s.Access.TLS.ClientCA != "", "tokens": tokens, "secret": peers.Secretless(s) == "",
 		},
 		"leader": map[string]any{"workers": s.Leader}, "rebalance": s.Rebalance,
-		"node":  map[string]any{"labels": s.Labels, "weight": s.Weight, "capacity": s.Capacity, "restartGrace": cluster.Duration(s.RestartGrace)},
+		"node": map[string]any{
+			"labels": s.Labels, "weight": s.Weight, "capacity": s.Capacity, "restartGrace": cluster.Duration(s.RestartGrace),
+		},
 		"works": works, "tasks": s.Tasks, "logKeep": s.LogBytes,
 	}
 }

@@ -64,8 +64,8 @@ func leavesSlots(p *view.Peer) bool {
 	return len(p.Assignment.Rec.Granted)+len(p.Assignment.Rec.Releasing) > 0
 }
 
-// departing returns the members that leave or have left on purpose and whose slots do not wait for them, as in Departures.Known, and how many of them are new. For a leader
-// that begins, members that have left already count as old.
+// departing returns the members that leave or have left on purpose and whose slots do not wait for them, as in Departures.Known, and how
+// many of them are new. For a leader that begins, members that have left already count as old.
 func (d *delayer) departing(begins bool, before time.Duration) (known map[string]time.Duration, fresh int) {
 	known = map[string]time.Duration{}
 	for _, memberID := range d.MemberIDs {

@@ -30,6 +30,9 @@ import (
 func drawState(t *rapid.T, name string) cluster.State {
 	s := cluster.State{Cluster: "c", Leader: rapid.SampledFrom([]string{"", "n1", "n2"}).Draw(t, name+" leader"), Term: rapid.Int64Range(0, 2).Draw(t, name+" term")}
 	s.Settings.Rebalance.MaxInFlight = rapid.IntRange(0, 2).Draw(t, name+" settings")
+	if rapid.Bool().Draw(t, name+" deferred") {
+		s.Deferred = &cluster.Deferral{Code: cluster.WhyQuiet, Until: time.Unix(rapid.Int64Range(0, 1).Draw(t, name+" until"), 0).UTC()}
+	}
 	for i := range 4 {
 		if rapid.Bool().Draw(t, name+" node") {
 			s.Nodes = append(s.Nodes, cluster.NodeInfo{Name: fmt.Sprint("n", i), Member: fmt.Sprint("m", i), Slots: rapid.IntRange(0, 2).Draw(t, name+" slots"), Labels: cluster.Labels{"x": rapid.SampledFrom([]string{"a", "b"}).Draw(t, name+" label")}})

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/explain"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
@@ -395,5 +398,35 @@ func TestQuietHoldsNothingThatRunsNowhere(t *testing.T) {
 	r.pass(time.Second)
 	if n := schema.Count(n2.Assignment.Rec.Granted); n != 2 || len(n1.Assignment.Rec.Granted) != 1 || n1.Assignment.Rec.Granted[0].Task != "b" {
 		t.Errorf("n1 has %v, n2 has %d slots", n1.Assignment.Rec.Granted, n)
+	}
+}
+
+// Readers are told until when a slot waits that would move to a node that has come back.
+func TestExplainQuiet(t *testing.T) {
+	r := newRolled(4, 1, 12)
+	r.leave("m0003")
+	r.pass(time.Second)
+	r.join("node-m0003")
+	at := time.Date(2026, 11, 28, 10, 20, 30, 0, time.UTC)
+	r.snap.Epoch.Rec.BalanceAt = at
+	waits := 0
+	for memberID, p := range r.snap.Peers {
+		for slot := range schema.Each(p.Assignment.Rec.Granted) {
+			out, err := explain.Slot(&r.snap, slot, r.now, coord.Info{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(out.Here, "it is to move to node-m0003") {
+				waits++
+				for _, text := range []string{"waits until 10:20:30 UTC at least", "for 15s", "xconsumer move-now"} {
+					if !strings.Contains(out.Here, text) {
+						t.Errorf("%s on %s: %q does not say %q", slot, memberID, out.Here, text)
+					}
+				}
+			}
+		}
+	}
+	if waits != 3 {
+		t.Errorf("%d slots are to move, want 3", waits)
 	}
 }

@@ -2,7 +2,9 @@ package render
 
 import (
 	"bytes"
+	"strings"
 	"testing"
+	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 )
@@ -77,5 +79,25 @@ func TestNodes(t *testing.T) {
 		if got := show(c.nodes...); got != c.want {
 			t.Errorf("got:\n%swant:\n%s", got, c.want)
 		}
+	}
+}
+
+// The state shows until when slots wait that would move for balance, and how to end that.
+func TestStateShowsWhatIsDeferred(t *testing.T) {
+	show := func(d *cluster.Deferral) string {
+		var b bytes.Buffer
+		State(&b, &cluster.State{Cluster: "c", Leader: "n1", Deferred: d}, 0)
+		return b.String()
+	}
+	until := time.Date(2026, 11, 28, 10, 20, 30, 0, time.Local)
+	why := cluster.Reason{Code: cluster.WhyQuiet, Detail: "15s"}
+	text := show(&cluster.Deferral{Code: why.Code, Reason: why.String(), Until: until})
+	want := "\nbalance waits until " + until.Format("15:04:05 MST") + " at least: nodes have come back, and get only free slots until no node has " +
+		"come or gone for 15s; to wait no longer: xconsumer move-now\n"
+	if !strings.HasSuffix(text, want) {
+		t.Errorf("%q does not end with %q", text, want)
+	}
+	if text := show(nil); strings.Contains(text, "balance") {
+		t.Errorf("%q", text)
 	}
 }

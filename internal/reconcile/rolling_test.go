@@ -208,6 +208,10 @@ func TestRestartGrace(t *testing.T) {
 		"drained": {0, func(r *rolled) {
 			r.snap.Marks = map[string]view.Entry[schema.Mark]{"node-m0007": {Rec: &schema.Mark{Drain: &schema.Drain{}}}}
 		}},
+		"quarantined": {0, func(r *rolled) {
+			mark := &schema.Mark{Quarantine: &schema.Quarantine{Member: "m0007", Error: "e"}}
+			r.snap.Marks = map[string]view.Entry[schema.Mark]{"node-m0007": {Rec: mark}}
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRolled(20, 5, slots)

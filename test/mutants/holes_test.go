@@ -848,6 +848,11 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestRestartGrace"),
 	},
 	{
+		"restart grace", "the slots of a node on which everything fails wait for it",
+		one("internal/reconcile/round/facts.go", "mark.Drain != nil || mark.Quarantine != nil && mark.Quarantine.Member == memberID", "mark.Drain != nil"),
+		in("internal/reconcile", "TestRestartGrace"),
+	},
+	{
 		"restart grace", "slots that were asked back before wait for the node",
 		one("internal/reconcile/members/reap.go", "Delayed && LeftToRestart(p):", "Delayed && LeftToRestart(p) && false:"),
 		in("internal/reconcile", "TestRestartGrace"),

@@ -100,9 +100,10 @@ func (f *Facts) Draining(memberID string) bool {
 	return f.Snapshot.Mark(f.NodeName(memberID)).Drain != nil && (p.Status.Rec == nil || !p.Status.Rec.Leaving)
 }
 
-// Drained reports whether the node of a member has the mark of a drain.
+// Drained reports whether a member is to be empty, because its node is drained or everything fails on it.
 func (f *Facts) Drained(memberID string) bool {
-	return f.Snapshot.Mark(f.NodeName(memberID)).Drain != nil
+	mark := f.Snapshot.Mark(f.NodeName(memberID))
+	return mark.Drain != nil || mark.Quarantine != nil && mark.Quarantine.Member == memberID
 }
 
 // MovesNow reports whether an operator asked not to wait for a member that is lost or delayed.

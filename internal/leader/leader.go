@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -79,6 +81,7 @@ type leading struct {
 	left           map[cluster.Slot]cluster.Reason // round.World.FreedWhy
 	maxAssignments int
 	omissions      omissions
+	sums           *ledger.Ledger // nil after a decision that panicked: the next one makes it again
 
 	// How decisions are committed.
 	commits commits
@@ -250,9 +253,12 @@ func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 		Planner:        l.planner,
 
 		NextToken: l.commits.nextToken,
+		Ledger:    cmp.Or(l.sums, &ledger.Ledger{}),
 	}
+	l.sums = nil
 	began := time.Now()
 	d := reconcile.Decide(world)
+	l.sums = world.Ledger
 	l.planned = time.Since(began)
 	l.Meter.Took(meter.Plan, l.planned)
 	l.departures.Store(&departing{Departures: d.Memory.Delays.Departures, term: l.term.Number})

@@ -39,6 +39,8 @@
 package planner
 
 import (
+	"slices"
+
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner/solver"
 )
@@ -114,4 +116,14 @@ func Make(in Input) Plan {
 		plan.Target[t] = a.assign(t, &plan)
 	}
 	return plan
+}
+
+// Clone returns a copy that shares no memory with the rows of tasks.
+func (in Input) Clone() Input {
+	in.Tasks = slices.Clone(in.Tasks)
+	for t := range in.Tasks {
+		task := &in.Tasks[t]
+		task.Current, task.Token = slices.Clone(task.Current), slices.Clone(task.Token)
+	}
+	return in
 }

@@ -35,6 +35,9 @@ type barriers map[string]*barrier
 // findBarriers finds the tasks of which an assignment lists slots of another count, after the assignments to delete are decided.
 func findBarriers(f *round.Facts, m members.States, delayed map[string]cluster.Reason, draft *round.Draft) barriers {
 	found := barriers{}
+	if f.Sums != nil && !f.Sums.Resizing() && !draft.Rewrites() {
+		return found
+	}
 	for _, memberID := range f.MemberIDs {
 		assignment := draft.Assignment(memberID)
 		if assignment == nil {
@@ -124,8 +127,13 @@ const noCount = 0
 // The value is the count with which free slots may be granted nevertheless. It is the old count while a barrier cannot begin,
 // since a member that has some of the old count cannot be asked. It is noCount while the barrier is under way, or if the workers
 // were not all granted with the same count, or without any.
-func (b barriers) barred(f *round.Facts, draft *round.Draft) map[string]int {
+//
+// The sums are those after the draft, nil if there are none.
+func (b barriers) barred(f *round.Facts, sums *round.Sums, draft *round.Draft) map[string]int {
 	counts, barred := map[string]int{}, map[string]int{}
+	if sums != nil && !sums.Resizing() {
+		return barred
+	}
 	for _, memberID := range f.MemberIDs {
 		assignment := draft.Assignment(memberID)
 		if assignment == nil {

@@ -69,7 +69,7 @@ func Inspect(w round.World, draft *round.Draft) *Survey {
 	returns := members.FindReturns(f, states)
 	states, drains := members.ExpireDrains(f, states, draft)
 	states = members.Reap(f, states, pending, draft)
-	doubles := f.Snapshot.Doubles()
+	doubles := f.Doubles()
 	invalid := findInvalidGrants(f, firstToken, doubles)
 	barriers := findBarriers(f, states, delayed, draft)
 	loops := failures.FindCrashLoops(f, states, draft)

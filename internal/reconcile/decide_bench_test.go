@@ -2,12 +2,16 @@ package reconcile_test
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
+	"gitee.com/ken.yang/xconsumer/internal/view"
 )
 
 // settledBoard is a cluster at rest: its slots lie evenly, task by task, and every node says that it holds its own.
@@ -36,35 +40,67 @@ func settledBoard(nodes, tasks, slots int) *board {
 	for n, list := range lists {
 		b.live(fmt.Sprintf("m%04d", n), 3, list, nil, 3, schematest.ClaimAll(list))
 	}
+	b.storeSpecs()
+	for _, p := range b.snap.Peers { // as a view does it
+		b.snap.StoredSpecs.Resolve(p.Assignment.Rec.Granted)
+	}
 	return b
 }
 
+// BenchmarkDecide decides about a change of one node, as a leader does: it has decided about the cluster before that change. In every
+// second decision the change is taken back, so "nothing" is a decision after a node has read its own records again.
 func BenchmarkDecide(b *testing.B) {
 	for _, size := range []struct{ nodes, slots int }{{100, 10_000}, {1000, 100_000}} {
 		for _, c := range []struct {
 			name   string
 			change func(*board)
 		}{
-			{"nothing", func(*board) {}},
-			{"join", func(b *board) { b.live("new", 1, nil, nil, 1, nil) }},
-			{"leave", func(b *board) { b.snap.Peers["m0007"].Status.Rec.Leaving = true }},
-			{"back", func(b *board) { b.live("new", 1, nil, nil, 1, nil) }}, // and waits for the nodes to be quiet
+			{"nothing", func(b *board) { b.again("m0007") }},
+			{"join", func(b *board) { b.live("new", 1, []schema.Granted{}, nil, 1, nil) }},
+			{"leave", func(b *board) {
+				b.again("m0007").Status.Rec = &schema.Status{Applied: 3, Leaving: true, Holding: b.held("m0007")}
+			}},
 		} {
-			b.Run(fmt.Sprintf("%d×%d/%s", size.nodes, size.slots, c.name), func(b *testing.B) {
-				board := settledBoard(size.nodes, 50, size.slots)
-				c.change(board)
-				b.ReportAllocs()
-				back := func(w *round.World) {
-					if c.name == "back" {
-						w.Memory.Returns.Names["node-new"] = true
-					}
-				}
-				for b.Loop() {
-					if d := board.decide(back); (len(d.Assignments) > 0) != (c.name == "join" || c.name == "leave") {
-						b.Fatalf("%d assignments", len(d.Assignments))
-					}
-				}
-			})
+			for _, kept := range []bool{false, true} {
+				b.Run(fmt.Sprintf("%d×%d/%s/kept=%v", size.nodes, size.slots, c.name, kept), func(b *testing.B) {
+					benchmarkChange(b, settledBoard(size.nodes, 50, size.slots), c.change, c.name != "nothing", kept)
+				})
+			}
 		}
+	}
+}
+
+func (b *board) again(memberID string) *view.Peer {
+	p := *b.snap.Peers[memberID]
+	b.snap.Peers[memberID] = &p
+	return &p
+}
+
+func (b *board) held(memberID string) []schema.Claimed {
+	return b.snap.Peers[memberID].Status.Rec.Holding
+}
+
+func benchmarkChange(b *testing.B, board *board, change func(*board), moves, kept bool) {
+	rest := board.snap
+	board.snap.Peers = maps.Clone(rest.Peers)
+	change(board)
+	w := round.World{Self: "L", Now: board.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: round.MaxAssignments}
+	if kept {
+		w.Ledger = &ledger.Ledger{}
+	}
+	memory := round.Memory{}
+	decide := func(s *view.Snapshot) round.Decision {
+		w.Snapshot, w.Memory = s, memory
+		return reconcile.Decide(w)
+	}
+	memory = decide(&rest).Memory
+	b.ReportAllocs()
+	for b.Loop() {
+		if d := decide(&board.snap); (len(d.Assignments) > 0) != moves {
+			b.Fatalf("%d assignments", len(d.Assignments))
+		}
+		b.StopTimer()
+		decide(&rest)
+		b.StartTimer()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/schema/schematest"
@@ -131,7 +133,30 @@ func (b *board) decide(change ...func(*round.World)) round.Decision {
 	for _, f := range change {
 		f(&w)
 	}
-	return reconcile.Decide(w)
+	if w.Ledger != nil {
+		return reconcile.Decide(w)
+	}
+	d := reconcile.Decide(w)
+	w.Ledger = &ledger.Ledger{}
+	sameDecision(d, reconcile.Decide(w))
+	return d
+}
+
+// sameDecision panics if two decisions about one world differ.
+func sameDecision(want, got round.Decision) {
+	for _, d := range []*round.Decision{&want, &got} {
+		if d.PlanFault != nil {
+			fault := *d.PlanFault
+			fault.Stack = ""
+			d.PlanFault = &fault
+		}
+	}
+	if reflect.DeepEqual(want, got) {
+		return
+	}
+	if diff := cmp.Diff(want, got, cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" {
+		panic("with and without sums (-without +with):\n" + diff)
+	}
 }
 
 // settledNodes is the memory of a leader which knows that no node has come back.

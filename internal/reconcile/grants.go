@@ -52,7 +52,7 @@ func grant(
 	if draft.Out.Blocked != "" {
 		return changes, d.out
 	}
-	free := d.freeSlots()
+	free := d.freeSlots(d.Sums.After(draft))
 	changes, deferred := gather(changes, d.Placement, free, draft)
 	if deferred {
 		return changes, d.out
@@ -70,14 +70,15 @@ func grant(
 	return changes, d.out
 }
 
-// freeSlots returns the slots that may be granted, by their target nodes, in entries without tokens.
-func (d *granter) freeSlots() [][]schema.Granted {
-	taken := d.taken()
-	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, d.draft)
+// freeSlots returns the slots that may be granted, by their target nodes, in entries without tokens. The sums are those after the
+// draft, nil if there are none.
+func (d *granter) freeSlots(sums *round.Sums) [][]schema.Granted {
+	taken := d.taken(sums)
+	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, sums, d.draft)
 	free := make([][]schema.Granted, len(d.Nodes)) // by node, without tokens
 	for t, name := range d.Tasks {
 		spec, known := d.stored[name]
-		if !known {
+		if !known || taken[t] == nil {
 			continue
 		}
 		count, below := spec.Spec.Count(), len(d.Target.Target[t])
@@ -131,9 +132,20 @@ func (d *granter) claims(memberID string) bool {
 }
 
 // taken reports for each slot, by row, whether an assignment lists it or a live member's status holds it. Leaders free no slot that
-// its member holds, but it may have been removed from the assignment manually.
-func (d *granter) taken() [][]bool {
+// its member holds, but it may have been removed from the assignment manually. A row is nil if all of its slots are taken.
+func (d *granter) taken(sums *round.Sums) [][]bool {
 	taken := make([][]bool, len(d.Tasks))
+	if sums != nil {
+		for t, name := range d.Tasks {
+			taken[t] = sums.Task(name).Taken(len(d.Target.Target[t]))
+		}
+		for _, m := range sums.Members {
+			if m.Superseded {
+				d.takeSuperseded(taken, m.ID)
+			}
+		}
+		return taken
+	}
 	for t, target := range d.Target.Target {
 		taken[t] = make([]bool, len(target))
 	}
@@ -142,8 +154,8 @@ func (d *granter) taken() [][]bool {
 			for h := range assignment.Ranges() {
 				d.take(taken, h)
 			}
-			d.takeSuperseded(taken, memberID)
 		}
+		d.takeSuperseded(taken, memberID)
 		if p := d.Snapshot.Peers[memberID]; p.Live() && p.Status.Rec != nil {
 			for i := range p.Status.Rec.Holding {
 				d.take(taken, &p.Status.Rec.Holding[i].SlotRange)
@@ -157,6 +169,9 @@ func (d *granter) taken() [][]bool {
 // edit may have put a former assignment in the place of one that grants the slot.
 func (d *granter) takeSuperseded(taken [][]bool, memberID string) {
 	p := d.Snapshot.Peers[memberID]
+	if d.draft.Assignment(memberID) == nil {
+		return // it is reaped
+	}
 	for slot, h := range schema.Each(p.Superseded) {
 		if !p.Live() || p.Status.Rec == nil || !d.Stopped(memberID, slot, h) {
 			d.take(taken, &schema.SlotRange{Task: slot.Task, Slots: cluster.Indexes{slot.Index}})

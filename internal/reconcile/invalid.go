@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -25,7 +26,7 @@ func findInvalidGrants(f *round.Facts, next int64, doubles map[cluster.Slot][]vi
 	for slot, listings := range doubles {
 		found.addDoubled(slot, listings, unknown)
 	}
-	for _, memberID := range f.MemberIDs {
+	for _, memberID := range f.Select(func(m *ledger.Member) bool { return m.MaxGranted >= next || m.Refused }) {
 		if p := f.Snapshot.Peers[memberID]; p.Assignment.Rec != nil {
 			found.addUnknown(memberID, p.Assignment.Rec, unknown)
 			found.addRefused(f, memberID, p)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
@@ -31,7 +32,8 @@ type releaseWriter struct {
 // nothing.
 func release(s *Survey, plan *placement.Placement, selected releases, stored storedSpecs, draft *round.Draft) {
 	d := &releaseWriter{plan, s.Barriers, s.pending, selected, stored, draft}
-	for _, memberID := range d.MemberIDs {
+	affected := d.affected()
+	for _, memberID := range affected {
 		if !d.Members.Live(memberID) {
 			continue
 		}
@@ -42,6 +44,32 @@ func release(s *Survey, plan *placement.Placement, selected releases, stored sto
 			d.releaseFrom(memberID)
 		}
 	}
+	// The members after the last of them are not looked at, and count as such if the draft is full.
+	after := 0
+	if n := len(affected); n > 0 {
+		after, _ = slices.BinarySearch(d.MemberIDs, affected[n-1])
+		after++
+	}
+	if slices.ContainsFunc(d.MemberIDs[after:], d.Members.Live) {
+		draft.Full()
+	}
+}
+
+// affected returns the members whose assignments may have to change.
+func (d *releaseWriter) affected() []string {
+	marks := d.NewMarks()
+	for memberID := range d.releases {
+		marks.Member(memberID)
+	}
+	for part := range d.Omitted {
+		marks.Member(part.Name)
+	}
+	for _, task := range d.stored.outdated(d.Facts) {
+		marks.Task(task)
+	}
+	return marks.MemberIDs(func(m *ledger.Member) bool {
+		return m.Releasing || m.Unlisted || m.Superseded && d.Members[m.ID] == members.Leaving
+	})
 }
 
 // releaseFrom removes slots from one member's assignment.

@@ -7,6 +7,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
@@ -64,7 +65,7 @@ func selectReleases(s *Survey, p *placement.Placement, draft *round.Draft) (rele
 		plan[task][m.Slot] = m
 	}
 	d.addInvalid(s.invalid)
-	for _, memberID := range d.MemberIDs {
+	for _, memberID := range d.affected() {
 		if !d.Members.Live(memberID) {
 			continue
 		}
@@ -85,6 +86,24 @@ func selectReleases(s *Survey, p *placement.Placement, draft *round.Draft) (rele
 		}
 	}
 	return d.releases, changes
+}
+
+// affected returns the members of which a slot may have to be asked back.
+func (d *releaseSelector) affected() []string {
+	marks := d.NewMarks()
+	marks.Odd()
+	for i := range d.Target.Moves {
+		marks.Slot(d.Tasks[d.Target.Moves[i].Task], d.Target.Moves[i].Slot)
+	}
+	for slot := range d.moves.going {
+		marks.Slot(slot.Task, slot.Index)
+	}
+	if e := d.Snapshot.Requests; e.Rec != nil {
+		for _, r := range e.Rec.Restart {
+			marks.Task(r.Task)
+		}
+	}
+	return marks.MemberIDs(func(m *ledger.Member) bool { return d.Members[m.ID] == members.Leaving })
 }
 
 // addInvalid adds the invalid grants.

@@ -240,6 +240,23 @@ func nameSpecs(stored storedSpecs, assignments map[string]*schema.Assignment) {
 	}
 }
 
+// outdated returns the tasks of which not every grant has the present spec, as far as that is known.
+func (stored storedSpecs) outdated(f *round.Facts) (tasks []string) {
+	if f.Sums == nil {
+		return nil
+	}
+	for name, t := range f.Sums.Tasks() {
+		for of := range t.Specs {
+			h := schema.Granted{SlotRange: schema.SlotRange{Task: name}, Ref: schema.SpecRef{Chunk: of.Chunk}, Spec: of.Spec}
+			if !stored.suits(f, &h) {
+				tasks = append(tasks, name)
+				break
+			}
+		}
+	}
+	return tasks
+}
+
 // suits reports whether a grant has the present spec of its task, where nodes can read it, or whether there is none to give it.
 func (stored storedSpecs) suits(f *round.Facts, h *schema.Granted) bool {
 	s, known := stored[h.Task]

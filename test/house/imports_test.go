@@ -56,7 +56,7 @@ var allowed = map[string][]string{
 	"internal/report":            {"cluster", "coord", "internal/schedule", "internal/schema", "internal/view", "internal/reconcile/explain"},
 	"internal/operation":         {"cluster", "coord", "internal/schedule", "internal/schema", "internal/view", "internal/membership", "internal/reconcile/explain"},
 	"internal/schema/schematest": {"cluster", "internal/schema"},
-	"internal/leader":            {"cluster", "coord", "internal/election", "internal/jitter", "internal/membership", "internal/meter", "internal/planner", "internal/reconcile", "internal/schema", "internal/view", "internal/backoff", "internal/events", "internal/reconcile/round"},
+	"internal/leader":            {"cluster", "coord", "internal/election", "internal/jitter", "internal/membership", "internal/meter", "internal/planner", "internal/reconcile", "internal/schema", "internal/view", "internal/backoff", "internal/events", "internal/reconcile/ledger", "internal/reconcile/round"},
 	"internal/nodesession":       {"cluster", "coord", "internal/leader", "internal/membership", "internal/worker", "internal/backoff", "internal/election", "internal/emit", "internal/follower", "internal/jitter", "internal/meter", "internal/operation", "internal/outbox", "internal/schema", "internal/view"},
 	"internal/admin":             {"cluster", "coord", "internal/asynclog", "internal/emit", "internal/meter", "internal/nodesession", "internal/operation", "internal/report", "internal/schema", "internal/view", "internal/worker", "internal/reconcile/explain"},
 	"internal/follower":          {"cluster", "coord", "internal/jitter", "internal/membership", "internal/plural", "internal/schema", "internal/specs", "internal/backoff"},
@@ -103,12 +103,13 @@ var allowed = map[string][]string{
 	"test/e2e":                   {},
 
 	// The leader's decision: its stages, what they share, and what people are told of it.
-	"internal/reconcile":           {"cluster", "internal/planner", "internal/reconcile/failures", "internal/reconcile/members", "internal/reconcile/placement", "internal/reconcile/round", "internal/reconcile/runs", "internal/schema", "internal/specs", "internal/view"},
-	"internal/reconcile/round":     {"cluster", "coord", "internal/planner", "internal/schema", "internal/view"},
+	"internal/reconcile":           {"cluster", "internal/planner", "internal/reconcile/failures", "internal/reconcile/ledger", "internal/reconcile/members", "internal/reconcile/placement", "internal/reconcile/round", "internal/reconcile/runs", "internal/schema", "internal/specs", "internal/view"},
+	"internal/reconcile/ledger":    {"cluster", "internal/schema", "internal/view"},
+	"internal/reconcile/round":     {"cluster", "coord", "internal/planner", "internal/reconcile/ledger", "internal/schema", "internal/view"},
 	"internal/reconcile/runs":      {"cluster", "internal/reconcile/round", "internal/schedule", "internal/schema", "internal/view"},
 	"internal/reconcile/members":   {"cluster", "internal/reconcile/round", "internal/schema", "internal/view"},
-	"internal/reconcile/failures":  {"cluster", "internal/reconcile/members", "internal/reconcile/round", "internal/schema", "internal/view"},
-	"internal/reconcile/placement": {"cluster", "internal/planner", "internal/reconcile/members", "internal/reconcile/round", "internal/schema"},
+	"internal/reconcile/failures":  {"cluster", "internal/reconcile/ledger", "internal/reconcile/members", "internal/reconcile/round", "internal/schema", "internal/view"},
+	"internal/reconcile/placement": {"cluster", "internal/planner", "internal/reconcile/ledger", "internal/reconcile/members", "internal/reconcile/round", "internal/schema"},
 	"internal/reconcile/explain":   {"cluster", "coord", "internal/planner", "internal/plural", "internal/reconcile", "internal/reconcile/failures", "internal/reconcile/members", "internal/reconcile/placement", "internal/reconcile/round", "internal/schedule", "internal/schema", "internal/view"},
 
 	// Whole nodes in one process, for tests.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -52,7 +53,7 @@ func (d *finder) find() {
 	}
 	bad := map[string]map[cluster.Slot]*schema.WorkerState{} // by member
 	well := map[string]bool{}                                // tasks that fail somewhere: whether they run well anywhere
-	for _, memberID := range d.MemberIDs {
+	for _, memberID := range d.Select(func(m *ledger.Member) bool { return m.Failing }) {
 		if d.members[memberID] != members.Active {
 			continue
 		}

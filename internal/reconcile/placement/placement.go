@@ -48,9 +48,11 @@ func Make(f *round.Facts, m members.States, bound Constraints, draft *round.Draf
 		p.Rank[name] = t
 	}
 	byName := p.addNodes(draft)
+	rows := p.newRows()
 	for _, name := range p.Tasks {
 		spec := p.Specs[name]
-		task := planner.Task{Spec: spec, Current: slices.Repeat([]int32{planner.Nobody}, spec.WorkerNum), Token: make([]int64, spec.WorkerNum)}
+		task := planner.Task{Spec: spec}
+		task.Current, task.Token = rows.next(spec.WorkerNum)
 		if spec.Paused {
 			task.Withheld = slices.Repeat([]bool{true}, spec.WorkerNum)
 		}
@@ -165,7 +167,7 @@ func fillUp(in *planner.Input) (full []int) {
 func makePlan(with func(planner.Input) planner.Plan, in planner.Input) (plan planner.Plan, fault *round.PlanFault) {
 	defer func() {
 		if r := recover(); r != nil {
-			fault = &round.PlanFault{Error: fmt.Sprint(r), Stack: string(debug.Stack()), Input: in}
+			fault = &round.PlanFault{Error: fmt.Sprint(r), Stack: string(debug.Stack()), Input: in.Clone()}
 			plan = planner.Fallback(in)
 		}
 	}()
@@ -220,6 +222,7 @@ func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cl
 			retained[memberID] = int32(n)
 		}
 	}
+	summed := p.newSummedOwners(invalid)
 	for _, memberID := range p.MemberIDs {
 		rec := p.Snapshot.Peers[memberID].Assignment.Rec
 		if rec == nil || p.Members[memberID] == members.Leaving {
@@ -233,8 +236,10 @@ func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cl
 		if !known {
 			continue
 		}
-		for i := range rec.Granted {
-			p.own(&rec.Granted[i], n, p.Members[memberID] == members.Active, invalid[memberID])
+		if !summed.add(memberID, n) {
+			for i := range rec.Granted {
+				p.own(&rec.Granted[i], n, p.Members[memberID] == members.Active, invalid[memberID])
+			}
 		}
 		if gone && members.LeftToRestart(p.Snapshot.Peers[memberID]) {
 			continue // what it was to give back does not wait for it
@@ -245,6 +250,7 @@ func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cl
 			}
 		}
 	}
+	summed.own()
 }
 
 // addRequestedMoves counts slots that are to move to another node as slots of that node: the plan then keeps them there like all

@@ -48,10 +48,19 @@ func (p *Placement) Toward() round.Toward {
 	}
 	for t, name := range p.Tasks {
 		if !round.IsRun(name) {
-			plan.Places[name] = p.Target.Target[t]
+			plan.Places[name] = p.kept(t)
 		}
 	}
 	return plan
+}
+
+// kept returns a task's row of the target. If that is the row of the present owners, whose memory the next plan uses, it is a copy.
+func (p *Placement) kept(t int) []int32 {
+	row, current := p.Target.Target[t], p.In.Tasks[t].Current
+	if len(row) > 0 && len(current) > 0 && &row[0] == &current[0] {
+		return slices.Clone(row)
+	}
+	return row
 }
 
 // underWay reports whether a slot is not yet where the plan has it.

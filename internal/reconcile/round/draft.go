@@ -105,6 +105,16 @@ func (draft *Draft) Write(memberID string, assignment *schema.Assignment, grows 
 	draft.Out.Assignments[memberID] = assignment
 }
 
+// Rewrites reports whether the draft has an assignment that it does not delete.
+func (draft *Draft) Rewrites() bool {
+	for _, assignment := range draft.Out.Assignments {
+		if assignment != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Mark replaces the mark of a node.
 func (draft *Draft) Mark(node string, mark *schema.Mark) {
 	draft.Out.Marks[node] = mark

@@ -15,6 +15,7 @@ type Facts struct {
 	World
 	MemberIDs []string // of all members, sorted
 	Specs     map[string]cluster.TaskSpec
+	Sums      *Sums // nil if every stage looks at everything
 }
 
 // FirstToken returns the first token to give. The epoch contains it. If the service has lost commits, or a former epoch was put back
@@ -29,6 +30,12 @@ func (f *Facts) FirstToken() int64 {
 		if schema.PlausibleToken(token) {
 			next = max(next, token+1)
 		}
+	}
+	for number := range f.Snapshot.SpecChunks {
+		learn(number)
+	}
+	if f.Sums != nil {
+		return max(next, f.Sums.MaxToken()+1)
 	}
 	for _, p := range f.Snapshot.Peers {
 		if rec := p.Assignment.Rec; rec != nil {
@@ -45,9 +52,6 @@ func (f *Facts) FirstToken() int64 {
 			}
 			learn(rec.Above)
 		}
-	}
-	for number := range f.Snapshot.SpecChunks {
-		learn(number)
 	}
 	return next
 }

@@ -5,6 +5,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -26,7 +27,10 @@ type World struct {
 	Timeout        time.Duration // the leader's session timeout, assumed where an assignment contains none
 	MaxAssignments int           // how many assignments one decision may write
 	NextToken      int64         // the least token that this leader has not given yet
-	Memory         Memory        // of the last decision
+	// Ledger is the sums of what members have, which the decision brings up to date; no decision depends on what it was brought up to
+	// date from. Without one, every stage looks at everything that all members have.
+	Ledger *ledger.Ledger
+	Memory Memory // of the last decision
 	// Reaped are members whose assignments this leader has decided to delete. If one is absent, a commit whose outcome the leader
 	// did not learn has deleted it.
 	Reaped map[string]bool

@@ -54,6 +54,7 @@ func Advance(w round.World, draft *round.Draft) (*round.Facts, round.PendingRuns
 	snap.TaskRuns = d.agendas
 	next.Snapshot = &snap
 	next.Specs = snap.Specs()
+	next.Sum()
 	return &next, d.pending, d.begun
 }
 

@@ -32,24 +32,21 @@ type releaseWriter struct {
 // nothing.
 func release(s *Survey, plan *placement.Placement, selected releases, stored storedSpecs, draft *round.Draft) {
 	d := &releaseWriter{plan, s.Barriers, s.pending, selected, stored, draft}
-	affected := d.affected()
-	for _, memberID := range affected {
+	after := 0 // the member after the last one that was looked at
+	for _, memberID := range d.affected() {
 		if !d.Members.Live(memberID) {
 			continue
 		}
 		if draft.Full() {
 			return
 		}
+		at, _ := slices.BinarySearch(d.MemberIDs, memberID)
+		after = at + 1
 		if !draft.Omits(round.PartAssignment, memberID) {
 			d.releaseFrom(memberID)
 		}
 	}
-	// The members after the last of them are not looked at, and count as such if the draft is full.
-	after := 0
-	if n := len(affected); n > 0 {
-		after, _ = slices.BinarySearch(d.MemberIDs, affected[n-1])
-		after++
-	}
+	// Whether members after the last one would have to change is unknown if the draft is full.
 	if slices.ContainsFunc(d.MemberIDs[after:], d.Members.Live) {
 		draft.Full()
 	}

@@ -152,7 +152,7 @@ func (f *Facts) StillGranted(h schema.SlotRange) (left cluster.Indexes) {
 		}
 	}
 	slices.Sort(left)
-	return left
+	return slices.Compact(left) // a grant may be listed twice, if an assignment was edited manually
 }
 
 // IsGranted reports whether an assignment grants a slot: the slot is on probation there.

@@ -82,6 +82,7 @@ type leading struct {
 	maxAssignments int
 	omissions      omissions
 	sums           *ledger.Ledger // nil after a decision that panicked: the next one makes it again
+	space          planner.Space
 
 	// How decisions are committed.
 	commits commits
@@ -254,6 +255,7 @@ func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 
 		NextToken: l.commits.nextToken,
 		Ledger:    cmp.Or(l.sums, &ledger.Ledger{}),
+		Space:     &l.space,
 	}
 	l.sums = nil
 	began := time.Now()

@@ -42,6 +42,7 @@ import (
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 	"gitee.com/ken.yang/xconsumer/internal/planner/solver"
 )
 
@@ -86,7 +87,12 @@ type Input struct {
 	Nodes  []Node // sorted by name
 	Tasks  []Task // sorted by name
 	Leader cluster.LeaderPolicy
+	// Space is memory that earlier plans have used; nil to allocate everything. No plan depends on it.
+	Space *Space `json:"-"`
 }
+
+// Space is memory that plans use one after the other.
+type Space = model.Space
 
 // Move is a slot that leaves its node.
 type Move struct {
@@ -109,6 +115,7 @@ type Plan struct {
 
 // Make makes a plan. The same input gives the same plan.
 func Make(in Input) Plan {
+	in.Space.Begin()
 	problem := newProblem(in)
 	a := &assigner{in: in, problem: problem, solution: solver.Solve(problem)}
 	plan := Plan{Target: make([][]int32, len(in.Tasks)), Unplaced: make([]cluster.Reason, len(in.Tasks))}
@@ -118,8 +125,9 @@ func Make(in Input) Plan {
 	return plan
 }
 
-// Clone returns a copy that shares no memory with the rows of tasks.
+// Clone returns a copy that shares no memory that later plans use.
 func (in Input) Clone() Input {
+	in.Space = nil
 	in.Tasks = slices.Clone(in.Tasks)
 	for t := range in.Tasks {
 		task := &in.Tasks[t]

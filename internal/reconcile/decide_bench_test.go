@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
@@ -86,7 +87,7 @@ func benchmarkChange(b *testing.B, board *board, change func(*board), moves, kep
 	change(board)
 	w := round.World{Self: "L", Now: board.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: round.MaxAssignments}
 	if kept {
-		w.Ledger = &ledger.Ledger{}
+		w.Ledger, w.Space = &ledger.Ledger{}, &planner.Space{}
 	}
 	memory := round.Memory{}
 	decide := func(s *view.Snapshot) round.Decision {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
@@ -27,6 +28,7 @@ type fleet struct {
 	freed  map[cluster.Slot]cluster.Reason
 	reaped map[string]bool
 	sums   *ledger.Ledger
+	space  planner.Space
 	steps  int
 	summed int // decisions that had sums
 }
@@ -288,12 +290,12 @@ func (f *fleet) vandal() string {
 	}
 }
 
-func (f *fleet) world(sums *ledger.Ledger) round.World {
+func (f *fleet) world(sums *ledger.Ledger, space *planner.Space) round.World {
 	snap := f.snap
 	snap.Peers = maps.Clone(f.snap.Peers)
 	return round.World{
 		Snapshot: &snap, Self: "m001", Now: f.now, TakeoverDelay: grace, Timeout: timeout, MaxAssignments: 1 + f.steps%7, Memory: f.memory,
-		FreedWhy: f.freed, Reaped: f.reaped, Ledger: sums,
+		FreedWhy: f.freed, Reaped: f.reaped, Ledger: sums, Space: space,
 	}
 }
 
@@ -301,7 +303,7 @@ func (f *fleet) world(sums *ledger.Ledger) round.World {
 func (f *fleet) decide(t *testing.T) round.Decision {
 	t.Helper()
 	f.steps++
-	want, got := reconcile.Decide(f.world(nil)), reconcile.Decide(f.world(f.sums))
+	want, got := reconcile.Decide(f.world(nil, nil)), reconcile.Decide(f.world(f.sums, &f.space))
 	func() {
 		defer func() {
 			if r := recover(); r != nil {

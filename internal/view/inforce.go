@@ -56,6 +56,9 @@ func (s *Snapshot) Specs() map[string]cluster.TaskSpec {
 		}
 	}
 	s.addRuns(specs)
+	if !s.anyUnreadable() {
+		return specs
+	}
 	latest := map[string]int64{} // by task whose spec an assignment contains: the token of that grant
 	for _, p := range s.Peers {
 		if p.Assignment.Rec == nil {

@@ -24,3 +24,13 @@ func (s *Snapshot) unreadable(task string) bool {
 	e, known := s.Tasks[task]
 	return known && e.Rec == nil && !e.Absent
 }
+
+// anyUnreadable reports whether that holds for any task.
+func (s *Snapshot) anyUnreadable() bool {
+	for name := range s.Tasks {
+		if s.unreadable(name) {
+			return true
+		}
+	}
+	return false
+}

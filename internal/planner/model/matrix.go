@@ -42,7 +42,7 @@ type Remainder struct {
 func NewMatrix(p *Problem) *Matrix {
 	nodes, cells := len(p.Nodes), len(p.Nodes)*len(p.Tasks)
 	m := &Matrix{
-		Problem: p, NodeCount: nodes, Share: make([]int32, cells), Rounded: make([]uint8, cells),
+		Problem: p, NodeCount: nodes, Share: p.Space.Numbers(cells), Rounded: p.Space.Flags(cells),
 		Count: make([]int64, len(p.Tasks)), Unplaced: make([]int64, len(p.Tasks)), Load: make([]int64, nodes),
 		EqualWeights: true,
 	}
@@ -98,7 +98,8 @@ func (m *Matrix) FreezeQuotas() {
 	if m.LowerQuota != nil {
 		return
 	}
-	m.LowerQuota = slices.Clone(m.Share)
+	m.LowerQuota = m.Space.Numbers(len(m.Share))
+	copy(m.LowerQuota, m.Share)
 	for cell, flags := range m.Rounded {
 		if flags&RoundedUp != 0 {
 			m.LowerQuota[cell]--

@@ -27,6 +27,7 @@ type Problem struct {
 	Current []int32 // by cell: the slots that the node has now
 	// InProgress holds, by cell, the shares of the solution that is being carried out. It is nil if there is none.
 	InProgress []int32
+	Space      *Space // for matrices; nil to allocate them
 }
 
 // Node is a node that takes slots.

@@ -20,6 +20,10 @@ type Member struct {
 	// Failing reports whether a worker of it has failed and runs again, and GivenUp whether one has failed for good.
 	Failing, GivenUp bool
 
+	// Labels are those of its node by the record LabelsOf, which plans keep here. They are not changed.
+	Labels   cluster.Labels
+	LabelsOf *schema.Member
+
 	peer     *view.Peer // as of the last update; nil if something else is counted
 	content  content
 	unlisted []schema.Releasing

@@ -53,7 +53,7 @@ func ApplyDelays(
 	d := &delayer{f, draft, maps.Clone(m), firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
 	d.delays.Vanished = map[string]round.Absence{}
 	maps.Copy(d.delays.Vanished, f.Memory.Delays.Vanished)
-	live := map[string]bool{}
+	live := make(map[string]bool, len(m))
 	for _, memberID := range d.MemberIDs {
 		if d.members.Live(memberID) {
 			live[d.NodeName(memberID)] = true

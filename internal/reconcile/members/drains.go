@@ -11,7 +11,10 @@ import (
 // after it the slot is asked back as well, and has no place. It returns the states of all members after that, and, by node, since
 // when each mark of a drain with a deadline has been seen.
 func ExpireDrains(f *round.Facts, m States, draft *round.Draft) (States, map[string]time.Duration) {
-	next, seen := maps.Clone(m), map[string]time.Duration{}
+	next, seen := m, map[string]time.Duration{}
+	if len(f.Snapshot.Marks) > 0 {
+		next = maps.Clone(m)
+	}
 	for node, e := range f.Snapshot.Marks {
 		if e.Rec == nil || e.Rec.Drain == nil || e.Rec.Drain.Deadline == 0 {
 			continue

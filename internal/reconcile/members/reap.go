@@ -2,6 +2,7 @@ package members
 
 import (
 	"maps"
+	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
@@ -12,6 +13,9 @@ import (
 // Reap deletes the assignments of members of which nothing can run, as far as they fit into one commit, and returns the states of all
 // members after that.
 func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draft) States {
+	if !slices.ContainsFunc(f.MemberIDs, func(memberID string) bool { return m[memberID] == Reapable }) {
+		return m
+	}
 	next := maps.Clone(m)
 	for _, memberID := range f.MemberIDs {
 		p := f.Snapshot.Peers[memberID]

@@ -10,6 +10,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -42,7 +43,8 @@ type Constraints struct {
 // be moved yet.
 func Make(f *round.Facts, m members.States, bound Constraints, draft *round.Draft) *Placement {
 	p := &Placement{Facts: f, Members: m, Tasks: slices.Sorted(maps.Keys(f.Specs))}
-	p.In.Leader = p.Snapshot.LeaderPolicy()
+	p.In.Leader, p.In.Space = p.Snapshot.LeaderPolicy(), p.Space
+	p.In.Tasks = make([]planner.Task, 0, len(p.Tasks))
 	p.Rank = make(map[string]int, len(p.Tasks))
 	for t, name := range p.Tasks {
 		p.Rank[name] = t
@@ -102,15 +104,15 @@ func (p *Placement) withholdEnded(task *planner.Task, name string) {
 // go, and no other worker should move for one.
 func (p *Placement) makePlans() (planner.Plan, *round.PlanFault) {
 	var rows []int // of tasks that run for ever
-	forEver := planner.Input{Nodes: p.In.Nodes, Leader: p.In.Leader}
+	forEver := planner.Input{Nodes: p.In.Nodes, Leader: p.In.Leader, Space: p.Space}
+	if !slices.ContainsFunc(p.Tasks, round.IsRun) {
+		return makePlan(p.Planner, p.In)
+	}
 	for t, name := range p.Tasks {
 		if !round.IsRun(name) {
 			rows = append(rows, t)
 			forEver.Tasks = append(forEver.Tasks, p.In.Tasks[t])
 		}
-	}
-	if len(rows) == len(p.Tasks) {
-		return makePlan(p.Planner, p.In)
 	}
 	first, fault := makePlan(p.Planner, forEver)
 	around := p.In
@@ -189,7 +191,7 @@ func (p *Placement) addNodes(draft *round.Draft) (byName map[string]int32) {
 	slices.SortFunc(p.Nodes, func(a, b string) int {
 		return cmp.Or(cmp.Compare(p.NodeName(a), p.NodeName(b)), cmp.Compare(a, b))
 	})
-	byName = make(map[string]int32, len(p.Nodes))
+	byName, p.In.Nodes = make(map[string]int32, len(p.Nodes)), make([]planner.Node, 0, len(p.Nodes))
 	for n, memberID := range p.Nodes {
 		p.In.Nodes = append(p.In.Nodes, p.node(memberID, draft))
 		if p.Members[memberID] == members.Active {
@@ -207,11 +209,27 @@ func (p *Placement) node(memberID string, draft *round.Draft) planner.Node {
 		return node
 	}
 	node.Works, node.Weight, node.Capacity = m.Works, m.Weight, m.Capacity
-	node.Labels = cluster.Labels{cluster.LabelNode: m.Node, cluster.LabelHost: m.Host}
-	maps.Copy(node.Labels, p.Snapshot.Labels(m))
 	mark := p.Snapshot.Mark(m.Node)
+	node.Labels = p.labels(memberID, m, mark.Labels)
 	node.Cordoned, node.Draining = mark.Cordoned, mark.Drain != nil || draft.Quarantined(p.Facts, memberID)
 	return node
+}
+
+// labels returns the labels of a member's node, with those that every node has. They stay with the sums until the member writes others.
+func (p *Placement) labels(memberID string, m *schema.Member, changed cluster.Labels) cluster.Labels {
+	var kept *ledger.Member
+	if p.Sums != nil && len(changed) == 0 {
+		kept = p.Sums.Find(memberID)
+		if kept.LabelsOf == m {
+			return kept.Labels
+		}
+	}
+	labels := cluster.Labels{cluster.LabelNode: m.Node, cluster.LabelHost: m.Host}
+	maps.Copy(labels, p.Snapshot.Labels(m))
+	if kept != nil {
+		kept.Labels, kept.LabelsOf = labels, m
+	}
+	return labels
 }
 
 // addOwners adds the node of each slot. The slots of an earlier member of a node that has returned count as the node's own.

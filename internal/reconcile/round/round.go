@@ -30,6 +30,8 @@ type World struct {
 	// Ledger is the sums of what members have, which the decision brings up to date; no decision depends on what it was brought up to
 	// date from. Without one, every stage looks at everything that all members have.
 	Ledger *ledger.Ledger
+	// Space is memory that earlier plans have used, nil for none.
+	Space  *planner.Space
 	Memory Memory // of the last decision
 	// Reaped are members whose assignments this leader has decided to delete. If one is absent, a commit whose outcome the leader
 	// did not learn has deleted it.

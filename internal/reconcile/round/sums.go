@@ -1,6 +1,9 @@
 package round
 
 import (
+	"maps"
+	"slices"
+
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -16,15 +19,19 @@ type Sums struct {
 	odd map[string]bool
 }
 
-// Sum brings the ledger of the world up to date. It is called once for the facts of a decision, when these are complete. If there is no
-// ledger, or if slots are listed more than once, every stage looks at everything.
-func (f *Facts) Sum() {
-	f.Sums = nil
-	if f.Ledger == nil {
-		return
+// NewFacts returns the facts of a world, and brings its ledger up to date. They have neither specs nor sums yet.
+func NewFacts(w World) *Facts {
+	if w.Ledger == nil {
+		return &Facts{World: w, MemberIDs: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
 	}
-	f.Ledger.Update(f.Snapshot)
-	if !f.Ledger.Exact() {
+	w.Ledger.Update(w.Snapshot)
+	return &Facts{World: w, MemberIDs: w.Ledger.IDs}
+}
+
+// Sum compares the ledger with the specs, once for the facts of a decision. If there is no ledger, or if slots are listed more than
+// once, every stage looks at everything.
+func (f *Facts) Sum() {
+	if f.Ledger == nil || !f.Ledger.Exact() {
 		return
 	}
 	f.Sums = &Sums{Ledger: f.Ledger, facts: f, odd: map[string]bool{}}

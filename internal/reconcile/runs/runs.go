@@ -36,7 +36,7 @@ type stage struct {
 // It returns the world with those agendas, the agendas that could not be brought up to date, and which of the runs that operators
 // requested exist now.
 func Advance(w round.World, draft *round.Draft) (*round.Facts, round.PendingRuns, map[string]bool) {
-	f := &round.Facts{World: w, MemberIDs: slices.Sorted(maps.Keys(w.Snapshot.Peers))}
+	f := round.NewFacts(w)
 	d := &stage{f, draft, maps.Clone(w.Snapshot.TaskRuns), round.PendingRuns{}, map[string]bool{}}
 	if d.agendas == nil {
 		d.agendas = map[string]view.Entry[schema.TaskRuns]{}

@@ -1,0 +1,43 @@
+package model
+
+// Space is memory that plans use one after the other, so that a large plan allocates little. What a plan takes from it is used until the
+// next plan begins. The zero value has none, and a nil Space always allocates.
+type Space struct {
+	numbers []int32
+	flags   []uint8
+	taken   int // of numbers
+	flagged int // of flags
+}
+
+// Begin begins a plan: all memory is free again.
+func (s *Space) Begin() {
+	if s != nil {
+		s.taken, s.flagged = 0, 0
+	}
+}
+
+// Numbers returns n zeros.
+func (s *Space) Numbers(n int) []int32 {
+	if s == nil {
+		return make([]int32, n)
+	}
+	return take(&s.numbers, &s.taken, n)
+}
+
+// Flags returns n zeros.
+func (s *Space) Flags(n int) []uint8 {
+	if s == nil {
+		return make([]uint8, n)
+	}
+	return take(&s.flags, &s.flagged, n)
+}
+
+func take[T any](from *[]T, taken *int, n int) []T {
+	if *taken+n > len(*from) { // what was taken keeps the memory that it has
+		*from, *taken = make([]T, max(n, 2*len(*from))), 0
+	}
+	list := (*from)[*taken : *taken+n : *taken+n]
+	*taken += n
+	clear(list)
+	return list
+}

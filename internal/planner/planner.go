@@ -39,10 +39,7 @@
 package planner
 
 import (
-	"slices"
-
 	"gitee.com/ken.yang/xconsumer/cluster"
-	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 	"gitee.com/ken.yang/xconsumer/internal/planner/solver"
 )
 
@@ -91,9 +88,6 @@ type Input struct {
 	Space *Space `json:"-"`
 }
 
-// Space is memory that plans use one after the other.
-type Space = model.Space
-
 // Move is a slot that leaves its node.
 type Move struct {
 	Task, Slot int   // the task as an index into Input.Tasks
@@ -115,7 +109,7 @@ type Plan struct {
 
 // Make makes a plan. The same input gives the same plan.
 func Make(in Input) Plan {
-	in.Space.Begin()
+	in.Space.matrices().Begin()
 	problem := newProblem(in)
 	a := &assigner{in: in, problem: problem, solution: solver.Solve(problem)}
 	plan := Plan{Target: make([][]int32, len(in.Tasks)), Unplaced: make([]cluster.Reason, len(in.Tasks))}
@@ -123,15 +117,4 @@ func Make(in Input) Plan {
 		plan.Target[t] = a.assign(t, &plan)
 	}
 	return plan
-}
-
-// Clone returns a copy that shares no memory that later plans use.
-func (in Input) Clone() Input {
-	in.Space = nil
-	in.Tasks = slices.Clone(in.Tasks)
-	for t := range in.Tasks {
-		task := &in.Tasks[t]
-		task.Current, task.Token = slices.Clone(task.Current), slices.Clone(task.Token)
-	}
-	return in
 }

@@ -11,8 +11,8 @@ import (
 func newProblem(in Input) *model.Problem {
 	nodes := len(in.Nodes)
 	p := &model.Problem{
-		Nodes: make([]model.Node, nodes), Tasks: make([]model.Task, len(in.Tasks)), Current: in.Space.Numbers(nodes * len(in.Tasks)),
-		Space: in.Space,
+		Nodes: make([]model.Node, nodes), Tasks: make([]model.Task, len(in.Tasks)), Current: in.Space.matrices().Numbers(nodes * len(in.Tasks)),
+		Space: in.Space.matrices(),
 	}
 	for n := range in.Nodes {
 		node := &in.Nodes[n]

@@ -42,8 +42,12 @@ func settledBoard(nodes, tasks, slots int) *board {
 		b.live(fmt.Sprintf("m%04d", n), 3, list, nil, 3, schematest.ClaimAll(list))
 	}
 	b.storeSpecs()
-	for _, p := range b.snap.Peers { // as a view does it
-		b.snap.StoredSpecs.Resolve(p.Assignment.Rec.Granted)
+	for _, p := range b.snap.Peers { // as a view finds them, once leaders have written every assignment
+		for i := range p.Assignment.Rec.Granted {
+			h := &p.Assignment.Rec.Granted[i]
+			s := b.snap.StoredSpecs.Present(h.Task)[0]
+			h.Ref, h.Spec = s.Ref, &s.Spec
+		}
 	}
 	return b
 }

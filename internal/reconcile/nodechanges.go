@@ -67,7 +67,8 @@ func gather(
 }
 
 // liveNodes returns the members that live, in the order of the placement.
-func liveNodes(p *placement.Placement) (live []string) {
+func liveNodes(p *placement.Placement) []string {
+	live := make([]string, 0, len(p.Nodes))
 	for n, memberID := range p.Nodes {
 		if !p.In.Nodes[n].Gone {
 			live = append(live, memberID)

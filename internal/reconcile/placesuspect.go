@@ -30,10 +30,10 @@ func (d *granter) placeSuspect(slot cluster.Slot, target int32, suspects [][]clu
 
 // suspectsByNode lists the suspects of several crashes that each node has.
 func (d *granter) suspectsByNode() [][]cluster.Slot {
-	list := make([][]cluster.Slot, len(d.Nodes))
 	if len(d.loops.Suspects) == 0 {
-		return list
+		return nil // and no slot is one
 	}
+	list := make([][]cluster.Slot, len(d.Nodes))
 	for n, memberID := range d.Nodes {
 		if d.In.Nodes[n].Gone {
 			continue

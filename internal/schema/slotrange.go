@@ -226,11 +226,12 @@ func (d *Assignment) GiveBack(version int64, why cluster.Reason, pick func(clust
 	}
 }
 
-// Split divides a list by slot. It copies the entries, which share their specs.
+// Split divides a list by slot. It copies the entries, which share their specs, and their slots if these stay together.
 func Split[T any, P ranged[T]](list []T, pick func(cluster.Slot, *T) bool) (picked, rest []T) {
+	var in, out cluster.Indexes
 	for i := range list {
 		r := P(&list[i]).Range()
-		var in, out cluster.Indexes
+		in, out = in[:0], out[:0]
 		for _, index := range r.Slots {
 			if pick(cluster.Slot{Task: r.Task, Index: index}, &list[i]) {
 				in = append(in, index)
@@ -242,10 +243,18 @@ func Split[T any, P ranged[T]](list []T, pick func(cluster.Slot, *T) bool) (pick
 			slots cluster.Indexes
 			to    *[]T
 		}{{in, &picked}, {out, &rest}} {
-			if len(part.slots) > 0 {
-				entry := list[i]
-				P(&entry).Range().Slots = part.slots
-				*part.to = append(*part.to, entry)
+			if len(part.slots) == 0 {
+				continue
+			}
+			if *part.to == nil {
+				*part.to = make([]T, 0, len(list)-i)
+			}
+			*part.to = append(*part.to, list[i])
+			of := P(&(*part.to)[len(*part.to)-1]).Range()
+			if len(part.slots) < len(r.Slots) {
+				of.Slots = slices.Clone(part.slots)
+			} else {
+				of.Slots = slices.Clip(r.Slots)
 			}
 		}
 	}

@@ -74,7 +74,7 @@ func adopt(m *model.Matrix, cells []int32) {
 		for n := range int32(m.NodeCount) {
 			cell := t*m.NodeCount + int(n)
 			for m.Share[cell] < cells[cell] && m.Unplaced[t] > 0 && r.fits(t, n) {
-				r.add(t, n, min(int32(r.most(t, n)), cells[cell]-m.Share[cell]))
+				r.give(t, n, min(int32(r.most(t, n)), cells[cell]-m.Share[cell]))
 			}
 		}
 	}

@@ -70,10 +70,15 @@ func (r *repair) spend(steps int) bool {
 
 // add gives a node more slots of a task, or fewer if by is negative.
 func (r *repair) add(t int, n int32, by int32) {
+	r.give(t, n, by)
+	r.log = append(r.log, change{t, n, by})
+}
+
+// give does the same for good.
+func (r *repair) give(t int, n int32, by int32) {
 	r.Share[t*r.NodeCount+int(n)] += by
 	r.Load[n] += int64(by) * r.Tasks[t].Cost
 	r.Unplaced[t] -= int64(by)
-	r.log = append(r.log, change{t, n, by})
 }
 
 // undoTo undoes all changes since a length of the log.

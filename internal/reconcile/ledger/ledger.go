@@ -17,10 +17,9 @@ type Ledger struct {
 
 	tasks    map[string]*Task
 	numbered []*Member // by number, nil for a number that is free
-	rows     rows
-	doubled  int  // slots that are listed more than once
-	far      int  // slots whose index is impossible
-	mixed    bool // a slot was listed twice, so its owner may be unknown
+	doubled  int       // slots that are listed more than once
+	far      int       // slots whose index is impossible
+	mixed    bool      // a slot was listed twice, so its owner may be unknown
 }
 
 // Update brings the sums up to date. It looks at members whose records are not those of the last update.
@@ -46,7 +45,7 @@ func (l *Ledger) Update(s *view.Snapshot) {
 	}
 	maps.DeleteFunc(l.tasks, func(_ string, t *Task) bool { return t.listing+t.holding == 0 })
 	if l.mixed && l.doubled == 0 {
-		*l = Ledger{rows: l.rows}
+		*l = Ledger{}
 		l.Update(s)
 	}
 }
@@ -133,18 +132,4 @@ func (l *Ledger) MaxToken() int64 {
 		highest = max(highest, m.MaxToken)
 	}
 	return highest
-}
-
-// rows is memory that plans use one after the other.
-type rows struct {
-	nodes  []int32
-	tokens []int64
-}
-
-// Rows returns memory for so many slots, with any content. The next call returns the same.
-func (l *Ledger) Rows(slots int) (nodes []int32, tokens []int64) {
-	if slots > len(l.rows.nodes) {
-		l.rows = rows{make([]int32, slots), make([]int64, slots)}
-	}
-	return l.rows.nodes[:slots], l.rows.tokens[:slots]
 }

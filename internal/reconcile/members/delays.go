@@ -39,6 +39,7 @@ type delayer struct {
 	*round.Facts
 	draft     *round.Draft
 	members   States // after the delays
+	copied    bool   // whether these are not the states that were given
 	firstSeen map[string]round.FirstSeen
 	delays    round.Delays
 	delayed   map[string]cluster.Reason // by member, for people
@@ -50,7 +51,7 @@ type delayer struct {
 func ApplyDelays(
 	f *round.Facts, m States, firstSeen map[string]round.FirstSeen, draft *round.Draft,
 ) (States, round.Delays, map[string]cluster.Reason) {
-	d := &delayer{f, draft, maps.Clone(m), firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
+	d := &delayer{f, draft, m, false, firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
 	d.delays.Vanished = map[string]round.Absence{}
 	maps.Copy(d.delays.Vanished, f.Memory.Delays.Vanished)
 	live := make(map[string]bool, len(m))
@@ -73,12 +74,20 @@ func ApplyDelays(
 	}
 	for _, memberID := range d.MemberIDs {
 		if until, why := d.delayUntil(memberID, all); d.members[memberID] == Reapable && d.Now < until {
-			d.members[memberID] = Delayed
+			d.delay(memberID)
 			d.delayed[memberID] = why
 			draft.RequeueAt(until)
 		}
 	}
 	return d.members, d.delays, d.delayed
+}
+
+// delay delays the slots of a member.
+func (d *delayer) delay(memberID string) {
+	if !d.copied {
+		d.members, d.copied = maps.Clone(d.members), true
+	}
+	d.members[memberID] = Delayed
 }
 
 // Members that vanish at the same time are reaped at the same time. A member whose delay is over waits for others whose delay ends
@@ -100,7 +109,7 @@ func (d *delayer) alignReaps() {
 	}
 	for memberID, first := range d.firstSeen {
 		if d.members[memberID] == Reapable && d.Now < first.End+maxLetting {
-			d.members[memberID] = Delayed
+			d.delay(memberID)
 			d.draft.RequeueAt(next)
 		}
 	}

@@ -121,7 +121,7 @@ func (d *delayer) deferDepartures() {
 			continue
 		}
 		if !d.members.IsBack(d.Facts, memberID) && leavesSlots(d.Snapshot.Peers[memberID]) {
-			d.members[memberID] = Delayed
+			d.delay(memberID)
 			d.draft.RequeueAt(until)
 		}
 	}

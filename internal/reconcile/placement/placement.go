@@ -191,7 +191,7 @@ func (p *Placement) addNodes(draft *round.Draft) (byName map[string]int32) {
 	slices.SortFunc(p.Nodes, func(a, b string) int {
 		return cmp.Or(cmp.Compare(p.NodeName(a), p.NodeName(b)), cmp.Compare(a, b))
 	})
-	byName, p.In.Nodes = make(map[string]int32, len(p.Nodes)), make([]planner.Node, 0, len(p.Nodes))
+	byName, p.In.Nodes = make(map[string]int32, len(p.Nodes)), p.Space.Nodes(len(p.Nodes))
 	for n, memberID := range p.Nodes {
 		p.In.Nodes = append(p.In.Nodes, p.node(memberID, draft))
 		if p.Members[memberID] == members.Active {

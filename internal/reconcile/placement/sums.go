@@ -15,23 +15,14 @@ type rows struct {
 	tokens []int64
 }
 
-// newRows returns memory for all tasks of the plan. With sums, it is that of the plan before.
+// newRows returns memory for all tasks of the plan.
 func (p *Placement) newRows() *rows {
 	total := 0
 	for _, name := range p.Tasks {
 		total += p.Specs[name].WorkerNum
 	}
-	r := &rows{}
-	if p.Sums == nil {
-		r.nodes, r.tokens = make([]int32, total), make([]int64, total)
-	} else {
-		r.nodes, r.tokens = p.Sums.Rows(total)
-		clear(r.tokens)
-	}
-	for i := range r.nodes {
-		r.nodes[i] = planner.Nobody
-	}
-	return r
+	owners, tokens := p.Space.Rows(total)
+	return &rows{owners, tokens}
 }
 
 // next returns the rows of the next task, without any owner.

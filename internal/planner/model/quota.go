@@ -31,7 +31,10 @@ type apportionment struct {
 // setMaxSlots finds out how many slots of a task a node can take in addition to those that it got already.
 func (a *apportionment) setMaxSlots(t int, n int32) int64 {
 	task := &a.Tasks[t]
-	most := a.FreeCapacity(n) / task.Cost
+	most := a.FreeCapacity(n)
+	if task.Cost > 1 {
+		most /= task.Cost
+	}
 	if task.MaxPerNode > 0 {
 		most = min(most, task.MaxPerNode)
 	}
@@ -72,13 +75,13 @@ func (a *apportionment) apportionNodes(t int, nodes []int32, count int64) {
 	active, count, weight := a.saturateNodes(t, nodes, count)
 	row, flags, cost := a.Row(a.Share, t), a.Rounded[t*a.NodeCount:(t+1)*a.NodeCount], a.Tasks[t].Cost
 	left := count
+	var quota int64
+	var fraction bool
+	if size := int64(len(active)); a.EqualWeights && size > 0 {
+		quota, fraction = count/size, count%size > 0
+	}
 	for _, n := range active {
-		var quota int64
-		var fraction bool
-		if a.EqualWeights {
-			size := int64(len(active))
-			quota, fraction = count/size, count%size > 0
-		} else {
+		if !a.EqualWeights {
 			quota = count * a.Nodes[n].Weight / weight
 			fraction = quota*weight != count*a.Nodes[n].Weight
 		}

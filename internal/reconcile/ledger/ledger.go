@@ -16,6 +16,7 @@ type Ledger struct {
 	IDs     []string
 
 	tasks    map[string]*Task
+	byID     map[string]*Member
 	numbered []*Member // by number, nil for a number that is free
 	doubled  int       // slots that are listed more than once
 	far      int       // slots whose index is impossible
@@ -31,6 +32,7 @@ func (l *Ledger) Update(s *view.Snapshot) {
 		case p == nil:
 			l.put(m, content{})
 			l.numbered[m.Number] = nil
+			delete(l.byID, m.ID)
 		case p != m.peer:
 			known++
 			l.put(m, contentOf(p))
@@ -58,13 +60,9 @@ func (l *Ledger) enrol(s *view.Snapshot) {
 			list = append(list, m)
 		}
 	}
-	if fresh := len(s.Peers) - len(list); fresh > 0 {
-		known := make(map[string]bool, len(list))
-		for _, m := range list {
-			known[m.ID] = true
-		}
+	if len(s.Peers) > len(list) {
 		for memberID, p := range s.Peers {
-			if !known[memberID] {
+			if l.byID[memberID] == nil {
 				list = append(list, l.add(memberID, p))
 			}
 		}
@@ -83,6 +81,10 @@ func (l *Ledger) add(memberID string, p *view.Peer) *Member {
 		l.numbered = append(l.numbered, nil)
 	}
 	l.numbered[m.Number] = m
+	if l.byID == nil {
+		l.byID = map[string]*Member{}
+	}
+	l.byID[memberID] = m
 	l.put(m, contentOf(p))
 	m.describe(p)
 	return m
@@ -106,11 +108,7 @@ func (l *Ledger) Numbered(n int32) *Member { return l.numbered[n] }
 
 // Find returns a member, nil if there is none.
 func (l *Ledger) Find(memberID string) *Member {
-	at, found := slices.BinarySearchFunc(l.Members, memberID, func(m *Member, id string) int { return strings.Compare(m.ID, id) })
-	if !found {
-		return nil
-	}
-	return l.Members[at]
+	return l.byID[memberID]
 }
 
 // Task returns the sums of a task, or of a run; nil if nothing of it is or was listed or held.

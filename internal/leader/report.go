@@ -16,7 +16,8 @@ import (
 // reported once.
 type reports struct {
 	*Leader
-	seen     events.Seen // other members and records, as of the events emitted so far
+	seen     events.Seen       // other members and records, as of the events emitted so far
+	nodes    map[string]string // the nodes of these members, by MemberID
 	blocked  string
 	full     string
 	ahead    string
@@ -27,13 +28,7 @@ type reports struct {
 // changed emits what has happened since the cluster was read before. It returns the last known state of the members that have
 // left in between, nil for a member that left nothing.
 func (r *reports) changed(snap *view.Snapshot) (left []*view.Peer) {
-	seen := events.Seen{Records: snap.Errors(r.Keys)}
-	for memberID, p := range snap.Peers {
-		if p.Live() && p.Member.Rec != nil && memberID != r.Self.MemberID {
-			seen.Members = append(seen.Members, events.Member{MemberID: memberID, Node: p.Member.Rec.Node})
-		}
-	}
-	events.SortMembers(seen.Members)
+	seen := events.Seen{Records: snap.Errors(r.Keys), Members: r.members(snap)}
 	for _, e := range events.Between(&r.seen, &seen) {
 		switch e.Kind {
 		case cluster.NodeLeft:
@@ -48,6 +43,34 @@ func (r *reports) changed(snap *view.Snapshot) (left []*view.Peer) {
 	}
 	r.seen = seen
 	return left
+}
+
+// members returns the other members that live, sorted. While they are the same, so is the list.
+func (r *reports) members(snap *view.Snapshot) []events.Member {
+	live, same := 0, true
+	for memberID, p := range snap.Peers {
+		if r.counts(memberID, p) {
+			live++
+			same = same && r.nodes[memberID] == p.Member.Rec.Node
+		}
+	}
+	if same && live == len(r.seen.Members) {
+		return r.seen.Members
+	}
+	list := make([]events.Member, 0, live)
+	r.nodes = make(map[string]string, live)
+	for memberID, p := range snap.Peers {
+		if r.counts(memberID, p) {
+			list = append(list, events.Member{MemberID: memberID, Node: p.Member.Rec.Node})
+			r.nodes[memberID] = p.Member.Rec.Node
+		}
+	}
+	events.SortMembers(list)
+	return list
+}
+
+func (r *reports) counts(memberID string, p *view.Peer) bool {
+	return p.Live() && p.Member.Rec != nil && memberID != r.Self.MemberID
 }
 
 // found reports the findings of a decision.

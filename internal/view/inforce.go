@@ -181,36 +181,36 @@ func (s *Snapshot) LeaderPolicy() cluster.LeaderPolicy {
 // Errors returns the records that cannot be used, by path.
 func (s *Snapshot) Errors(keys schema.Keys) []cluster.RecordError {
 	var list []cluster.RecordError
-	add := func(key string, err error, absent, expected bool) {
+	add := func(key func() string, err error, absent, expected bool) { // most keys are not needed
 		switch {
 		case err != nil:
-			list = append(list, cluster.RecordError{Path: key, Error: schema.Reason(key, err)})
+			list = append(list, cluster.RecordError{Path: key(), Error: schema.Reason(key(), err)})
 		case absent && expected:
-			list = append(list, cluster.RecordError{Path: key, Error: "deleted; the last good record stays in force"})
+			list = append(list, cluster.RecordError{Path: key(), Error: "deleted; the last good record stays in force"})
 		}
 	}
-	add(keys.Epoch(), s.Epoch.Err, s.Epoch.Absent, true)
-	add(keys.Settings(), s.Settings.Err, s.Settings.Absent, s.Settings.Rec != nil)
-	add(keys.Suspects(), s.Suspects.Err, false, false)
-	add(keys.Requests(), s.Requests.Err, false, false)
-	add(keys.Removed(), s.Removed.Err, false, false)
+	add(keys.Epoch, s.Epoch.Err, s.Epoch.Absent, true)
+	add(keys.Settings, s.Settings.Err, s.Settings.Absent, s.Settings.Rec != nil)
+	add(keys.Suspects, s.Suspects.Err, false, false)
+	add(keys.Requests, s.Requests.Err, false, false)
+	add(keys.Removed, s.Removed.Err, false, false)
 	for node, e := range s.Marks {
-		add(keys.Mark(node), e.Err, false, false)
+		add(func() string { return keys.Mark(node) }, e.Err, false, false)
 	}
 	for name, e := range s.Tasks {
-		add(keys.Task(name), e.Err, e.Absent, e.Rec != nil && !e.Rec.Deleted)
+		add(func() string { return keys.Task(name) }, e.Err, e.Absent, e.Rec != nil && !e.Rec.Deleted)
 	}
 	for number, e := range s.SpecChunks {
-		add(keys.SpecChunk(number), e.Err, false, false)
+		add(func() string { return keys.SpecChunk(number) }, e.Err, false, false)
 	}
 	for name, e := range s.TaskRuns {
-		add(keys.TaskRunsOf(name), e.Err, false, false)
+		add(func() string { return keys.TaskRunsOf(name) }, e.Err, false, false)
 	}
 	for memberID, p := range s.Peers {
-		add(keys.CompletionsOf(memberID), p.Completions.Err, false, false)
-		add(keys.Assignment(memberID), p.Assignment.Err, p.Assignment.Absent, p.Live())
-		add(keys.Status(memberID), p.Status.Err, false, false)
-		add(keys.Member(memberID), p.Member.Err, false, false)
+		add(func() string { return keys.CompletionsOf(memberID) }, p.Completions.Err, false, false)
+		add(func() string { return keys.Assignment(memberID) }, p.Assignment.Err, p.Assignment.Absent, p.Live())
+		add(func() string { return keys.Status(memberID) }, p.Status.Err, false, false)
+		add(func() string { return keys.Member(memberID) }, p.Member.Err, false, false)
 	}
 	slices.SortFunc(list, func(a, b cluster.RecordError) int { return cmp.Compare(a.Path, b.Path) })
 	return list

@@ -19,7 +19,6 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/meter"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
-	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -73,6 +72,7 @@ type leading struct {
 	term    election.Term
 	view    *view.View
 	planner func(planner.Input) planner.Plan
+	decider func(round.World) round.Decision
 	began   time.Duration // when the term began
 
 	// The state that decisions are made from, in addition to the snapshot.
@@ -259,7 +259,7 @@ func (l *leading) decide(ctx context.Context) (round.Decision, error) {
 	}
 	l.sums = nil
 	began := time.Now()
-	d := reconcile.Decide(world)
+	d := l.decider(world)
 	l.sums = world.Ledger
 	l.planned = time.Since(began)
 	l.Meter.Took(meter.Plan, l.planned)

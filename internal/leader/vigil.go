@@ -10,6 +10,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/internal/election"
 	"gitee.com/ken.yang/xconsumer/internal/membership"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -117,6 +118,7 @@ func (l *Leader) Lead(ctx context.Context, term election.Term) error {
 		maxAssignments: round.MaxAssignments,
 		watch:          newStopwatch(),
 		planner:        plannerOf(ctx),
+		decider:        deciderOf(ctx),
 		commits:        commits{Leader: l, term: term, view: v, ring: ring{Leader: l, term: term.Number}},
 		reports:        reports{Leader: l},
 		omissions:      omissions{Leader: l, until: map[round.Part]time.Duration{}},
@@ -164,6 +166,20 @@ func plannerOf(ctx context.Context) func(planner.Input) planner.Plan {
 		return plan
 	}
 	return planner.Make
+}
+
+type deciderKey struct{}
+
+// WithDecide returns a context under which leaders decide with another function than reconcile.Decide. Tests use it to compare decisions.
+func WithDecide(ctx context.Context, decide func(round.World) round.Decision) context.Context {
+	return context.WithValue(ctx, deciderKey{}, decide)
+}
+
+func deciderOf(ctx context.Context) func(round.World) round.Decision {
+	if decide, ok := ctx.Value(deciderKey{}).(func(round.World) round.Decision); ok {
+		return decide
+	}
+	return reconcile.Decide
 }
 
 // leaveBehind is how long the end of a term waits for its loop.

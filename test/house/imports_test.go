@@ -98,7 +98,7 @@ var allowed = map[string][]string{
 	"test/pty":                   {},
 	"test/invariant":             {"cluster", "coord", "internal/schema", "internal/specs"},
 	"test/hand":                  {},
-	"test/sim":                   {"internal/leader", "internal/planner", "internal/operation", "internal/view", "", "cluster", "coord", "coord/mem", "internal/membership", "internal/schema", "internal/testcluster", "test/hand", "test/invariant"},
+	"test/sim":                   {"internal/leader", "internal/planner", "internal/operation", "internal/view", "", "cluster", "coord", "coord/mem", "internal/membership", "internal/reconcile", "internal/reconcile/round", "internal/schema", "internal/testcluster", "test/hand", "test/invariant"},
 	"test/docs":                  {},
 	"test/e2e":                   {},
 

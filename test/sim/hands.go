@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"gitee.com/ken.yang/xconsumer/coord/mem"
 	"gitee.com/ken.yang/xconsumer/internal/operation"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 	"gitee.com/ken.yang/xconsumer/test/hand"
@@ -289,6 +292,20 @@ func (f *faulty) plan(in planner.Input) planner.Plan {
 		return planner.Plan{} // what comes after it panics
 	}
 	return planner.Make(in)
+}
+
+// decide decides as a leader does, with the sums that it keeps, and as one does that looks at everything. Both must agree.
+func (p *process) decide(w round.World) round.Decision {
+	p.faulty.mu.Lock()
+	sound := p.faulty.how == ""
+	p.faulty.mu.Unlock()
+	got := reconcile.Decide(w)
+	if w.Ledger, w.Space, w.Planner = nil, nil, nil; sound && got.PlanFault == nil {
+		if want := reconcile.Decide(w); !reflect.DeepEqual(got, want) {
+			p.machine.t.Errorf("%s decided by its sums:\n%+v\nwithout them:\n%+v", p.name, got, want)
+		}
+	}
+	return got
 }
 
 // mislead lets the decisions of a process go wrong for a while.

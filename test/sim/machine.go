@@ -99,7 +99,7 @@ func (m *machine) boot() {
 	}
 	nodes := testcluster.Cluster{Service: m.service, Tasks: m.declared, Rebalance: m.rebalance, Store: p.link, Config: p.wire}
 	var ctx context.Context
-	ctx, p.cancel = context.WithCancel(leader.WithPlanner(m.t.Context(), p.faulty.plan))
+	ctx, p.cancel = context.WithCancel(leader.WithDecide(leader.WithPlanner(m.t.Context(), p.faulty.plan), p.decide))
 	m.proc = p
 	node, err := nodes.Start(ctx, m.name, func(node *xconsumer.Node) {
 		for _, spec := range m.declared {

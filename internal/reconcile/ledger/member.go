@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
@@ -50,6 +52,35 @@ func contentOf(p *view.Peer) (c content) {
 // same reports whether two lists are one and the same.
 func same[T any](a, b []T) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
 
+// differing returns two lists without what both begin and end with.
+func differing[T any](a, b []T, same func(a, b *T) bool) (ofA, ofB []T) {
+	for len(a) > 0 && len(b) > 0 && same(&a[0], &b[0]) {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && same(&a[len(a)-1], &b[len(b)-1]) {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	return a, b
+}
+
+// sameGrant reports whether two grants count alike.
+func sameGrant(a, b *schema.Granted) bool {
+	countOfA, knownOfA := a.WorkerCount()
+	countOfB, knownOfB := b.WorkerCount()
+	return a.Task == b.Task && a.Token == b.Token && a.Spec == b.Spec && a.Ref.Chunk == b.Ref.Chunk &&
+		countOfA == countOfB && knownOfA == knownOfB && slices.Equal(a.Slots, b.Slots)
+}
+
+func sameClaim(a, b *schema.Claimed) bool { return a.Task == b.Task && slices.Equal(a.Slots, b.Slots) }
+
+// held returns what a live member holds.
+func (c *content) held() []schema.Claimed {
+	if !c.live {
+		return nil
+	}
+	return c.holding
+}
+
 // put counts other lists for a member.
 func (l *Ledger) put(m *Member, next content) {
 	was := m.content
@@ -57,16 +88,19 @@ func (l *Ledger) put(m *Member, next content) {
 	held := !same(was.holding, next.holding) || was.live != next.live
 	m.content = next
 	if !same(was.granted, next.granted) {
-		l.countGranted(was.granted, m.Number, -1)
-		l.countGranted(next.granted, m.Number, 1)
+		less, more := differing(was.granted, next.granted, sameGrant)
+		l.countGranted(less, m.Number, -1)
+		l.countGranted(more, m.Number, 1)
 	}
 	if !same(was.releasing, next.releasing) {
 		l.countReleasing(was.releasing, -1)
 		l.countReleasing(next.releasing, 1)
 	}
 	if held {
-		l.countHeld(&was, -1)
-		l.countHeld(&next, 1)
+		less, more := was.held(), next.held()
+		less, more = differing(less, more, sameClaim)
+		l.countHeld(less, -1)
+		l.countHeld(more, 1)
 	}
 	if listed || held {
 		l.countUnknown(m.unlisted, -1)

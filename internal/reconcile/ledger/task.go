@@ -199,14 +199,11 @@ func (l *Ledger) countUnknown(list []schema.Releasing, by int) {
 	}
 }
 
-func (l *Ledger) countHeld(c *content, by int) {
-	if !c.live {
-		return
-	}
-	for i := range c.holding {
-		t := l.task(c.holding[i].Task)
+func (l *Ledger) countHeld(list []schema.Claimed, by int) {
+	for i := range list {
+		t := l.task(list[i].Task)
 		t.holding += by
-		for _, index := range c.holding[i].Slots {
+		for _, index := range list[i].Slots {
 			if s := l.at(t, index, by); s != nil {
 				t.take(s, 0, by)
 			}

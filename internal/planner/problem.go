@@ -10,10 +10,9 @@ import (
 // newProblem states the input as a problem in numbers.
 func newProblem(in Input) *model.Problem {
 	nodes := len(in.Nodes)
-	p := &model.Problem{
-		Nodes: make([]model.Node, nodes), Tasks: make([]model.Task, len(in.Tasks)), Current: in.Space.matrices().Numbers(nodes * len(in.Tasks)),
-		Space: in.Space.matrices(),
-	}
+	space := in.Space.matrices()
+	p := &model.Problem{Current: space.Numbers(nodes * len(in.Tasks)), Space: space}
+	p.Nodes, p.Tasks = space.Lists(nodes, len(in.Tasks))
 	for n := range in.Nodes {
 		node := &in.Nodes[n]
 		p.Nodes[n] = model.Node{

@@ -11,6 +11,7 @@ import (
 type Space struct {
 	model  model.Space
 	nodes  []Node
+	tasks  []Task
 	owners []int32
 	tokens []int64
 }
@@ -32,6 +33,17 @@ func (s *Space) Nodes(n int) []Node {
 		s.nodes = make([]Node, 0, n+n/8)
 	}
 	return s.nodes[:0]
+}
+
+// Tasks returns an empty list with room for so many tasks.
+func (s *Space) Tasks(n int) []Task {
+	if s == nil {
+		return make([]Task, 0, n)
+	}
+	if n > cap(s.tasks) {
+		s.tasks = make([]Task, 0, n+n/8)
+	}
+	return s.tasks[:0]
 }
 
 // Rows returns rows for so many slots: no slot has an owner or a token.

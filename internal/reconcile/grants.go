@@ -54,7 +54,7 @@ func grant(
 	}
 	free := d.freeSlots(d.Sums.After(draft))
 	changes, deferred := gather(changes, d.Placement, free, draft)
-	if deferred {
+	if deferred || free == nil {
 		return changes, d.out
 	}
 	for n, memberID := range d.Nodes {
@@ -75,7 +75,7 @@ func grant(
 func (d *granter) freeSlots(sums *round.Sums) [][]schema.Granted {
 	taken := d.taken(sums)
 	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, sums, d.draft)
-	free := make([][]schema.Granted, len(d.Nodes)) // by node, without tokens
+	var free [][]schema.Granted // by node, without tokens; nil for none
 	for t, name := range d.Tasks {
 		spec, known := d.stored[name]
 		if !known || taken[t] == nil {
@@ -92,6 +92,9 @@ func (d *granter) freeSlots(sums *round.Sums) [][]schema.Granted {
 			n = d.placeSuspect(cluster.Slot{Task: name, Index: i}, n, suspects)
 			if n == planner.Nobody {
 				continue
+			}
+			if free == nil {
+				free = make([][]schema.Granted, len(d.Nodes))
 			}
 			if last := len(free[n]) - 1; last >= 0 && free[n][last].Task == name {
 				free[n][last].Slots = append(free[n][last].Slots, i)

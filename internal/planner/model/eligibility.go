@@ -30,7 +30,7 @@ type Pool struct {
 // NewEligibility groups the nodes by penalty and zone. It keeps both slices.
 func NewEligibility(penalty, zone []int32, zones int) *Eligibility {
 	e := &Eligibility{Penalty: penalty, Zone: zone, Zones: zones}
-	var nodes []int32
+	nodes := make([]int32, 0, len(penalty))
 	for n, p := range penalty {
 		if p != Ineligible {
 			nodes = append(nodes, int32(n))
@@ -41,7 +41,7 @@ func NewEligibility(penalty, zone []int32, zones int) *Eligibility {
 	})
 	for i, n := range nodes {
 		if i == 0 || penalty[n] != penalty[nodes[i-1]] {
-			e.Tiers = append(e.Tiers, Tier{})
+			e.Tiers = append(e.Tiers, Tier{Nodes: nodes[i:i]})
 		}
 		last := &e.Tiers[len(e.Tiers)-1]
 		if len(last.Pools) == 0 || last.Pools[len(last.Pools)-1].Zone != zone[n] {
@@ -49,7 +49,7 @@ func NewEligibility(penalty, zone []int32, zones int) *Eligibility {
 		}
 		p := &last.Pools[len(last.Pools)-1]
 		p.Nodes = p.Nodes[:len(p.Nodes)+1]
-		last.Nodes = append(last.Nodes, n)
+		last.Nodes = last.Nodes[:len(last.Nodes)+1]
 	}
 	return e
 }

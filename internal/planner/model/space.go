@@ -3,6 +3,8 @@ package model
 // Space is memory that plans use one after the other, so that a large plan allocates little. What a plan takes from it is used until the
 // next plan begins. The zero value has none, and a nil Space always allocates.
 type Space struct {
+	nodes   []Node
+	tasks   []Task
 	numbers []int32
 	flags   []uint8
 	taken   int // of numbers
@@ -14,6 +16,20 @@ func (s *Space) Begin() {
 	if s != nil {
 		s.taken, s.flagged = 0, 0
 	}
+}
+
+// Lists returns lists of nodes and of tasks, to be filled in.
+func (s *Space) Lists(nodes, tasks int) ([]Node, []Task) {
+	if s == nil {
+		return make([]Node, nodes), make([]Task, tasks)
+	}
+	if nodes > len(s.nodes) {
+		s.nodes = make([]Node, nodes+nodes/8)
+	}
+	if tasks > len(s.tasks) {
+		s.tasks = make([]Task, tasks+tasks/8)
+	}
+	return s.nodes[:nodes], s.tasks[:tasks]
 }
 
 // Numbers returns n zeros.

@@ -30,8 +30,8 @@ const pathBudget = 50_000_000
 func newAugmentingPaths(r *rounding) *augmentingPaths {
 	return &augmentingPaths{
 		rounding: r, received: make([][]*model.Remainder, r.NodeCount),
-		pred: make([]int32, r.NodeCount), via: make([]*model.Remainder, r.NodeCount),
-		visited: make([]int32, r.NodeCount), expanded: make([]int32, len(r.Remainders)), budget: pathBudget,
+		pred: r.Space.Numbers(r.NodeCount), via: make([]*model.Remainder, r.NodeCount),
+		visited: r.Space.Numbers(r.NodeCount), expanded: make([]int32, len(r.Remainders)), budget: pathBudget,
 	}
 }
 

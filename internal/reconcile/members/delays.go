@@ -3,6 +3,7 @@ package members
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
@@ -54,12 +55,7 @@ func ApplyDelays(
 	d := &delayer{f, draft, m, false, firstSeen, f.Memory.Delays, map[string]cluster.Reason{}}
 	d.delays.Vanished = map[string]round.Absence{}
 	maps.Copy(d.delays.Vanished, f.Memory.Delays.Vanished)
-	live := make(map[string]bool, len(m))
-	for _, memberID := range d.MemberIDs {
-		if d.members.Live(memberID) {
-			live[d.NodeName(memberID)] = true
-		}
-	}
+	live := d.liveNodes()
 	d.recordAbsences(live)
 	d.recordRestarts(live)
 	d.alignReaps()
@@ -201,4 +197,19 @@ func (d *delayer) recordRestarts(live map[string]bool) {
 			d.delays.Restarts[memberID] = restart
 		}
 	}
+}
+
+// liveNodes returns the names of the nodes that are live. It returns none if all members are live and none has vanished: then they
+// are of no use.
+func (d *delayer) liveNodes() map[string]bool {
+	if len(d.delays.Vanished) == 0 && !slices.ContainsFunc(d.MemberIDs, func(memberID string) bool { return !d.members.Live(memberID) }) {
+		return nil
+	}
+	live := make(map[string]bool, len(d.members))
+	for _, memberID := range d.MemberIDs {
+		if d.members.Live(memberID) {
+			live[d.NodeName(memberID)] = true
+		}
+	}
+	return live
 }

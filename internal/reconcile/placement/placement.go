@@ -44,7 +44,7 @@ type Constraints struct {
 func Make(f *round.Facts, m members.States, bound Constraints, draft *round.Draft) *Placement {
 	p := &Placement{Facts: f, Members: m, Tasks: slices.Sorted(maps.Keys(f.Specs))}
 	p.In.Leader, p.In.Space = p.Snapshot.LeaderPolicy(), p.Space
-	p.In.Tasks = make([]planner.Task, 0, len(p.Tasks))
+	p.In.Tasks = p.Space.Tasks(len(p.Tasks))
 	p.Rank = make(map[string]int, len(p.Tasks))
 	for t, name := range p.Tasks {
 		p.Rank[name] = t

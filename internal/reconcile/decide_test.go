@@ -136,7 +136,8 @@ func (b *board) decide(change ...func(*round.World)) round.Decision {
 		f(&w)
 	}
 	d := reconcile.Decide(w)
-	if b.decided++; b.decided > 30 && b.decided%20 != 0 { // comparing takes long
+	b.decided++
+	if b.decided > 30 && b.decided%20 != 0 { // comparing takes long
 		return d
 	}
 	w.Ledger = &ledger.Ledger{}

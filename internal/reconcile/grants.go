@@ -77,8 +77,11 @@ func (d *granter) freeSlots(sums *round.Sums) [][]schema.Granted {
 	suspects, barred := d.suspectsByNode(), d.barriers.barred(d.Facts, sums, d.draft)
 	var free [][]schema.Granted // by node, without tokens; nil for none
 	for t, name := range d.Tasks {
+		if taken[t] == nil {
+			continue
+		}
 		spec, known := d.stored[name]
-		if !known || taken[t] == nil {
+		if !known {
 			continue
 		}
 		count, below := spec.Spec.Count(), len(d.Target.Target[t])

@@ -300,7 +300,8 @@ func (p *process) decide(w round.World) round.Decision {
 	sound := p.faulty.how == ""
 	p.faulty.mu.Unlock()
 	got := reconcile.Decide(w)
-	if w.Ledger, w.Space, w.Planner = nil, nil, nil; sound && got.PlanFault == nil {
+	w.Ledger, w.Space, w.Planner = nil, nil, nil
+	if sound && got.PlanFault == nil {
 		if want := reconcile.Decide(w); !reflect.DeepEqual(got, want) {
 			p.machine.t.Errorf("%s decided by its sums:\n%+v\nwithout them:\n%+v", p.name, got, want)
 		}

@@ -130,7 +130,9 @@ type Snapshot struct {
 
 // Save returns a copy of the shares, loads and unplaced slots.
 func (m *Matrix) Save() Snapshot {
-	return Snapshot{slices.Clone(m.Share), slices.Clone(m.Load), slices.Clone(m.Unplaced)}
+	share := m.Space.Numbers(len(m.Share))
+	copy(share, m.Share)
+	return Snapshot{share, slices.Clone(m.Load), slices.Clone(m.Unplaced)}
 }
 
 // Restore puts a saved copy back.

@@ -43,7 +43,7 @@ func NewMatrix(p *Problem) *Matrix {
 	nodes, cells := len(p.Nodes), len(p.Nodes)*len(p.Tasks)
 	m := &Matrix{
 		Problem: p, NodeCount: nodes, Share: p.Space.Numbers(cells), Rounded: p.Space.Flags(cells),
-		Count: make([]int64, len(p.Tasks)), Unplaced: make([]int64, len(p.Tasks)), Load: make([]int64, nodes),
+		Count: make([]int64, len(p.Tasks)), Unplaced: make([]int64, len(p.Tasks)), Load: p.Space.Amounts(nodes),
 		EqualWeights: true,
 	}
 	first := max(slices.IndexFunc(p.Nodes, func(n Node) bool { return !n.Gone }), 0)

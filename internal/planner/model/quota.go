@@ -13,7 +13,7 @@ const (
 
 // SetQuotas gives every node its lower quotas, and finds the target loads. It returns nil without remainders.
 func (m *Matrix) SetQuotas(favor bool) *WaterFilling {
-	a := apportionment{Matrix: m, favorCurrent: favor, maxSlots: make([]int64, m.NodeCount)}
+	a := apportionment{Matrix: m, favorCurrent: favor, maxSlots: m.Space.Amounts(m.NodeCount)}
 	for t := range m.Tasks {
 		a.apportionTask(t)
 	}

@@ -6,15 +6,17 @@ type Space struct {
 	nodes   []Node
 	tasks   []Task
 	numbers []int32
+	amounts []int64
 	flags   []uint8
 	taken   int // of numbers
+	counted int // of amounts
 	flagged int // of flags
 }
 
 // Begin begins a plan: all memory is free again.
 func (s *Space) Begin() {
 	if s != nil {
-		s.taken, s.flagged = 0, 0
+		s.taken, s.counted, s.flagged = 0, 0, 0
 	}
 }
 
@@ -38,6 +40,14 @@ func (s *Space) Numbers(n int) []int32 {
 		return make([]int32, n)
 	}
 	return take(&s.numbers, &s.taken, n)
+}
+
+// Amounts returns n zeros.
+func (s *Space) Amounts(n int) []int64 {
+	if s == nil {
+		return make([]int64, n)
+	}
+	return take(&s.amounts, &s.counted, n)
 }
 
 // Flags returns n zeros.

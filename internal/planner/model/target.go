@@ -31,7 +31,7 @@ func (m *Matrix) setTargetLoads() *WaterFilling {
 	w := &WaterFilling{Matrix: m, MaxLoad: slices.Clone(m.Load), EqualCosts: true}
 	w.collectDemands()
 	w.connectComponents()
-	m.TargetLoad = make([]int64, m.NodeCount)
+	m.TargetLoad = m.Space.Amounts(m.NodeCount)
 	for n := range w.MaxLoad {
 		w.MaxLoad[n] = min(w.MaxLoad[n], max(m.Nodes[n].Capacity, m.Load[n]))
 		m.TargetLoad[n] = m.Load[n] * Scale
@@ -55,7 +55,7 @@ func (w *WaterFilling) collectDemands() {
 		id := identity{&r.Nodes[0], len(r.Nodes)}
 		d := known[id]
 		if d == nil {
-			d = &Demand{Nodes: r.Nodes, limit: make([]int64, len(r.Nodes)), allotted: make([]int64, len(r.Nodes))}
+			d = &Demand{Nodes: r.Nodes, limit: w.Space.Amounts(len(r.Nodes)), allotted: w.Space.Amounts(len(r.Nodes))}
 			known[id] = d
 			w.Demands = append(w.Demands, d)
 		}

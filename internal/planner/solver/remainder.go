@@ -21,7 +21,7 @@ type rounding struct {
 
 // newRounding finds the headroom of every node. The filling is nil without remainders.
 func newRounding(m *model.Matrix, w *model.WaterFilling) *rounding {
-	r := &rounding{Matrix: m, headroom: make([]int64, m.NodeCount), retainable: make([]int64, m.NodeCount)}
+	r := &rounding{Matrix: m, headroom: m.Space.Amounts(m.NodeCount), retainable: m.Space.Amounts(m.NodeCount)}
 	if w == nil {
 		return r
 	}

@@ -19,7 +19,7 @@ func (d *releaseSelector) budget() *budget {
 	for _, name := range d.Tasks {
 		limited = limited || d.Specs[name].MaxUnavailable > 0
 	}
-	if !limited {
+	if !limited || len(d.candidates) == 0 {
 		return b
 	}
 	running := d.running()

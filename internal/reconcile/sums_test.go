@@ -44,12 +44,17 @@ func newFleet(seed uint64) *fleet {
 			SpecChunks: map[int64]view.Entry[schema.SpecChunk]{},
 		},
 	}
+	if seed%2 == 0 {
+		f.snap.Settings.Rec = &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{MaxInFlight: int(seed % 5)}}}
+	}
 	for i := range 5 {
 		s := spec(fmt.Sprintf("t%d", i), 4+i*3)
 		s.WorkName = "a"
 		switch i {
 		case 1, 2:
 			s.Resize = cluster.ResizeLive
+		case 3:
+			s.MaxUnavailable = int(seed % 3)
 		case 4:
 			s.Mode = cluster.ModeOnce
 		}

@@ -675,6 +675,21 @@ var mutants = []mutant{
 		in("internal/follower", "TestFollow"),
 	},
 	{
+		"sums", "sums that are kept do not show which members are asked for slots",
+		one("internal/reconcile/ledger/member.go", "m.Releasing, m.Unlisted = len(next.releasing) > 0, ", "m.Releasing, m.Unlisted = len(next.granted) == 0, "),
+		in("internal/reconcile", "TestKeptSumsDecideNothingElse"),
+	},
+	{
+		"sums", "slots are granted by sums from before the decision freed any",
+		one("internal/reconcile/round/sums.go", "		s.Put(s.Find(memberID), assignment)\n", "		_, _ = memberID, assignment\n"),
+		in("internal/reconcile", "TestKeptSumsDecideNothingElse"),
+	},
+	{
+		"sums", "the plan that is being carried out lies in memory that the next plan uses",
+		one("internal/reconcile/placement/toward.go", "		return slices.Clone(row)\n", "		return row\n"),
+		in("internal/reconcile", "TestKeptSumsDecideNothingElse"),
+	},
+	{
 		"specs", "a node claims slots whose specs it has not read",
 		one("internal/follower/follow.go", "			if h.Spec == nil || l.recorded[end{slot, h.Token}] {", "			if h.Spec == nil {\n				h.Spec = &cluster.TaskSpec{Name: h.Task, WorkName: h.Task}\n			}\n			if l.recorded[end{slot, h.Token}] {"),
 		in("test/cluster", "TestSpecsThatCannotBeRead"),

@@ -34,3 +34,15 @@ M: a[1]@9 | a[0]@6
 		t.Errorf("the request stays although a#0 is asked back: %+v", d.Requests)
 	}
 }
+
+// A request to restart slots of a grant that was copied into another assignment names each slot once. It would otherwise grow with every
+// decision, for as long as both list them.
+func TestARequestToRestartNamesASlotOnce(t *testing.T) {
+	b := newBoard(spec("a", 2))
+	b.live("L", 5, schematest.Granted("a 0-1 @4"), nil, 5, schematest.Claimed("a 0-1 @4"))
+	b.live("M", 5, schematest.Granted("a 0-1 @4"), nil, 5, nil)
+	b.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{Restart: schematest.Ranges("a 0-1 @4")}}
+	if d := b.decide(); d.Requests != nil {
+		t.Errorf("the request becomes %+v", d.Requests.Restart)
+	}
+}

@@ -2,6 +2,7 @@ package failover
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -139,10 +140,13 @@ func record(journal, node string, e cluster.Event) {
 	_, _ = file.Write(append(line, '\n'))
 }
 
-// events returns the events of a node that has left, and forgets them.
+// events returns the events of a node that has left, and forgets them. A process may have ended before it had written any.
 func (f *fleet) events(node string) (list []cluster.Event) {
 	f.b.Helper()
 	file, err := os.Open(filepath.Join(f.dir, "journal."+node))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		f.b.Fatal(err)
 	}

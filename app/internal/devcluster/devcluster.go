@@ -22,6 +22,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/app/internal/config"
 	"gitee.com/ken.yang/xconsumer/app/internal/logging"
 	"gitee.com/ken.yang/xconsumer/app/internal/node"
+	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/etcdserver"
 	"gitee.com/ken.yang/xconsumer/internal/plural"
 )
@@ -60,7 +61,8 @@ type dev struct {
 // maxNodes bounds a cluster on one machine.
 const maxNodes = 50
 
-// quiet is rebalance.quiet on one machine, where nodes are restarted within a second and someone watches.
+// quiet is rebalance.quiet on one machine, where nodes are restarted within a second and someone watches. A file with settings of the
+// cluster says all of them, so that apply and diff find no other ones.
 const quiet = "2s"
 
 // bannerWait bounds how long the banner waits for all workers.
@@ -82,7 +84,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 		d.token = rand.Text()
 		d.group.env = append(d.group.env, config.TokensVariable+"="+d.Env(config.TokensVariable)+"\ndev admin "+d.token)
 	}
-	if d.Rebalance.Quiet == 0 {
+	if d.Leader == "" && d.Rebalance == (cluster.Rebalance{}) {
 		d.group.env = append(d.group.env, config.QuietVariable+"="+quiet)
 	}
 	log, err := d.group.logger("dev")

@@ -1,13 +1,16 @@
 package e2e_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"gitee.com/ken.yang/xconsumer/client"
 	"gitee.com/ken.yang/xconsumer/cluster"
+	fleets "gitee.com/ken.yang/xconsumer/test/fleet"
 )
 
 // awaitDelayed waits until the slots of a node that has left wait for it, as another node sees it.
@@ -117,7 +120,13 @@ func testQuietBeforeBalance(t *testing.T, b backend) {
 	if starts := f.notes(mark, "start", ""); len(starts) != 0 {
 		t.Errorf("started when n3 came back: %+v", starts)
 	}
-	n3.accepted("moves/now", "")
+	var accepted client.Accepted
+	if status := n3.post("moves/now?wait=1m", "", &accepted); status != http.StatusAccepted || accepted.Settled == nil || !*accepted.Settled {
+		t.Errorf("it is answered with %d, %+v", status, accepted)
+	}
+	if s := n3.State(); s.Deferred != nil || fleets.Shares(s)["n3"] == 0 {
+		t.Errorf("settled, and %+v waits; n3 has %d workers", s.Deferred, fleets.Shares(s)["n3"])
+	}
 	n1.awaitBalance("n1", "n2", "n3")
 	f.Await("nothing waits any longer", func() bool { s := n1.State(); return s != nil && s.Deferred == nil })
 }

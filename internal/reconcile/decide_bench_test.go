@@ -93,7 +93,7 @@ func benchmarkChange(b *testing.B, board *board, change func(*board), moves, kep
 	if kept {
 		w.Ledger, w.Space = &ledger.Ledger{}, &planner.Space{}
 	}
-	memory := round.Memory{}
+	memory := round.Memory{Returns: settledNodes()}
 	decide := func(s *view.Snapshot) round.Decision {
 		w.Snapshot, w.Memory = s, memory
 		return reconcile.Decide(w)

@@ -8,6 +8,7 @@ import (
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/failures"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
@@ -171,12 +172,12 @@ func (d *granter) taken(sums *round.Sums) [][]bool {
 	return taken
 }
 
-// takeSuperseded takes the superseded releases of which there is no word of the member now, or whose member is gone and not reaped: an
+// takeSuperseded takes the superseded releases of which there is no word of the member now, unless nothing of it can run any longer: an
 // edit may have put a former assignment in the place of one that grants the slot.
 func (d *granter) takeSuperseded(taken [][]bool, memberID string) {
 	p := d.Snapshot.Peers[memberID]
-	if d.draft.Assignment(memberID) == nil {
-		return // it is reaped
+	if d.draft.Assignment(memberID) == nil || d.Members[memberID] == members.Delayed {
+		return
 	}
 	for slot, h := range schema.Each(p.Superseded) {
 		if !p.Live() || p.Status.Rec == nil || !d.Stopped(memberID, slot, h) {

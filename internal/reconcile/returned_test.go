@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -159,6 +160,16 @@ func TestSupersededReleases(t *testing.T) {
 		b.apply(t, b.decide())
 		if l := b.snap.Peers["L"].Assignment.Rec; schema.Count(l.Granted) != 3 {
 			t.Errorf("L has %s", drawList(l.Granted))
+		}
+	})
+	t.Run("both die, and the slots of its member wait for its node", func(t *testing.T) {
+		b := start()
+		b.snap.Settings.Rec = &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Hour)}}}
+		gone(b.snap.Peers["N"]).Assignment.Rec.Closed = &schema.Closed{Cause: "killed"}
+		gone(b.snap.Peers["M"]).Assignment.Rec.Closed = &schema.Closed{Cause: "it was asked to", Left: true}
+		b.apply(t, b.decide())
+		if l := b.snap.Peers["L"].Assignment.Rec; schema.Find(l.Granted, cluster.Slot{Task: "a", Index: 1}) == nil || schema.Count(l.Granted) != 2 {
+			t.Errorf("L has %s, want a#1, which N had given back, and not a#0", drawList(l.Granted))
 		}
 	})
 	t.Run("it comes back", func(t *testing.T) {

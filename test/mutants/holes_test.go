@@ -655,6 +655,11 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestSupersededReleases"),
 	},
 	{
+		"returned", "a slot waits for the node of a member that gave it back long ago",
+		one("internal/reconcile/grants.go", "== nil || d.Members[memberID] == members.Delayed {", "== nil || d.Members[memberID] == members.Unknown {"),
+		in("internal/reconcile", "TestSupersededReleases"),
+	},
+	{
 		"returned", "a slot is free twice",
 		one("internal/reconcile/returned.go", "		if _, known := draft.FreedWhy[slot]; !known {\n			draft.FreedWhy[slot] = freedWhy(node, h)\n		}\n", "		draft.FreedWhy[slot] = freedWhy(node, h)\n"),
 		in("internal/reconcile", "TestSupersededReleases"),

@@ -13,7 +13,7 @@ import (
 // Reap deletes the assignments of members of which nothing can run, as far as they fit into one commit, and returns the states of all
 // members after that.
 func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draft) States {
-	if !slices.ContainsFunc(f.MemberIDs, func(memberID string) bool { return m[memberID] == Reapable }) {
+	if !slices.ContainsFunc(f.MemberIDs, func(memberID string) bool { return m[memberID] == Reapable || m[memberID] == Delayed }) {
 		return m
 	}
 	next := maps.Clone(m)

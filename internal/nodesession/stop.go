@@ -74,7 +74,8 @@ func (s *nodeSession) armExit(ctx context.Context, pool *worker.Pool) (disarm fu
 }
 
 // abandon gives up a node whose workers do not stop. The session stays open, so that nothing is granted elsewhere before the
-// process has ended. The end of the process must not wait for the log.
+// process has ended. Its other workers are stopped, and none starts any longer, although the lease may be valid again. The end of
+// the process must not wait for the log.
 func (s *nodeSession) abandon(pool *worker.Pool, err error) error {
 	phase, _ := s.lease.Phase()
 	limit := time.Second
@@ -86,9 +87,10 @@ func (s *nodeSession) abandon(pool *worker.Pool, err error) error {
 	go func() {
 		defer close(reported)
 		stacks := worker.Stacks()
-		for slot, r := range pool.Reports() {
-			if r.Ended { // it has ended, and nothing will record that
-				pool.Stop(slot, cluster.ErrLeaseLost, 0)
+		reports := pool.Reports()
+		pool.Close(cluster.ErrLeaseLost)
+		for slot, r := range reports {
+			if r.Ended || r.State == cluster.WorkerRunning { // it was not asked to stop before
 				continue
 			}
 			s.cfg.Log.Error("worker does not stop", "slot", slot, "stack", stacks[slot.String()])

@@ -60,6 +60,7 @@ func TestAbandonDoesNotWaitForItsReport(t *testing.T) {
 				})
 				pool.Start(cluster.Grant{Slot: cluster.Slot{Task: "a"}, Token: 1, Spec: cluster.TaskSpec{Name: "a", WorkName: "work", WorkerNum: 1}})
 				synctest.Wait()
+				pool.Stop(cluster.Slot{Task: "a"}, cluster.ErrLeaseLost, time.Hour) // the watchdog has asked it
 				var flushed time.Duration
 				s := &nodeSession{
 					cfg:   &Config{Log: slog.New(report), Flush: func(limit time.Duration) { flushed = limit }},
@@ -74,7 +75,6 @@ func TestAbandonDoesNotWaitForItsReport(t *testing.T) {
 				}
 				close(report.free)
 				close(stuck)
-				pool.Stop(cluster.Slot{Task: "a"}, cluster.ErrLeaseLost, 0)
 				<-pool.Idle()
 			})
 		})

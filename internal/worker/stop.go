@@ -13,10 +13,13 @@ import (
 func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := p.slots[id]
-	if s == nil {
-		return
+	if s := p.slots[id]; s != nil {
+		p.ask(s, cause, within)
 	}
+}
+
+// ask asks a slot to stop. The lock is held.
+func (p *Pool) ask(s *slot, cause error, within time.Duration) {
 	deadline := time.Now().Add(within)
 	switch {
 	case s.overdue == nil:
@@ -43,6 +46,18 @@ func (p *Pool) Stop(id cluster.Slot, cause error, within time.Duration) {
 		return
 	}
 	s.deadline = deadline
+}
+
+// Close cancels the contexts of all slots, and none starts from then on. It does not wait for them: those
+// that have not stopped after a second are stuck.
+func (p *Pool) Close(cause error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, s := range p.slots {
+		p.ask(s, cause, time.Second)
+		s.cancel(s.cause)
+	}
 }
 
 // soft is the part of the time to stop in which a work may stop by its own stop function.

@@ -79,9 +79,10 @@ type Pool struct {
 	events  *outbox.Outbox[cluster.Event]
 	leased  atomic.Int64 // slots that need a lease; changed under the lock, read without
 
-	mu    sync.Mutex
-	slots map[cluster.Slot]*slot
-	idle  chan struct{} // closed while there are none
+	mu     sync.Mutex
+	slots  map[cluster.Slot]*slot
+	idle   chan struct{} // closed while there are none
+	closed bool          // no slot starts any longer
 }
 
 // NewPool returns a pool in which nothing runs.
@@ -136,18 +137,21 @@ func (s *slot) failed(failure string) {
 	}
 }
 
-// Start starts a slot. Starting a slot that runs is a bug of the caller and does nothing.
+// Start starts a slot, unless the pool is closed. Starting a slot that runs is a bug of the caller and does nothing.
 func (p *Pool) Start(g cluster.Grant) {
 	if !p.start(g) {
 		p.cfg.Log.Error("slot is running already", "slot", g.Slot)
 	}
 }
 
-// start reports whether it has started the slot.
+// start reports false if the slot runs already.
 func (p *Pool) start(g cluster.Grant) bool {
 	log := p.cfg.Log.With("slot", g.Slot.String(), "token", g.Token)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return true
+	}
 	if p.slots[g.Slot] != nil {
 		return false
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -86,6 +87,41 @@ func TestStopIsAsking(t *testing.T) {
 		}
 		if want := "worker-started worker-stopped"; emitted.String() != want {
 			t.Errorf("events %q; want %q", emitted, want)
+		}
+	})
+}
+
+// A pool that is closed cancels everything, whatever was waiting for what, and starts nothing.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		causes := map[cluster.Slot]error{}
+		var mu sync.Mutex
+		p, _ := newPool(func(ctx context.Context, run *worker.Run) error {
+			if run.Slot.Index == 1 {
+				return errors.New("it fails")
+			}
+			<-ctx.Done()
+			mu.Lock()
+			defer mu.Unlock()
+			causes[run.Slot] = context.Cause(ctx)
+			return nil
+		})
+		for i := range 3 {
+			g := grant()
+			g.Slot.Index = i
+			p.Start(g)
+		}
+		synctest.Wait()
+		p.Stop(cluster.Slot{Task: slot.Task, Index: 2}, cluster.ErrReleased, time.Minute)
+		synctest.Wait()
+		p.Close(cluster.ErrLeaseLost)
+		late := grant()
+		late.Slot.Index = 3
+		p.Start(late)
+		<-p.Idle()
+		want := map[cluster.Slot]error{{Task: slot.Task, Index: 0}: cluster.ErrLeaseLost, {Task: slot.Task, Index: 2}: cluster.ErrReleased}
+		if !maps.Equal(causes, want) {
+			t.Errorf("workers ended for %v; want %v", causes, want)
 		}
 	})
 }

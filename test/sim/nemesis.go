@@ -230,6 +230,12 @@ func (w *world) only(what, member string) bool {
 // led reports whether the process of the member that leads is alive.
 func (w *world) led() bool { return w.leader() != nil }
 
+// hears reports whether answers reach the machine's process.
+func (m *machine) hears() bool {
+	p := m.present()
+	return p != nil && p.client.Reachable()
+}
+
 func (w *world) touched(member string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -286,6 +292,9 @@ func (m *machine) putBack(n int64) {
 			was, is := new(schema.Assignment), new(schema.Assignment)
 			if _, live := m.service.Records()[m.keys.Status(v.Member)]; !live {
 				return coord.Op{}, false // what it holds cannot be seen any longer: see docs/internals/reliability.md, "Not covered"
+			}
+			if l := m.leader(); l == nil || !l.hears() {
+				return coord.Op{}, false // nor a slot that is taken out of it, if the session ends before a leader has seen that
 			}
 			if json.Unmarshal(former, was) != nil || schema.Decode(key, r, is) != nil || is.Evicted || is.Closed != nil {
 				return coord.Op{}, false

@@ -23,19 +23,11 @@ func (d *releaseWriter) mayStay(memberID string, freed []schema.Releasing) bool 
 	})
 }
 
-// freedWhy returns why slots of a release left their node.
-func freedWhy(node string, h *schema.Releasing) cluster.Reason {
-	if h.Why != nil {
-		return *h.Why
-	}
-	return cluster.Reason{Code: cluster.WhyUnlisted, Node: node}
-}
-
 // setFreed records why slots left their node, for the stage that grants them. A slot that is known to be free left another node later.
 func setFreed(draft *round.Draft, node string, freed []schema.Releasing) {
 	for slot, h := range schema.Each(freed) {
 		if _, known := draft.FreedWhy[slot]; !known {
-			draft.FreedWhy[slot] = freedWhy(node, h)
+			draft.FreedWhy[slot] = h.WhyOr(cluster.Reason{Code: cluster.WhyUnlisted, Node: node})
 		}
 	}
 }
@@ -48,7 +40,7 @@ func addFreed(f *round.Facts, draft *round.Draft, node string, freed []schema.Re
 	})
 	for i := range fresh {
 		h := &fresh[i]
-		draft.AddStep(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token}, freedWhy(node, h))
+		draft.AddStep(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token}, h.WhyOr(cluster.Reason{Code: cluster.WhyUnlisted, Node: node}))
 	}
 }
 

@@ -69,6 +69,14 @@ func (r *Releasing) WorkerCount() (count int, known bool) {
 	return *r.Count, true
 }
 
+// WhyOr returns why the slots are asked back, or another reason if there is none.
+func (r *Releasing) WhyOr(other cluster.Reason) cluster.Reason {
+	if r.Why != nil {
+		return *r.Why
+	}
+	return other
+}
+
 // MayStay reports whether the release may stay listed after the slots were given back and granted elsewhere. It may not where a
 // manual edit, and not a leader, may have put the slots into another assignment, or where they are of a run, whose end has to be
 // recorded.

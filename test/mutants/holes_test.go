@@ -661,7 +661,7 @@ var mutants = []mutant{
 	},
 	{
 		"returned", "a slot is free twice",
-		one("internal/reconcile/returned.go", "		if _, known := draft.FreedWhy[slot]; !known {\n			draft.FreedWhy[slot] = freedWhy(node, h)\n		}\n", "		draft.FreedWhy[slot] = freedWhy(node, h)\n"),
+		one("internal/reconcile/returned.go", "		if _, known := draft.FreedWhy[slot]; !known {\n			draft.FreedWhy[slot] = h.WhyOr(cluster.Reason{Code: cluster.WhyUnlisted, Node: node})\n		}\n", "		draft.FreedWhy[slot] = h.WhyOr(cluster.Reason{Code: cluster.WhyUnlisted, Node: node})\n"),
 		in("internal/reconcile", "TestSupersededReleases"),
 	},
 	{

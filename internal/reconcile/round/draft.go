@@ -175,11 +175,7 @@ func (draft *Draft) Free(node string, granted []schema.Granted, releasing []sche
 		draft.freeRange(node, &granted[i].SlotRange, why)
 	}
 	for i := range releasing {
-		h, because := &releasing[i], why
-		if h.Why != nil {
-			because = *h.Why
-		}
-		draft.freeRange(node, &h.SlotRange, because)
+		draft.freeRange(node, &releasing[i].SlotRange, releasing[i].WhyOr(why))
 	}
 }
 

@@ -15,28 +15,69 @@ import (
 // WithoutSuperseded returns the snapshot without the releases that another assignment supersedes: it lists the slot with a higher
 // token.
 func (s *Snapshot) WithoutSuperseded() *Snapshot {
-	highest := s.highestTokens()
-	if len(highest) == 0 {
-		return s
-	}
 	counts := *s
 	counts.Peers = maps.Clone(s.Peers)
-	for memberID, p := range s.Peers {
-		if p.Assignment.Rec == nil || len(p.Assignment.Rec.Releasing) == 0 {
+	new(hiding).hide(counts.Peers)
+	return &counts
+}
+
+// hiding is the superseded releases of a view. They are looked for again only when an assignment has changed.
+type hiding struct {
+	assignments map[string]*schema.Assignment // as they were stored when it looked, by member
+	hidden      map[string]*hidden            // by member
+}
+
+// hidden is the superseded releases of a member, and its assignment without them. The member's records are replaced by one and the same
+// copy for as long as they stay the same.
+type hidden struct {
+	releases   []schema.Releasing
+	assignment *schema.Assignment
+	of, copied *Peer
+}
+
+// hide replaces the members that have superseded releases by members without them.
+func (h *hiding) hide(peers map[string]*Peer) {
+	if !h.upToDate(peers) {
+		h.look(peers)
+	}
+	for memberID, x := range h.hidden {
+		if p := peers[memberID]; x.of != p {
+			next := *p
+			next.Assignment.Rec, next.Superseded = x.assignment, x.releases
+			x.of, x.copied = p, &next
+		}
+		peers[memberID] = x.copied
+	}
+}
+
+// upToDate reports whether no assignment has changed.
+func (h *hiding) upToDate(peers map[string]*Peer) bool {
+	for memberID, p := range peers {
+		if rec, known := h.assignments[memberID]; !known || rec != p.Assignment.Rec {
+			return false
+		}
+	}
+	return h.assignments != nil && len(peers) == len(h.assignments)
+}
+
+// look looks for superseded releases.
+func (h *hiding) look(peers map[string]*Peer) {
+	*h = hiding{make(map[string]*schema.Assignment, len(peers)), map[string]*hidden{}}
+	highest := highestTokens(peers)
+	for memberID, p := range peers {
+		h.assignments[memberID] = p.Assignment.Rec
+		if len(highest) == 0 || p.Assignment.Rec == nil || len(p.Assignment.Rec.Releasing) == 0 {
 			continue
 		}
 		old, rest := schema.Split(p.Assignment.Rec.Releasing, func(slot cluster.Slot, h *schema.Releasing) bool {
 			return h.MayStay() && h.Token < highest[slot.Task][slot.Index]
 		})
-		if len(old) == 0 {
-			continue
+		if len(old) > 0 {
+			rec := *p.Assignment.Rec
+			rec.Releasing = rest
+			h.hidden[memberID] = &hidden{releases: old, assignment: &rec}
 		}
-		rec, next := *p.Assignment.Rec, *p
-		rec.Releasing = rest
-		next.Assignment.Rec, next.Superseded = &rec, old
-		counts.Peers[memberID] = &next
 	}
-	return &counts
 }
 
 // StoredAssignment returns the member's assignment with the superseded releases, as it is stored. An eviction writes that: once the
@@ -51,9 +92,9 @@ func (p *Peer) StoredAssignment() *schema.Assignment {
 }
 
 // highestTokens returns the highest token with which assignments list each slot that is asked back, by task and index, -1 for other slots.
-func (s *Snapshot) highestTokens() map[string][]int64 {
+func highestTokens(peers map[string]*Peer) map[string][]int64 {
 	highest := map[string][]int64{}
-	for _, p := range s.Peers {
+	for _, p := range peers {
 		if p.Assignment.Rec == nil {
 			continue
 		}
@@ -75,7 +116,7 @@ func (s *Snapshot) highestTokens() map[string][]int64 {
 	if len(highest) == 0 {
 		return nil
 	}
-	for _, p := range s.Peers {
+	for _, p := range peers {
 		if p.Assignment.Rec == nil {
 			continue
 		}

@@ -102,6 +102,8 @@ type View struct {
 	// progress is called with every answer to a read; nil for none.
 	progress func()
 
+	superseded hiding
+
 	listsWait bool // reads of lists were deferred by the last Refresh
 	changed   bool // the present Refresh has read something new
 }
@@ -188,5 +190,6 @@ func (v *View) Snapshot() *Snapshot {
 	s := v.snap
 	s.Peers, s.Tasks, s.Marks, s.TaskRuns = maps.Clone(s.Peers), maps.Clone(s.Tasks), maps.Clone(s.Marks), maps.Clone(s.TaskRuns)
 	s.SpecChunks = maps.Clone(s.SpecChunks)
-	return s.WithoutSuperseded()
+	v.superseded.hide(s.Peers)
+	return &s
 }

@@ -616,7 +616,12 @@ var mutants = []mutant{
 	},
 	{
 		"returned", "a release that stayed listed counts once its member is gone",
-		one("internal/view/view.go", "	return s.WithoutSuperseded()\n", "	return &s\n"),
+		one("internal/view/view.go", "	v.superseded.hide(s.Peers)\n", ""),
+		in("internal/view", "TestSnapshotsLeaveOutSuperseded"),
+	},
+	{
+		"returned", "a view goes by the superseded releases of former assignments",
+		one("internal/view/superseded.go", "!known || rec != p.Assignment.Rec {", "!known || rec == nil && p == nil {"),
 		in("internal/view", "TestSnapshotsLeaveOutSuperseded"),
 	},
 	{

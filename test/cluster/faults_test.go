@@ -280,6 +280,8 @@ func TestLateCommitOfADeposedLeader(t *testing.T) {
 					return next(ctx, ops...)
 				}
 				time.Sleep(3 * time.Second)
+				// The record of specs that it writes, too, may be refused, and a grant need not write one: the epoch alone has to do it.
+				ops = slices.DeleteFunc(slices.Clone(ops), func(op coord.Op) bool { return strings.HasPrefix(op.Key, root+"/specs/") })
 				results, err := next(context.WithoutCancel(ctx), ops...)
 				late <- err
 				return results, err

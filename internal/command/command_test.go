@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -779,16 +780,16 @@ func TestDescribe(t *testing.T) {
 		t.Errorf("before it runs: %q", got)
 	}
 	_, stop, _ := started(t, k, script(dir, stubborn), 3*time.Second)
-	got := k.Describe(slot)
-	for _, want := range []string{"test#0 is the program sh, which has no goroutines", "It has run for ", "sleeping"} {
+	pids, got := alive(t, dir), ""
+	await(t, "all its processes sleep", func() bool { // some of them have just begun
+		got = k.Describe(slot)
+		return !slices.ContainsFunc(pids, func(pid int) bool {
+			return !regexp.MustCompile(fmt.Sprintf(`(?m)^%d +\d+ +(sh|sleep) +1 +\d+ kB +sleeping`, pid)).MatchString(got)
+		})
+	})
+	for _, want := range []string{"test#0 is the program sh, which has no goroutines", "It has run for "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
-		}
-	}
-	pids := alive(t, dir)
-	for _, pid := range pids {
-		if !regexp.MustCompile(fmt.Sprintf(`(?m)^%d +\d+ +(sh|sleep) +1 +\d+ kB +sleeping`, pid)).MatchString(got) {
-			t.Errorf("process %d is not in\n%s", pid, got)
 		}
 	}
 	if strings.Contains(got, "goroutine ") || strings.Contains(got, "1000") {

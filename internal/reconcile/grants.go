@@ -172,7 +172,7 @@ func (d *granter) taken(sums *round.Sums) [][]bool {
 	return taken
 }
 
-// takeSuperseded takes the superseded releases of which there is no word of the member now, unless nothing of it can run any longer: an
+// takeSuperseded takes the superseded releases of which there is no word of the member now, unless nothing of it can still run: an
 // edit may have put a former assignment in the place of one that grants the slot.
 func (d *granter) takeSuperseded(taken [][]bool, memberID string) {
 	p := d.Snapshot.Peers[memberID]

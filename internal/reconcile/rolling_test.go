@@ -128,7 +128,7 @@ func TestRollingRestartMovesEachSlotOnce(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.slots > 1000 && testing.Short() {
-				t.Skip("it takes long")
+				t.Skip("100 nodes × 10,000 slots are of `make verify`")
 			}
 			r := newRolled(c.nodes, c.tasks, c.slots)
 			for n := 0; n < c.nodes; n += c.batch {

@@ -397,7 +397,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a member that gives up leading deletes only one of its candidate keys",
-		one("internal/election/election.go", "range append(e.spare, e.own) {\n", "range append(e.spare[:0], e.own) {\n"),
+		one("internal/election/standing.go", "range append(e.spare, e.own) {\n", "range append(e.spare[:0], e.own) {\n"),
 		in("internal/election", "TestWhoGivesUpWithdrawsAllKeys"),
 	},
 	{
@@ -417,7 +417,7 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a candidate key is deleted at its first version only",
-		one("internal/election/election.go", "			ops = append(ops, coord.Delete(key, r.Version))\n", "			ops = append(ops, coord.Delete(key, 0*r.Version))\n"),
+		one("internal/election/standing.go", "			ops = append(ops, coord.Delete(key, r.Version))\n", "			ops = append(ops, coord.Delete(key, 0*r.Version))\n"),
 		in("test/cluster", "TestCandidateIsTouched"),
 	},
 	{
@@ -432,12 +432,12 @@ var mutants = []mutant{
 	},
 	{
 		"leader", "a member whose candidate key has a key below it leaves the cluster",
-		one("internal/election/election.go", "	}, coord.ErrRefused, coord.ErrInvalid)\n", "	}, coord.ErrRefused)\n"),
+		one("internal/election/standing.go", "	}, coord.ErrRefused, coord.ErrInvalid)\n", "	}, coord.ErrRefused)\n"),
 		in("test/cluster", "TestCandidateOfAHandWithAKeyBelow"),
 	},
 	{
 		"leader", "a member that gave up leading leaves it to others although there are none",
-		one("internal/election/election.go", "now < end && now-alone < giveUpAlone", "now < end && now-alone < standAgain.Max"),
+		one("internal/election/standing.go", "now < end && now-alone < giveUpAlone", "now < end && now-alone < standAgain.Max"),
 		in("test/cluster", "TestAllHaveGivenUp"),
 	},
 	{
@@ -610,7 +610,7 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestResizeIsABarrier"),
 	},
 	{
-		"returned", "a release counts no longer, although nobody has confirmed it and no token is above its own",
+		"returned", "a release stops counting, although its member has not confirmed it and no token is above its own",
 		one("internal/view/superseded.go", "h.Token < highest[slot.Task][slot.Index]", "h.Token <= highest[slot.Task][slot.Index]"),
 		in("test/explore", "TestEveryOrder"),
 	},

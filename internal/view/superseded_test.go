@@ -32,7 +32,7 @@ func TestWithoutSuperseded(t *testing.T) {
 	}}
 	snap.Peers["unread"] = &view.Peer{}
 	want := map[string]int{
-		"old":     2, // a#3, which nobody has now, and b#0
+		"old":     2, // a#3, which no member has now, and b#0
 		"between": 1, // a#2
 		"now":     0,
 		"edited":  1, // its member may run it

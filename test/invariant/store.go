@@ -277,7 +277,7 @@ func (s *Store) judgeAssignment(
 			continue
 		}
 		if after.Closed != nil || s.dead[Release{memberID, slot, h.Token}] {
-			continue // nothing of the member runs any longer, so that nobody's word is waited for; or it was given before
+			continue // nothing of the member runs any longer, so its word is not waited for; or it was given before
 		}
 		if status == nil || status.Applied < h.Version || schema.Find(status.Holding, slot) != nil {
 			fail("I5", "%s leaves the releasing list of %s without the word of its member", slot, after.Node)

@@ -24,8 +24,12 @@ var ErrStuck = errors.New("worker does not stop")
 // It does not depend on the follower: it stops the workers itself. It ignores workers whose tasks let them continue without a lease.
 func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers, emit func(cluster.Event)) error {
 	const often = 50 * time.Millisecond // deadlines follow a clock that timers do not
-	last, atHardStop := membership.LeaseValid, 0
+	last, atHardStop, woke := membership.LeaseValid, 0, false
+	checked := lease.Now()
 	for {
+		now := lease.Now()
+		paused := now-checked > leaseCheckInterval+2*often
+		checked = now
 		phase, left := lease.Phase()
 		var running map[cluster.Slot]cluster.Report
 		if phase > membership.LeaseValid || ctx.Err() != nil { // the reports are not needed otherwise
@@ -41,11 +45,12 @@ func LeaseWatchdog(ctx context.Context, lease *membership.Lease, workers Workers
 		}
 		switch {
 		case phase != membership.HardStop:
-			atHardStop = 0
+			atHardStop, woke = 0, false
 		case len(running) > 0:
-			// Workers whose time is over get one more interval; a process that wakes from a pause must stop them first.
-			if last == membership.LeaseValid {
-				atHardStop = -4
+			// Workers whose time is over get one more interval. A process that wakes from a pause must stop them first. It gets the
+			// time for that once, also if it was paused again just after it had woken: a slow process must end, too.
+			if !woke && (paused || last == membership.LeaseValid) {
+				atHardStop, woke = -4, true
 			}
 			atHardStop++
 			if atHardStop > 1 {

@@ -158,6 +158,16 @@ var mutants = []mutant{
 		simulated("Safety", 100),
 	},
 	{
+		"H14", "a process that was paused again just after it had woken gets no time to stop its workers",
+		one("internal/follower/watchdog.go", "if !woke && (paused || last == membership.LeaseValid) {", "if !woke && last == membership.LeaseValid {\n\t\t\t\t_ = paused"),
+		in("internal/follower", "TestPausesAroundTheHardStop"),
+	},
+	{
+		"H14", "a process that is paused again and again is never ended",
+		one("internal/follower/watchdog.go", "				atHardStop, woke = -4, true\n", "				atHardStop = -4\n"),
+		in("internal/follower", "TestPausesAroundTheHardStop"),
+	},
+	{
 		"H15", "a node joins again while old workers still stop",
 		one("internal/nodesession/session.go", "	if gerr := <-p.guarded; gerr != nil {\n		return s.abandon(pool, gerr)\n	}\n	if len(pool.Reports()) > 0 {\n		s.runner.detached = pool\n	}\n	pool.Flush(flushLimit)\n	return err\n", "	go func() { <-p.guarded }()\n	return err\n"),
 		simulated("Safety", 200),

@@ -106,15 +106,14 @@ func TestClosedAssignmentsAreBounded(t *testing.T) {
 		assignment := &schema.Assignment{Node: "n", Releasing: []schema.Releasing{}}
 		began := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 		var started []schema.Claimed
-		most := rapid.SampledFrom([]int{10 << 10, 300 << 10}).Draw(t, "size")
-		for i := 0; 160*i < most; i++ {
+		most := rapid.SampledFrom([]int{10 << 10, 600 << 10}).Draw(t, "size")
+		for i := 0; 80*i < most; i++ { // a started slot takes about 80 bytes
 			spec := &cluster.TaskSpec{Name: fmt.Sprintf("t%05d", i), WorkName: "w", WorkerNum: 1}
 			r := schema.SlotRange{Task: spec.Name, Slots: cluster.Indexes{0}, Token: int64(i + 1)}
-			assignment.Granted = append(assignment.Granted, schema.Granted{SlotRange: r, Ref: schema.SpecRef{Chunk: 1}, Spec: spec})
+			if i < 1000 {
+				assignment.Granted = append(assignment.Granted, schema.Granted{SlotRange: r, Ref: schema.SpecRef{Chunk: 1}, Spec: spec})
+			}
 			started = append(started, schema.Claimed{SlotRange: r, Since: began.Add(time.Duration(rand.IntN(60_000)) * time.Millisecond)})
-		}
-		for schema.Size(assignment) > schema.MaxAssignment {
-			assignment.Granted = assignment.Granted[:len(assignment.Granted)-1]
 		}
 		assignment.Close(&schema.Closed{By: "parent", Cause: strings.Repeat("x", 10_000), StartedLast60s: started, At: began.Add(time.Minute)})
 		fits(t, assignment)

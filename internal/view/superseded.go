@@ -70,7 +70,8 @@ func (h *hiding) look(peers map[string]*Peer) {
 			continue
 		}
 		old, rest := schema.Split(p.Assignment.Rec.Releasing, func(slot cluster.Slot, h *schema.Releasing) bool {
-			return h.MayStay() && h.Token < highest[slot.Task][slot.Index]
+			tokens := highest[slot.Task]
+			return h.MayStay() && slot.Index < len(tokens) && h.Token < tokens[slot.Index]
 		})
 		if len(old) > 0 {
 			rec := *p.Assignment.Rec
@@ -91,7 +92,8 @@ func (p *Peer) StoredAssignment() *schema.Assignment {
 	return &rec
 }
 
-// highestTokens returns the highest token with which assignments list each slot that is asked back, by task and index, -1 for other slots.
+// highestTokens returns the highest token with which assignments list each slot that is asked back, by task and index, -1 for other
+// slots. It leaves out slots with impossible indexes: a list that was edited manually could have any length.
 func highestTokens(peers map[string]*Peer) map[string][]int64 {
 	highest := map[string][]int64{}
 	for _, p := range peers {
@@ -105,6 +107,9 @@ func highestTokens(peers map[string]*Peer) map[string][]int64 {
 			}
 			tokens := highest[h.Task]
 			for _, index := range h.Slots {
+				if index >= cluster.MaxWorkers {
+					break
+				}
 				for len(tokens) <= index {
 					tokens = append(tokens, -1)
 				}

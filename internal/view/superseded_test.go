@@ -1,6 +1,7 @@
 package view_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 
@@ -29,6 +30,8 @@ func TestWithoutSuperseded(t *testing.T) {
 		"now":     peer(schematest.Granted("a 0-1 @5", "b 0 @1"), nil),
 		"edited":  peer(nil, released(cluster.WhyEdited, "a 1 @1 v3")),
 		"lost":    peer(nil, schematest.Releasing("a 1 @1 v3")),
+		"far":     peer(nil, released(cluster.WhyBalance, fmt.Sprintf("a %d @1 v3", cluster.MaxWorkers))),
+		"farther": peer(schematest.Granted(fmt.Sprintf("a %d @2", cluster.MaxWorkers)), nil),
 	}}
 	snap.Peers["unread"] = &view.Peer{}
 	want := map[string]int{
@@ -37,6 +40,8 @@ func TestWithoutSuperseded(t *testing.T) {
 		"now":     0,
 		"edited":  1, // its member may run it
 		"lost":    1,
+		"far":     1, // its list could have any length
+		"farther": 0,
 	}
 	got := snap.WithoutSuperseded()
 	for name, n := range want {

@@ -235,7 +235,8 @@ func (f *fleet) change() string {
 	case 27, 28, 29:
 		for _, id := range slices.Sorted(maps.Keys(f.snap.Peers)) {
 			p := *f.snap.Peers[id]
-			if f.snap.Peers[id] = &p; p.Live() && p.Assignment.Rec != nil {
+			f.snap.Peers[id] = &p
+			if p.Live() && p.Assignment.Rec != nil {
 				f.follow(&p)
 			}
 		}
@@ -384,9 +385,7 @@ func (f *fleet) misread() string {
 		names := slices.Sorted(maps.Keys(f.snap.Tasks))
 		name := names[f.IntN(len(names))]
 		e := f.snap.Tasks[name]
-		if e.Err = nil; f.IntN(2) == 0 {
-			e.Err = edited
-		}
+		e.Err = []error{nil, edited}[f.IntN(2)]
 		f.snap.Tasks[name] = e
 	}
 	return "misread"
@@ -407,7 +406,8 @@ func (f *fleet) spoil() string {
 	number := numbers[f.IntN(len(numbers))]
 	e := f.snap.SpecChunks[number]
 	f.snap.SpecChunks = maps.Clone(f.snap.SpecChunks)
-	switch e.Err = fmt.Errorf("edited"); f.IntN(3) {
+	e.Err = fmt.Errorf("edited")
+	switch f.IntN(3) {
 	case 0:
 		delete(f.snap.SpecChunks, number)
 		f.snap.StoredSpecs = f.snap.StoredSpecs.With(number, nil)

@@ -256,3 +256,19 @@ func TestWait(t *testing.T) {
 		})
 	}
 }
+
+// A node that has come back no longer counts as vanished, also if its former member was reaped and all others live.
+func TestVanishedUntilItComesBack(t *testing.T) {
+	b := newBoard(spec("a", 2))
+	for _, name := range []string{"n1", "n2"} {
+		b.live(name, 1, []schema.Granted{}, nil, 1, nil)
+	}
+	for node, want := range map[string]int{"node-n1": 0, "node-n3": 1} {
+		d := b.decide(func(w *round.World) {
+			w.Memory.Delays.Vanished = map[string]round.Absence{"former": {Node: node, At: b.now}}
+		})
+		if n := len(d.Memory.Delays.Vanished); n != want {
+			t.Errorf("%s: %d nodes have vanished; want %d", node, n, want)
+		}
+	}
+}

@@ -621,7 +621,7 @@ var mutants = []mutant{
 	},
 	{
 		"returned", "a release stops counting, although its member has not confirmed it and no token is above its own",
-		one("internal/view/superseded.go", "h.Token < highest[slot.Task][slot.Index]", "h.Token <= highest[slot.Task][slot.Index]"),
+		one("internal/view/superseded.go", "h.Token < tokens[slot.Index]", "h.Token <= tokens[slot.Index]"),
 		in("test/explore", "TestEveryOrder"),
 	},
 	{
@@ -693,6 +693,26 @@ var mutants = []mutant{
 		"returned", "a slot that has stopped is not given back before all others that are asked back have stopped",
 		one("internal/follower/follow.go", "l.StopsSince != 0 && l.Now-l.StopsSince >= stopTogether {", "l.StopsSince < 0 {"),
 		in("internal/follower", "TestFollow"),
+	},
+	{
+		"returned", "the memory that finds superseded releases grows with the index of a slot, whatever a hand wrote",
+		one("internal/view/superseded.go", "				if index >= cluster.MaxWorkers {\n", "				if index < 0 {\n"),
+		in("internal/view", "TestWithoutSuperseded"),
+	},
+	{
+		"sums", "a node that has come back counts as vanished while all members live",
+		one("internal/reconcile/members/delays.go", "	if len(d.delays.Vanished) == 0 && !slices.", "	if !slices."),
+		in("internal/reconcile", "TestVanishedUntilItComesBack"),
+	},
+	{
+		"sums", "sums do not show which tasks' workers get another count",
+		one("internal/reconcile/round/sums.go", " || t.GrantedFrom(spec.WorkerNum) || f.resizes(name, t) {", " || t.GrantedFrom(spec.WorkerNum) {"),
+		in("internal/reconcile", "TestKeptSumsDecideNothingElse"),
+	},
+	{
+		"sums", "labels stay with the sums when an operator changes them",
+		one("internal/reconcile/placement/placement.go", "	if p.Sums != nil && len(changed) == 0 {\n", "	if p.Sums != nil {\n"),
+		in("internal/reconcile", "TestKeptSumsDecideNothingElse"),
 	},
 	{
 		"sums", "sums that are kept do not show which members are asked for slots",

@@ -40,10 +40,10 @@
 //	             └────▶ round ◀──────┘
 //
 // Package round has what all stages share: the world, the draft, and the decision. Below it is package ledger: the sums of what
-// assignments list and statuses hold, which a leader keeps from one decision to the next. A stage that has them looks only at the tasks and
-// members of which something may have to change ([round.Sums]); without them it looks at all, and decides the same. A large stage has a
-// package of its own; the others are files of this package. The word assignment stands for the record of an assignment, and agenda for the record of a task's
-// runs.
+// assignments list and statuses hold, which a leader keeps from one decision to the next. A stage that has them looks only at the
+// tasks and members of which something may have to change ([round.Sums]); without them it looks at all, and decides the same. A large
+// stage has a package of its own; the others are files of this package. The word assignment stands for the record of an assignment,
+// and agenda for the record of a task's runs.
 //
 // # The stages
 //

@@ -94,7 +94,8 @@ func applyRequests(s *Survey, p *placement.Placement, draft *round.Draft) {
 		}
 	}
 	if len(next.Move) != len(e.Rec.Move) || len(next.RunNow) != len(e.Rec.RunNow) || next.StepDown != e.Rec.StepDown ||
-		next.BalanceNow != e.Rec.BalanceNow || len(next.MoveNow) != len(e.Rec.MoveNow) || schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
+		next.BalanceNow != e.Rec.BalanceNow || len(next.MoveNow) != len(e.Rec.MoveNow) ||
+		schema.Count(next.Restart) != schema.Count(e.Rec.Restart) {
 		draft.Out.Requests = next
 	}
 }

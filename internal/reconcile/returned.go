@@ -40,7 +40,8 @@ func addFreed(f *round.Facts, draft *round.Draft, node string, freed []schema.Re
 	})
 	for i := range fresh {
 		h := &fresh[i]
-		draft.AddStep(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token}, h.WhyOr(cluster.Reason{Code: cluster.WhyUnlisted, Node: node}))
+		draft.AddStep(cluster.Decided{Step: cluster.StepFree, Task: h.Task, Slots: h.Slots, Node: node, Token: h.Token},
+			h.WhyOr(cluster.Reason{Code: cluster.WhyUnlisted, Node: node}))
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 type Member struct {
 	ID     string
 	Number int32 // small, and not that of another member
-	// MaxToken is the highest plausible token, or number of a chunk of specs, in its records, and MaxGranted the highest of its grants; less than 0 for none.
+	// MaxToken is the highest plausible token, or number of a chunk of specs, in its records, and MaxGranted the highest token of its
+	// grants; less than 0 for none.
 	MaxToken, MaxGranted int64
 	// Releasing reports whether its assignment asks slots back, Unlisted whether it holds slots that its assignment does not list,
 	// and Refused whether it refuses grants.

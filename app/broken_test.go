@@ -46,6 +46,12 @@ var brokenFiles = []struct {
 	{name: "unit sec", file: etcdTable + taskTable + "stopTimeout = \"10 sec\"\n", want: []string{
 		`app.toml:7:1: task "a": stopTimeout: invalid duration "10 sec" (want e.g. "30s", "1m30s" or "500ms")`,
 	}},
+	{name: "restart grace without unit", file: etcdTable + "[node]\nrestartGrace = 10\n", want: []string{
+		`app.toml:4:16: restartGrace: want string, got integer; write it in quotes and with its unit, as in "30s"`,
+	}},
+	{name: "negative restart grace", file: etcdTable + "[node]\nrestartGrace = \"-1m\"\n", want: []string{
+		`app.toml:4:1: node.restartGrace: -1m0s is less than 0s`,
+	}},
 	{name: "zero", file: etcdTable + taskTable + "stopTimeout = \"0s\"\ninterval = \"0s\"\nrestart = { backoff = \"0s\", maxBackoff = \"0s\" }\nevery = \"0s\"\ntimeout = \"0s\"\n", want: []string{
 		`app.toml:7:1: task "a": stopTimeout: 0s would leave a worker no time to stop; leave it out for 10s, or write a short time such as 100ms`,
 		`app.toml:8:1: task "a": interval: 0s would be no pause; leave it out to run a worker again at once`,

@@ -15,7 +15,7 @@ type fileConfig struct {
 		Weight   int               `toml:"weight" zero:"would let nothing run or move|leave it out for 1"`
 		Capacity int               `toml:"capacity" zero:"would let nothing run or move|leave it out for no limit"`
 
-		RestartGrace string `toml:"restartGrace"`
+		RestartGrace string `toml:"restartGrace" text:"duration"`
 	} `toml:"node"`
 	ZooKeeper zookeeperConfig `toml:"zookeeper"`
 	Etcd      etcdConfig      `toml:"etcd"`

@@ -105,8 +105,10 @@ func (pr *problems) duration(key, text string) time.Duration {
 	err, fix := d.UnmarshalText([]byte(text)), ""
 	means, instead, refused := zeroOf(plainKey(key))
 	switch {
-	case err == nil && d < 0:
+	case err == nil && d < 0 && refused:
 		err = fmt.Errorf("%s is not more than 0s", d)
+	case err == nil && d < 0:
+		err = fmt.Errorf("%s is less than 0s", d)
 	case err == nil && d == 0 && refused:
 		err, fix = fmt.Errorf("0s %s", means), instead
 	}

@@ -158,10 +158,15 @@ func TestNothingThere(t *testing.T) {
 	lost := someState()
 	lost.Leader, lost.Nodes, lost.Lost = "", []cluster.NodeInfo{}, []cluster.NodeInfo{{Name: "n1", Member: "m1", State: cluster.NodeLost, Slots: 1}}
 	lost.Workers[0].State, lost.Tasks[0].Running = cluster.WorkerLost, 0
+	const back = "n1 is gone: it has left to be restarted, and is given 2m0s to come back, until 04:04:48 UTC"
+	lost.Tasks[0].Lost, lost.Tasks[0].ReasonCode, lost.Tasks[0].Reason = 2, cluster.WhyDelayed, back
+	lost.Tasks = append(lost.Tasks, lost.Tasks[0])
+	lost.Tasks[1].Name, lost.Tasks[1].Lost = "mails", 1
 	lost.Errors = []cluster.RecordError{{Path: "/x", Error: "broken"}}
 	node.Set(lost)
 	p.open("/overview")
 	p.says(".node.lost", "n1")
 	p.says("#summary", "1 record in the store cannot be used")
+	p.says("#summary", "; 3 workers wait: "+back+"; ")
 	p.picture("lost")
 }

@@ -47,7 +47,10 @@ const Summary = () => {
 	const { running, wanted } = p.tally();
 	const missing = (/** @type {import("../types").TaskInfo} */ t) => t.unplaced + (t.withheld ?? 0) || (t.failed ?? 0);
 	const waiting = p.tasks.filter((t) => missing(t) > 0 && t.reason && !t.paused).map((t) => w.waiting(missing(t), t.name, t.reasonCode ?? "", t.reason ?? ""));
-	const rest = [...waiting, ...(p.leader ? [] : [w.noLeader]), ...(p.errors.length > 0 ? [w.unusable(p.errors.length)] : [])];
+	/** @type {Map<string, number>} */
+	const gone = new Map(); // by reason, since a node that is gone has workers of many tasks
+	for (const t of p.tasks) if (t.lost && t.reasonCode === "delayed" && t.reason && missing(t) === 0) gone.set(t.reason, (gone.get(t.reason) ?? 0) + t.lost);
+	const rest = [...waiting, ...[...gone].map(([why, count]) => w.delayed(count, why)), ...(p.leader ? [] : [w.noLeader]), ...(p.errors.length > 0 ? [w.unusable(p.errors.length)] : [])];
 	const bad = !p.leader || running < wanted, waits = p.deferred ? [w.deferred(clock(p.deferred.until), p.deferred.code, p.deferred.reason)] : [];
 	return html`<p class=${"summary" + (rest.length > 0 || bad ? " short" : "")} id="summary" role="status">${[w.running(running, wanted), ...rest, ...waits].join(w.joint)}</p>`;
 };

@@ -67,7 +67,7 @@ export const Worker = (/** @type {{ task: string, index: string, run: string }} 
 			${x.error && html`<dt>${w.error}</dt><dd class="bad">${x.error}</dd>`}</dl></section>
 			<section class="card"><h3>${w.why}</h3><p id="why">${e?.here ?? failure ?? w.loading}</p></section></div>
 		<h3>${w.log}</h3><${Log} x=${x} had=${history.find((m) => m.step === "grant")?.node} />
-		<h3>${w.whyNot}</h3><${Table} name=${w.whyNot} id="n." rows=${(e?.nodes ?? []).filter((n) => !n.here)} columns=${candidates} of=${(/** @type {Candidate} */ n) => n.node} empty=${w.noNodes} />
-		<h3>${w.how}</h3><${Table} name=${w.how} id="h." rows=${history} columns=${steps} of=${(/** @type {{ id: string }} */ m) => m.id} empty=${w.nothing} />
+		<h3>${w.whyNot}</h3><${Table} name=${w.whyNot} id="n." rows=${(e?.nodes ?? []).filter((n) => !n.here)} columns=${candidates} of=${(/** @type {Candidate} */ n) => n.node} empty=${e || failure ? w.noNodes : w.loading} />
+		<h3>${w.how}</h3><${Table} name=${w.how} id="h." rows=${history} columns=${steps} of=${(/** @type {{ id: string }} */ m) => m.id} empty=${e || failure ? w.nothing : w.loading} />
 		<${Stack} x=${x} />`;
 };

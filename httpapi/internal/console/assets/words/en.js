@@ -10,6 +10,7 @@ export const en = {
 		const label = code === "no-label" ? /label (.+)$/.exec(why)?.[1] : undefined;
 		return `${count.toLocaleString("en")} of ${task} ${count === 1 ? "is" : "are"} waiting${label ? ` for a node with ${label}` : `: ${why}`}`;
 	},
+	delayed: (/** @type {number} */ count, /** @type {string} */ why) => `${n(count, "worker")} ${count === 1 ? "waits" : "wait"}: ${why}`,
 	deferred: (/** @type {string} */ until, /** @type {string} */ code, /** @type {string} */ why) => `balance waits until ${until} at least: ${why}`,
 	noLeader: "no leader at the moment: no work is assigned until one is elected",
 	joint: "; ",

@@ -15,10 +15,13 @@ const steps = { grant: "授予", release: "收回", free: "已交还", reap: "�
 /** @type {Record<string, string>} */
 const reasons = {
 	"no-node": "没有可接收工作的节点", "no-work": "没有在线节点注册了它的 work", "no-label": "没有节点带有它要求的标签", cordoned: "可以运行它的节点都已封锁或正在排空", full: "可以运行它的节点都已满", "per-node": "可以运行它的节点已达到该任务的每节点上限",
-	paused: "任务已暂停", resizing: "它等待旧数量的 worker 停止", resized: "worker 数或 resize 已改变，任务的所有 worker 重新启动", suspected: "它可能拖垮了节点", delayed: "它的节点已离开：会话尚未结束，或迁移被延迟或冻结", "runs-unusable": "它的节点已离开，而任务的运行记录无法使用", schedule: "它的时间表无法使用", clock: "某个 leader 的时钟有误", late: "触发来得太晚", overlap: "触发时另一次运行仍在进行", quiet: "有节点回来，在一段时间没有节点加入或离开之前，它们只得到没有节点运行的 worker", draining: "节点正在排空", quarantined: "节点被隔离观察：上面一切都失败", failing: "它在该节点上反复失败", leaving: "节点正在离开", lost: "节点失联", left: "节点已离开",
+	paused: "任务已暂停", resizing: "它等待旧数量的 worker 停止", resized: "worker 数或 resize 已改变，任务的所有 worker 重新启动", suspected: "它可能拖垮了节点", delayed: "它的节点已离开：会话尚未结束，或在等节点回来，或迁移被冻结", "runs-unusable": "它的节点已离开，而任务的运行记录无法使用", schedule: "它的时间表无法使用", clock: "某个 leader 的时钟有误", late: "触发来得太晚", overlap: "触发时另一次运行仍在进行", quiet: "有节点回来，在一段时间没有节点加入或离开之前，它们只得到没有节点运行的 worker", draining: "节点正在排空", quarantined: "节点被隔离观察：上面一切都失败", failing: "它在该节点上反复失败", leaving: "节点正在离开", lost: "节点失联", left: "节点已离开",
 	evicted: "节点被驱逐", preferred: "另一个节点带有它偏好的标签", "leader-free": "leader 不承担工作", spread: "节点上该任务的份额过多", balance: "节点的负载超过其份额", "scaled-down": "任务已缩容", deleted: "任务已删除", undeclared: "没有声明过这个任务", doubled: "它被授予了两次", refused: "该节点拒绝接收：令牌号是以前的", done: "已运行完成", unlisted: "节点持有它，但没有授予它", unplaced: "没有节点持有它", resumed: "任务已恢复", due: "到了执行时间", asked: "有人要求执行", failed: "部分 worker 失败次数过多", "task-changed": "任务改用了另一个 work",
 	moved: "操作者要求移到别的节点", restart: "操作者要求重启", "too-large": "记录过大，无法写入", edited: "记录被手工修改", crashed: "它可能拖垮了节点", cleared: "已运行足够久，解除怀疑",
 };
+
+/** withWords returns a reason in Chinese, with the English words, which have its names and times. */
+const withWords = (/** @type {string | undefined} */ code, /** @type {string} */ why) => (code && reasons[code] ? `${reasons[code]}（${why}）` : why);
 
 /** @type {typeof en} */
 export const zh = {
@@ -30,6 +33,7 @@ export const zh = {
 		const label = code === "no-label" ? /label (.+)$/.exec(why)?.[1] : undefined;
 		return `${task} 有 ${count} 个在等待${label ? `带有 ${label} 的节点` : `：${reasons[code] ?? why}`}`;
 	},
+	delayed: (count, why) => `${count.toLocaleString("zh")} 个 worker 在等待：${withWords("delayed", why)}`,
 	deferred: (until, code, why) => `均衡至少等到 ${until}：${reasons[code] ?? why}`,
 	noLeader: "目前没有 leader：选出之前不会分配工作",
 	joint: "；",
@@ -87,5 +91,5 @@ export const zh = {
 	theme: "配色", themes: { system: "跟随系统", light: "浅色", dark: "深色" }, about: "本节点", version: "版本", configuration: "配置", leader: "leader", term: "任期", you: "你",
 	viewOnly: "你的令牌只能查看，不能修改。",
 
-	state: (s) => states[s] ?? s, nodeState: (s) => nodeStates[s] ?? s, eventKind: (s) => eventKinds[s] ?? s, step: (s) => steps[s] ?? s, reasonOf: (code, why) => (code && reasons[code] ? `${reasons[code]}（${why}）` : why),
+	state: (s) => states[s] ?? s, nodeState: (s) => nodeStates[s] ?? s, eventKind: (s) => eventKinds[s] ?? s, step: (s) => steps[s] ?? s, reasonOf: withWords,
 };

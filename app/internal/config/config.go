@@ -57,6 +57,7 @@ type Settings struct {
 	Capacity   int
 
 	RestartGrace time.Duration
+	Together     int // xconsumer.Config.Together
 
 	Works    []command.Spec
 	LogBytes int // how much of each worker's log is kept, in bytes
@@ -202,6 +203,7 @@ func (f *configFile) override(flags Flags, env func(string) string) {
 	override(&c.Etcd.PasswordFile, "etcd.passwordFile", "XCONSUMER_ETCD_PASSWORD_FILE", "", "")
 	override(&c.Leader.Workers, "leader.workers", leaderVariable, "", "")
 	override(&c.Node.RestartGrace, "node.restartGrace", "XCONSUMER_NODE_RESTART_GRACE", "", "")
+	override(&f.together, "node.together", TogetherVariable, "", "")
 	override(&f.quiet, "rebalance.quiet", QuietVariable, "", "")
 }
 
@@ -274,6 +276,17 @@ func (f *configFile) node(s *Settings) {
 	if s.RestartGrace < 0 || s.RestartGrace > cluster.MaxRestartGrace {
 		f.check("node.restartGrace", fmt.Errorf("%v is not between 0s and %v", s.RestartGrace, cluster.MaxRestartGrace))
 	}
+	s.Together = c.Node.Together
+	if f.together != "" {
+		var err error
+		s.Together, err = strconv.Atoi(f.together)
+		if err != nil {
+			f.check("node.together", fmt.Errorf("%q is not a number", f.together))
+		}
+	}
+	if s.Together < 0 {
+		f.check("node.together", fmt.Errorf("%d is less than 0; leave it out if it is unknown", s.Together))
+	}
 }
 
 // settings reads the settings of the whole cluster: [leader] and [rebalance].
@@ -292,6 +305,9 @@ func (f *configFile) settings(s *Settings) {
 		f.check("rebalance."+name, errors.New(text))
 	}
 }
+
+// TogetherVariable is the variable of the environment for node.together.
+const TogetherVariable = "XCONSUMER_NODE_TOGETHER"
 
 // QuietVariable is the variable of the environment for rebalance.quiet.
 const QuietVariable = "XCONSUMER_REBALANCE_QUIET"

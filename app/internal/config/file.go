@@ -24,6 +24,7 @@ type configFile struct {
 	declared reflect.Value // the tasks in it, as they are written
 	policy   reflect.Value // [rebalance], as it is written
 	quiet    string        // rebalance.quiet by its variable, "" if that is not set
+	together string        // node.together in the same way
 }
 
 // table is a [[task]] or [[work]] header.

@@ -16,6 +16,7 @@ type fileConfig struct {
 		Capacity int               `toml:"capacity" zero:"would let nothing run or move|leave it out for no limit"`
 
 		RestartGrace string `toml:"restartGrace" text:"duration"`
+		Together     int    `toml:"together"`
 	} `toml:"node"`
 	ZooKeeper zookeeperConfig `toml:"zookeeper"`
 	Etcd      etcdConfig      `toml:"etcd"`

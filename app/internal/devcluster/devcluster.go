@@ -79,7 +79,7 @@ func (d *dev) run(ctx context.Context) (err error) {
 		d.Listen = config.DefaultListen // the address of the file does not count
 	}
 	d.group = newProcGroup(d, d.Nodes)
-	d.group.env = append(d.group.env, node.TogetherVariable+"="+strconv.Itoa(d.Nodes))
+	d.group.env = append(d.group.env, config.TogetherVariable+"="+strconv.Itoa(d.Nodes))
 	if a := d.Access; len(a.Tokens) > 0 || a.TokensFile != "" || a.TLS.ClientCA != "" {
 		d.token = rand.Text()
 		d.group.env = append(d.group.env, config.TokensVariable+"="+d.Env(config.TokensVariable)+"\ndev admin "+d.token)

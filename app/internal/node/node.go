@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -62,9 +61,6 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	return (&process{cfg, log, level}).run(ctx, child)
 }
 
-// TogetherVariable is the variable of the environment by which xconsumer dev gives its nodes xconsumer.Config.Together.
-const TogetherVariable = "XCONSUMER_DEV_NODES"
-
 // process is the process in which the node itself runs.
 type process struct {
 	Config
@@ -117,7 +113,6 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 			traces.close(ctx, log)
 		}
 	}()
-	together, _ := strconv.Atoi(os.Getenv(TogetherVariable)) // 0 for all but the nodes of dev
 	var send func(cluster.Span)
 	if traces != nil {
 		send = traces.send
@@ -125,7 +120,7 @@ func (p *process) run(ctx context.Context, child *supervise.Child) (err error) {
 	node, err := xconsumer.New(store, xconsumer.Config{
 		Cluster: s.Cluster, Name: s.Name, Address: address, Advertise: advertised(s), Tasks: s.Tasks, LeaderWorkers: s.Leader, Source: s.File,
 		Version: p.Build.Version, Rebalance: s.Rebalance, Labels: s.Labels, Weight: s.Weight, Capacity: s.Capacity,
-		RestartGrace: s.RestartGrace, Together: together,
+		RestartGrace: s.RestartGrace, Together: s.Together,
 		LogBytes: s.LogBytes, SupervisorReport: report, Trace: send, Log: log,
 		HardStop: func() { os.Exit(ExitStuck) },
 	})

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
+	"gitee.com/ken.yang/xconsumer/coord"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 	"gitee.com/ken.yang/xconsumer/internal/view"
 )
@@ -28,41 +30,77 @@ func (o Operator) Declare(
 	settings *cluster.Settings,
 ) (unapplied []string, err error) {
 	o.earlier = new(removals)
+	var all []declaration
 	for _, spec := range tasks {
-		why, err := o.declare(ctx, target{taskRecord, spec.Name}, func(e editor) (string, error) { return e.declareTask(file, spec) })
+		all = append(all, declaration{
+			"task " + spec.Name, target{taskRecord, spec.Name}, func(e editor) (string, error) { return e.declareTask(file, spec) },
+		})
+	}
+	if settings != nil {
+		all = append(all, declaration{
+			"settings", target{settingsRecord, ""}, func(e editor) (string, error) { return e.declareSettings(file, *settings) },
+		})
+	}
+	for some := range slices.Chunk(all, mostDeclared) {
+		why, err := o.declare(ctx, some)
+		unapplied = append(unapplied, why...)
 		if err != nil {
-			return unapplied, fmt.Errorf("declare task %s: %w", spec.Name, err)
+			return unapplied, err
 		}
-		if why != "" {
-			unapplied = append(unapplied, fmt.Sprintf("task %s: %s", spec.Name, why))
-		}
-	}
-	if settings == nil {
-		return unapplied, nil
-	}
-	why, err := o.declare(ctx, target{settingsRecord, ""}, func(e editor) (string, error) { return e.declareSettings(file, *settings) })
-	if err != nil {
-		return unapplied, fmt.Errorf("declare settings: %w", err)
-	}
-	if why != "" {
-		unapplied = append(unapplied, "settings: "+why)
 	}
 	return unapplied, nil
 }
 
-// declare gives a record the content that a file declares, and returns why that is not applied, "" if it is. One reason is a record
-// that an operator must repair.
-func (o Operator) declare(ctx context.Context, t target, change func(editor) (unapplied string, err error)) (unapplied string, err error) {
-	_, _, err = o.commit(ctx, &view.Snapshot{}, []target{t}, func(_ context.Context, s *view.Snapshot) (*view.Snapshot, error) {
-		e := newEditor(s, o.stamp)
-		var err error
-		unapplied, err = change(e)
-		return e.Snapshot, err
-	})
-	if errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign) {
-		return "not applied: " + err.Error(), nil
+// declaration is what a file declares of one record. Put returns why it is not in force after that, "" if it is.
+type declaration struct {
+	name string
+	of   target
+	put  func(editor) (unapplied string, err error)
+}
+
+// mostDeclared is how many declarations a commit has.
+const mostDeclared = 60
+
+// declare puts declarations into one commit, so that a cluster that starts does not assign some tasks before it knows the others. If
+// they do not fit, or an operator must repair one of their records, each has a commit of its own. It returns which of them are not
+// applied, and why.
+func (o Operator) declare(ctx context.Context, all []declaration) (unapplied []string, err error) {
+	var targets []target
+	for i := range all {
+		targets = append(targets, all[i].of)
 	}
-	return unapplied, err
+	_, _, err = o.commit(ctx, &view.Snapshot{}, targets, func(_ context.Context, s *view.Snapshot) (*view.Snapshot, error) {
+		e := newEditor(s, o.stamp)
+		unapplied = nil
+		for i := range all {
+			why, err := all[i].put(e)
+			if err != nil {
+				return nil, err
+			}
+			if why != "" {
+				unapplied = append(unapplied, all[i].name+": "+why)
+			}
+		}
+		return e.Snapshot, nil
+	})
+	unusable := errors.Is(err, schema.ErrCorrupt) || errors.Is(err, schema.ErrForeign)
+	switch {
+	case len(all) > 1 && (unusable || errors.Is(err, coord.ErrTooLarge)):
+		unapplied = nil
+		for one := range slices.Chunk(all, 1) {
+			why, err := o.declare(ctx, one)
+			unapplied = append(unapplied, why...)
+			if err != nil {
+				return unapplied, err
+			}
+		}
+		return unapplied, nil
+	case unusable:
+		return []string{all[0].name + ": not applied: " + err.Error()}, nil
+	case err != nil:
+		return nil, fmt.Errorf("declare %s: %w", all[0].name, err)
+	}
+	return unapplied, nil
 }
 
 // Why a declaration is not applied.

@@ -232,3 +232,59 @@ func TestFieldsOfARecordAreNotTheCallers(t *testing.T) {
 		}
 	})
 }
+
+// A file with many tasks is one commit: a leader that sees some of its tasks sees all. If one record cannot be used, or they do not fit
+// into one commit, the others are declared all the same.
+func TestDeclareIsOneCommit(t *testing.T) {
+	var specs []cluster.TaskSpec
+	for _, name := range []string{"a", "b", "c"} {
+		specs = append(specs, cluster.TaskSpec{Name: name, WorkName: "w", WorkerNum: 1})
+	}
+	for _, c := range []struct {
+		name      string
+		before    []byte // the record of b
+		most      int    // operations of a commit
+		unapplied string
+	}{
+		{"fit", nil, coord.MaxOps, ""},
+		{"do not fit", nil, 3, ""},
+		{"damaged", []byte("{oops"), coord.MaxOps, "task b: not applied: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				commits := 0
+				o := open(t, mem.New(mem.Config{}), func(ctx context.Context, ops []coord.Op, next commit) ([]coord.Result, error) {
+					commits++
+					if len(ops) > c.most {
+						return nil, coord.ErrTooLarge
+					}
+					return next(ctx, ops...)
+				})
+				if c.before != nil {
+					if _, err := o.Session.Commit(t.Context(), coord.Create(keys.Task("b"), c.before)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				commits = 0
+				unapplied, err := o.Declare(t.Context(), "f", specs, &cluster.Settings{LeaderWorkers: cluster.LeaderNone})
+				if err != nil || len(unapplied) > 1 || !strings.HasPrefix(strings.Join(unapplied, ""), c.unapplied) {
+					t.Errorf("unapplied %q, %v", unapplied, err)
+				}
+				if one := c.before == nil && c.most == coord.MaxOps; one != (commits == 1) {
+					t.Errorf("%d commits", commits)
+				}
+				for _, spec := range specs {
+					if spec.Name == "b" && c.before != nil {
+						continue
+					}
+					if _, err := o.Session.Get(t.Context(), keys.Task(spec.Name)); err != nil {
+						t.Error(err)
+					}
+				}
+				if _, err := o.Session.Get(t.Context(), keys.Settings()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}

@@ -90,9 +90,10 @@ const startsAtOnce = 50
 const leaderOf = "SCALE_LEADER"
 
 type leading struct {
-	Store string
-	Addrs []string
-	Tasks []cluster.TaskSpec
+	Store    string
+	Addrs    []string
+	Tasks    []cluster.TaskSpec
+	Together int // how many nodes start, the leader included; 0 if that is not announced
 }
 
 // tasksOf deals slots out over fifty tasks: so many can be scaled in one commit. Those that stay run on, as with the
@@ -136,10 +137,11 @@ func lead(text string) {
 	node, err := xconsumer.New(
 		store,
 		xconsumer.Config{
-			Cluster: "scale",
-			Name:    "leader",
-			Tasks:   l.Tasks,
-			Log:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+			Cluster:  "scale",
+			Name:     "leader",
+			Tasks:    l.Tasks,
+			Together: l.Together,
+			Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 		},
 	)
 	if err != nil {
@@ -188,9 +190,9 @@ func profileInto(path string) {
 	}
 }
 
-func newFleet(tb testing.TB, s service, slots int, specs []cluster.TaskSpec) *fleet {
+func newFleet(tb testing.TB, s service, slots int, specs []cluster.TaskSpec, together int) *fleet {
 	f := &fleet{TB: tb, service: s, record: newRecorder(slots + 100), nodes: map[string]*member{}}
-	text, err := json.Marshal(leading{s.name, s.addrs, specs})
+	text, err := json.Marshal(leading{s.name, s.addrs, specs, together})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func handoff(tb testing.TB, s service, p pass) row {
 	if p.slots < len(specs) {
 		specs = specs[:p.slots]
 	}
-	f := newFleet(tb, s, p.slots, specs)
+	f := newFleet(tb, s, p.slots, specs, 0)
 	defer f.close()
 	w := &world{TB: tb, service: s, system: f, record: f.record, name: "xconsumer", slots: p.slots, even: true}
 	for range p.nodes {
@@ -66,6 +66,10 @@ func handoff(tb testing.TB, s service, p pass) row {
 		time.Sleep(400 * time.Millisecond) // an idle cluster is measured, and no burst of changes
 		from := f.record.holderOf(0)
 		to := w.names[(slices.Index(w.names, from)+1)%len(w.names)]
+		if i == 1 {
+			endProfile := w.profile(p.change) // of all handoffs that are counted, and the rests between them
+			defer endProfile()
+		}
 		before := f.counts()
 		f.record.mark()
 		f.do(p.ask(from, to))

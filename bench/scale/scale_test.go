@@ -21,7 +21,7 @@ import (
 const (
 	allSystems = "xconsumer,original,locks,election"
 	allStores  = "zookeeper,etcd"
-	allChanges = "coldstart,add1,remove1,crash1,lost1,lost10,scaleup,scaledown,idle,rolling,leaderlost,handoff1,handoff1000"
+	allChanges = "coldstart,unannounced,add1,remove1,crash1,lost1,lost10,scaleup,scaledown,idle,rolling,leaderlost,handoff1,handoff1000"
 )
 
 var (
@@ -67,6 +67,7 @@ type world struct {
 	next    int
 	base    float64 // MB of this process before it had nodes
 	even    bool    // its slots come to lie evenly
+	cold    string  // the change with which it begins: coldstart, or unannounced if the leader does not know how many nodes start
 }
 
 func (w *world) fresh() string {
@@ -175,7 +176,7 @@ func (w *world) all(n int, rep *report) {
 		if rep.want[change] {
 			switch {
 			case w.service.name != "zookeeper" || touched == 0:
-			case change == "coldstart":
+			case change == w.cold:
 				r.FloorMs = ms(coldFloor(w.TB, w.service.addrs, touched, w.slots))
 			default:
 				r.FloorMs = ms(floor(w.TB, w.service.addrs, touched, max(1, w.slots/len(w.names))))
@@ -206,7 +207,7 @@ func (w *world) all(n int, rep *report) {
 		}
 	}
 	share := func() int { return w.slots / len(w.names) }
-	if !step("coldstart", n, fixed(w.slots), func() { start(n) }) {
+	if !step(w.cold, n, fixed(w.slots), func() { start(n) }) || w.cold == "unannounced" {
 		return
 	}
 	if rep.want["idle"] && w.name == "xconsumer" {
@@ -281,23 +282,41 @@ func BenchmarkScale(t *testing.B) {
 					if !possible(name, store, n, slots) {
 						continue
 					}
-					what := fmt.Sprintf("%s/%s/%d/%d", name, store, n, slots)
-					if !rep.time() {
-						fmt.Printf("%s: not measured, the time is over\n", what)
-						continue
+					if name == "xconsumer" && rep.want["unannounced"] {
+						run(t, rep, name, store, n, slots, "unannounced")
 					}
-					t.Run(what, func(t *testing.B) {
-						runtime.GC()
-						base, _ := memory(os.Getpid())
-						w := &world{TB: t, service: startService(t, store, *servers), name: name, slots: slots, base: base, even: name == "xconsumer" || name == "original"}
-						w.system, w.record = begin(t, name, w.service, slots)
-						w.all(n, rep)
-						w.system.close()
-					})
+					if slices.ContainsFunc(strings.Split(*changes, ","), func(c string) bool { return c != "unannounced" && !strings.HasPrefix(c, "handoff") }) {
+						run(t, rep, name, store, n, slots, "coldstart")
+					}
 				}
 			}
 		}
 	}
+}
+
+// run measures the changes of a system that begins with one of its cold starts.
+func run(t *testing.B, rep *report, name, store string, n, slots int, cold string) {
+	t.Helper()
+	what := fmt.Sprintf("%s/%s/%d/%d", name, store, n, slots)
+	if !rep.time() {
+		fmt.Printf("%s: not measured, the time is over\n", what)
+		return
+	}
+	t.Run(what, func(t *testing.B) {
+		runtime.GC()
+		base, _ := memory(os.Getpid())
+		w := &world{
+			TB: t, service: startService(t, store, *servers), name: name, slots: slots, base: base, even: name == "xconsumer" || name == "original",
+			cold: cold,
+		}
+		together := 0
+		if cold == "coldstart" {
+			together = n + 1 // the leader's process is one, too
+		}
+		w.system, w.record = begin(t, name, w.service, slots, together)
+		w.all(n, rep)
+		w.system.close()
+	})
 }
 
 // possible reports whether a system can be measured, in a time that anybody waits.
@@ -345,11 +364,11 @@ func numbers(t testing.TB, what, text string) (out []int) {
 }
 
 // begin makes a system that has no nodes yet.
-func begin(tb testing.TB, name string, s service, slots int) (system, *recorder) {
+func begin(tb testing.TB, name string, s service, slots, together int) (system, *recorder) {
 	tb.Helper()
 	switch name {
 	case "xconsumer":
-		f := newFleet(tb, s, slots, tasksOf(slots))
+		f := newFleet(tb, s, slots, tasksOf(slots), together)
 		return f, f.record
 	case "original":
 		p := newOriginal(tb, s, slots)

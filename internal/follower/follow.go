@@ -18,7 +18,6 @@ type Local struct {
 	AssignmentGood    bool                   // Assignment is the one at its key's present version
 	Refused           map[cluster.Slot]int64 // grants of Assignment that are not claimed, with their tokens
 	Above             int64                  // the token that they are not above
-	SpecsGiven        bool                   // the workers that run have been given the specs of Assignment, as far as these are known
 	Running           map[cluster.Slot]cluster.Report
 	Claims            map[cluster.Slot]schema.Claim // when each running slot was claimed, and its token
 	Phase             membership.Phase
@@ -44,7 +43,7 @@ type end struct {
 // Actions is the result of Follow.
 type Actions struct {
 	Stop   map[cluster.Slot]error            // workers to stop, and why
-	Update map[cluster.Slot]cluster.TaskSpec // workers that continue, whose spec may have changed; none if they have it
+	Update map[cluster.Slot]cluster.TaskSpec // workers that continue with another spec
 	// Start are slots to start once Status is committed, checked against the assignment at
 	// AssignmentVersion: the claim.
 	Start []cluster.Grant
@@ -69,9 +68,13 @@ const (
 	gatherFor = 100 * time.Millisecond
 )
 
-// Slots that are asked back together mostly stop within a moment, but not in one instant. The first waits for the others this long, so
-// that one status confirms them all.
-const stopTogether = 2 * time.Millisecond
+// Slots that are asked back together mostly stop within a moment, but not in one instant. The first waits for the others for
+// stopTogether, and for stopEach of them, since many share the processors: so one status confirms them all.
+const (
+	stopTogether = 2 * time.Millisecond
+	stopEach     = 20 * time.Microsecond
+	maxStopWait  = 40 * time.Millisecond
+)
 
 // Follow is the follower's decision: what to stop, what to claim, what to write. It is a pure function.
 //
@@ -95,11 +98,10 @@ func Follow(l Local) Actions {
 			o.Stop[slot] = cluster.ErrLeaving
 		case h == nil || h.Token != r.Token:
 			o.Stop[slot] = cluster.ErrReleased
-		case !l.SpecsGiven && h.Spec != nil:
+		case h.Spec != nil && (r.Spec == nil || *r.Spec != *h.Spec):
 			o.Update[slot] = *h.Spec
 		}
 	}
-	status := l.status()
 	claims := make(map[cluster.Slot]schema.Claim, len(l.Running))
 	for slot := range l.Running {
 		claims[slot] = l.Claims[slot]
@@ -119,10 +121,13 @@ func Follow(l Local) Actions {
 		slices.SortFunc(o.Start, func(a, b cluster.Grant) int { return a.Slot.Compare(b.Slot) })
 	}
 	o.Completions = l.ended()
+	if until := l.awaitsStops(&o); until != 0 {
+		o.Stops, o.RequeueAt = true, until
+		return o
+	}
+	status := l.status()
 	l.fill(status, claims)
 	switch {
-	case l.awaitsStops(&o):
-		o.Stops, o.RequeueAt = true, cmp.Or(l.StopsSince, l.Now)+stopTogether
 	case len(o.Start) > 0 || l.urgent(status):
 		o.Status = status
 	case sameWorkers(status.Workers, l.LastStatus.Workers):
@@ -201,25 +206,31 @@ func (l *Local) urgent(status *schema.Status) bool {
 	return stuck(status.Workers) != stuck(last.Workers)
 }
 
-// awaitsStops reports whether a slot has stopped, nothing else is to be written, and more slots that are asked back may stop in a moment.
-func (l *Local) awaitsStops(o *Actions) bool {
-	if l.LastStatus == nil || l.Phase != membership.LeaseValid || l.Leaving || len(o.Start) > 0 || o.Completions != nil ||
-		l.StopsSince != 0 && l.Now-l.StopsSince >= stopTogether {
-		return false
+// awaitsStops returns until when a slot that has stopped waits for others that are asked back; 0 if none has stopped, if something else is
+// to be written, or if no other one may stop in a moment.
+func (l *Local) awaitsStops(o *Actions) (until time.Duration) {
+	if len(o.Stop) == 0 || l.LastStatus == nil || l.Phase != membership.LeaseValid || l.Leaving || len(o.Start) > 0 || o.Completions != nil {
+		return 0
 	}
-	stopped := false
+	stopped, stopping := 0, 0
 	for slot := range schema.Each(l.LastStatus.Holding) {
 		if _, running := l.Running[slot]; !running {
-			stopped = true
-			break
+			stopped++
 		}
 	}
 	for slot := range o.Stop {
-		if stopped && l.Running[slot].State != cluster.WorkerStuck {
-			return true
+		if l.Running[slot].State != cluster.WorkerStuck {
+			stopping++
 		}
 	}
-	return false
+	if stopped == 0 || stopping == 0 {
+		return 0
+	}
+	until = cmp.Or(l.StopsSince, l.Now) + min(stopTogether+time.Duration(stopped+stopping)*stopEach, maxStopWait)
+	if l.Now >= until {
+		return 0
+	}
+	return until
 }
 
 func stuck(workers []schema.WorkerState) (n int) {

@@ -257,11 +257,19 @@ say applied 4 holding a[0]@5
 			return l
 		}, `
 stop a#1: slot released
+again in 2.04ms
+`},
+		{"many take longer to stop", func() follower.Local {
+			l := local(5, nil, schematest.Releasing("a 0-999 @5 v5"), "a#999 stopping @5")
+			l.LastStatus, l.StopsSince = said(4, "a 0-999 @5"), time.Hour-20*time.Millisecond
+			return l
+		}, `
+stop a#999: slot released
 again in 2ms
 `},
 		{"one that stops later is not waited for", func() follower.Local {
 			l := local(5, schematest.Granted("a 2 @5"), schematest.Releasing("a 0-1 @5 v5"), "a#1 stopping @5", "a#2 running @5")
-			l.LastStatus, l.StopsSince = said(4, "a 0-2 @5"), time.Hour-2*time.Millisecond
+			l.LastStatus, l.StopsSince = said(4, "a 0-2 @5"), time.Hour-2040*time.Microsecond
 			return l
 		}, `
 stop a#1: slot released
@@ -445,5 +453,23 @@ func TestWhoNeedsSomebodyIsTold(t *testing.T) {
 	}
 	if told[cluster.Slot{Task: "z"}] != cluster.WorkerStuck || told[cluster.Slot{Task: "z", Index: 1}] != cluster.WorkerGivenUp {
 		t.Errorf("of %d states told, z#0 is %q and z#1 %q", len(told), told[cluster.Slot{Task: "z"}], told[cluster.Slot{Task: "z", Index: 1}])
+	}
+}
+
+// A worker gets the spec of its task if that differs from its own, and not each time that the assignment is read: a node may run thousands.
+func TestFollowUpdatesChangedSpecs(t *testing.T) {
+	l := local(4, schematest.Granted("a 0-1 @5"), nil, "a#0 running @5", "a#1 running @5")
+	l.LastStatus = said(4, "a 0-1 @5")
+	same, older := *l.Assignment.Granted[0].Spec, *l.Assignment.Granted[0].Spec
+	older.WorkerNum = 8
+	for i, spec := range []*cluster.TaskSpec{&same, &older} {
+		slot := cluster.Slot{Task: "a", Index: i}
+		r := l.Running[slot]
+		r.Spec = spec
+		l.Running[slot] = r
+	}
+	want := map[cluster.Slot]cluster.TaskSpec{{Task: "a", Index: 1}: same}
+	if diff := cmp.Diff(want, follower.Follow(l).Update); diff != "" {
+		t.Errorf("updates (-want +got):\n%s", diff)
 	}
 }

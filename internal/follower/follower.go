@@ -180,8 +180,7 @@ type following struct {
 	specs             specs.Table            // the chunks that this member has read
 	specReads         chan specsRead
 	readingSpecs      bool
-	specsOf           *schema.Assignment // the assignment whose specs all workers have been given, as far as these are known
-	due               time.Duration      // when to decide again without news
+	due               time.Duration // when to decide again without news
 
 	claims        map[cluster.Slot]schema.Claim
 	lastStatus    *schema.Status // nil: must be written
@@ -216,6 +215,7 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, l
 	if !news && same && !fl.leaving && now < fl.due {
 		return max(min(leaseCheckInterval, valid, fl.due-now), time.Millisecond), false, nil
 	}
+	began := time.Now()
 	running := fl.Workers.Reports()
 	maps.DeleteFunc(fl.claims, func(slot cluster.Slot, _ schema.Claim) bool {
 		_, ok := running[slot]
@@ -223,14 +223,12 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, l
 	})
 	local := Local{
 		Assignment: fl.assignment, AssignmentVersion: fl.assignmentVersion, AssignmentGood: fl.assignmentGood,
-		SpecsGiven: fl.specsOf == fl.assignment,
-		Refused:    fl.known.Refused, Above: fl.known.highest,
+		Refused: fl.known.Refused, Above: fl.known.highest,
 		Running: running, Claims: fl.claims, Phase: phase,
 		Leaving: fl.leaving, Announce: fl.leaving && (fl.Leads() || now-fl.leavingSince >= announceAfter),
 		Completions: fl.done, LastStatus: fl.lastStatus, LazyAt: fl.lazyAt, Differs: fl.differs, StopsSince: fl.stopsSince,
 		Now: now, WallNow: time.Now().UTC().Truncate(time.Millisecond),
 	}
-	began := time.Now()
 	o := Follow(local)
 	fl.took = time.Since(began)
 	if fl.differs == 0 && o.Differs {
@@ -249,7 +247,6 @@ func (fl *following) step(ctx context.Context, news bool) (wait time.Duration, l
 	for slot, spec := range o.Update {
 		fl.Workers.Update(slot, spec)
 	}
-	fl.specsOf = fl.assignment
 	if fl.leaving && len(running) == 0 && !fl.stays(now, phase) {
 		return 0, true, nil
 	}

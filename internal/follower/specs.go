@@ -82,7 +82,6 @@ func (fl *following) onSpecs(ctx context.Context, read specsRead) {
 			fl.specs = fl.specs.With(number, chunk)
 		}
 	}
-	fl.specsOf = nil
 	switch {
 	case fl.assignment == nil || fl.specs.Resolve(fl.assignment.Granted):
 	case fl.assignment != read.of: // read meanwhile; it may name later versions

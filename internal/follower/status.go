@@ -156,7 +156,6 @@ func (fl *following) start(grants []cluster.Grant, status *schema.Status) {
 		}
 		h := schema.Find(status.Holding, g.Slot)
 		fl.claims[g.Slot] = schema.Claim{Token: h.Token, Since: h.Since}
-		fl.specsOf = nil // the assignment may have been read again since
 		fl.started[g.Slot] = g.Token
 		fl.Workers.Start(g)
 	}

@@ -63,7 +63,7 @@ func (c *crew) end(part float64) {
 func (c *crew) follow() (changed bool) {
 	for memberID, p := range c.snap.Peers {
 		l := follower.Local{
-			Assignment: p.Assignment.Rec, AssignmentVersion: p.Assignment.Version, AssignmentGood: true, SpecsGiven: true, Running: c.running[memberID], Claims: map[cluster.Slot]schema.Claim{},
+			Assignment: p.Assignment.Rec, AssignmentVersion: p.Assignment.Version, AssignmentGood: true, Running: c.running[memberID], Claims: map[cluster.Slot]schema.Claim{},
 			Phase: membership.LeaseValid, LastStatus: p.Status.Rec, Now: c.now, WallNow: noon,
 		}
 		for slot, r := range l.Running {

@@ -691,7 +691,7 @@ var mutants = []mutant{
 	},
 	{
 		"returned", "a slot that has stopped is not given back before all others that are asked back have stopped",
-		one("internal/follower/follow.go", "l.StopsSince != 0 && l.Now-l.StopsSince >= stopTogether {", "l.StopsSince < 0 {"),
+		one("internal/follower/follow.go", "	if l.Now >= until {\n", "	if l.StopsSince < 0 {\n"),
 		in("internal/follower", "TestFollow"),
 	},
 	{
@@ -814,7 +814,7 @@ var mutants = []mutant{
 	},
 	{
 		"specs", "a node does not read the specs of its assignment again when that has changed meanwhile",
-		one("internal/follower/specs.go", "		fl.resolveSpecs(ctx)\n	default", "		fl.specsOf = nil\n	default"),
+		one("internal/follower/specs.go", "		fl.resolveSpecs(ctx)\n	default", "	default"),
 		in("test/cluster", "TestSpecsChangeWhileTheyAreRead"),
 	},
 	{

@@ -267,6 +267,14 @@ again in 2.04ms
 stop a#999: slot released
 again in 2ms
 `},
+		{"but are not waited for much longer", func() follower.Local {
+			l := local(5, nil, schematest.Releasing("a 0-9999 @5 v5"), "a#9999 stopping @5")
+			l.LastStatus = said(4, "a 0-9999 @5")
+			return l
+		}, `
+stop a#9999: slot released
+again in 40ms
+`},
 		{"one that stops later is not waited for", func() follower.Local {
 			l := local(5, schematest.Granted("a 2 @5"), schematest.Releasing("a 0-1 @5 v5"), "a#1 stopping @5", "a#2 running @5")
 			l.LastStatus, l.StopsSince = said(4, "a 0-2 @5"), time.Hour-2040*time.Microsecond

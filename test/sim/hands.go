@@ -217,6 +217,7 @@ func (w *world) spoil(key string, n int64) {
 	if spoilt {
 		return
 	}
+	w.spoilers.Store(key, n)
 	most := 20 * time.Second
 	if w.o.Mode == Safety && key == w.keys.TaskRunsOf("c") {
 		most = 2 * time.Minute // for as long as members die whose runs' ends await it
@@ -226,6 +227,8 @@ func (w *world) spoil(key string, n int64) {
 		putBack := func(r coord.Record) (coord.Op, bool) {
 			switch {
 			case string(r.Value) != hand.Spoilt:
+				return coord.Op{}, false
+			case w.spoiler(key) != n: // it was repaired, and another hand has spoilt it again
 				return coord.Op{}, false
 			case before == nil:
 				return coord.Delete(key, r.Version), true
@@ -239,6 +242,12 @@ func (w *world) spoil(key string, n int64) {
 			time.Sleep(time.Second)
 		}
 	})
+}
+
+// spoiler returns the hand that last spoilt a record that was usable.
+func (w *world) spoiler(key string) int64 {
+	n, _ := w.spoilers.Load(key)
+	return n.(int64)
 }
 
 // deafen lets the leader hear nothing, for longer than its session would last if it were not heard either.

@@ -28,11 +28,12 @@ func TestKeptHistories(t *testing.T) {
 	for _, o := range []sim.Options{
 		{Mode: sim.Liveness, Seed: 13135}, // a member's keys were deleted by hand one after the other, and it ran on
 		{Mode: sim.Liveness, Seed: 15641},
-		{Mode: sim.Safety, Seed: 101240},  // a client moved to a server that had been cut off
-		{Mode: sim.Liveness, Seed: 7576},  // meta was spoilt twice at a time, and the second hand put nothing back in its place
-		{Mode: sim.Safety, Seed: 2667},    // a closed member was kept for a run whose agenda was spoilt, and the rest of its slots was free
-		{Mode: sim.Safety, Seed: 50774},   // a former assignment was put back, and its release of a slot looked superseded by that of another node
-		{Mode: sim.Liveness, Seed: 70004}, // a node was given up because a worker did not stop, and started another one since its lease was valid again
+		{Mode: sim.Safety, Seed: 101240},   // a client moved to a server that had been cut off
+		{Mode: sim.Liveness, Seed: 7576},   // meta was spoilt twice at a time, and the second hand put nothing back in its place
+		{Mode: sim.Safety, Seed: 2667},     // a closed member was kept for a run whose agenda was spoilt, and the rest of its slots was free
+		{Mode: sim.Safety, Seed: 50774},    // a former assignment was put back, and its release of a slot looked superseded by that of another node
+		{Mode: sim.Liveness, Seed: 70004},  // a node was given up because a worker did not stop, and started another one since its lease was valid again
+		{Mode: sim.Liveness, Seed: 411297}, // a hand put an agenda back that a leader had repaired and another hand had spoilt again
 	} {
 		t.Run(fmt.Sprint(o.Mode, " seed ", o.Seed), func(t *testing.T) {
 			if r := sim.Run(t, o); len(r.Wrong) > 0 {

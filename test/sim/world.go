@@ -37,6 +37,7 @@ type world struct {
 	quiet    atomic.Bool  // the faults are over
 	quietAt  atomic.Int64 // since when
 	doing    group        // faults that last, and late repairs
+	spoilers sync.Map     // by key: the hand, an int64, that last spoilt a record that was usable
 
 	mu        sync.Mutex
 	declared  []cluster.TaskSpec

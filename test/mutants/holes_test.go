@@ -889,8 +889,19 @@ var mutants = []mutant{
 	},
 	{
 		"quiet", "a slot that runs nowhere waits for room that another would leave",
-		one("internal/reconcile/placement/returned.go", "if !p.makeRoom() {", "if !p.makeRoom() && false {"),
+		one("internal/reconcile/placement/returned.go", "if !p.makeRoom(avoids) {", "if !p.makeRoom(avoids) && false {"),
 		in("internal/reconcile", "TestQuietHoldsNothingThatRunsNowhere"),
+	},
+	{
+		"quiet", "a slot that stays, since the room for it is not free yet, is asked back and granted to its node again",
+		one("internal/reconcile/placement/returned.go", "		case m.To != m.From:\n", "		case m.To != m.From || Urgency(m.Reason.Code) < ForComfort:\n"),
+		in("internal/reconcile", "TestQuietPlans"),
+	},
+	{
+		"quiet", "workers of runs, which never move for balance, are shown as waiting",
+		[]change{{"internal/reconcile/placement/placement.go", "	p.avoidFailures(bound.Avoids)\n", "	p.KeptFromReturned = p.keepFromReturned(bound.Back, bound.Avoids)\n	p.avoidFailures(bound.Avoids)\n"},
+			{"internal/reconcile/placement/placement.go", "	p.keepRuns(bound.Avoids)\n	p.KeptFromReturned = p.keepFromReturned(bound.Back, bound.Avoids)\n", "	p.keepRuns(bound.Avoids)\n"}},
+		in("internal/reconcile", "TestRunsDoNotWaitForQuiet"),
 	},
 	{
 		"restart grace", "the slots of a node that has left to be restarted do not wait",

@@ -67,11 +67,11 @@ func Make(f *round.Facts, m members.States, bound Constraints, draft *round.Draf
 	p.withhold(bound.Withheld)
 	p.goOn(p.Memory.Toward, byName)
 	p.Target, draft.Out.PlanFault = p.makePlans()
-	p.KeptFromReturned = p.keepFromReturned(bound.Back)
-	draft.Out.Pending += p.KeptFromReturned
 	p.avoidFailures(bound.Avoids)
 	p.keepFailed()
 	p.keepRuns(bound.Avoids)
+	p.KeptFromReturned = p.keepFromReturned(bound.Back, bound.Avoids)
+	draft.Out.Pending += p.KeptFromReturned
 	return p
 }
 

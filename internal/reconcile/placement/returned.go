@@ -6,12 +6,13 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 )
 
 // keepFromReturned leaves slots where they are that would move only for comfort to a node that has come back (see members.FindReturns),
-// and returns how many. The other slots that come to a node in the room that those would have left get other nodes. If one of them
-// then has none, the plan stays as it is: a slot that runs nowhere never waits.
-func (p *Placement) keepFromReturned(back map[string]time.Duration) (kept int) {
+// and returns how many wait. The other slots that come to a node in the room that those would have left get other nodes, or stay, too.
+// If one of them then has none, the plan stays as it is: a slot that runs nowhere never waits.
+func (p *Placement) keepFromReturned(back map[string]time.Duration, avoids map[cluster.Slot]round.Avoid) (kept int) {
 	if len(back) == 0 {
 		return 0
 	}
@@ -30,25 +31,30 @@ func (p *Placement) keepFromReturned(back map[string]time.Duration) (kept int) {
 	for t, target := range full.Target {
 		p.Target.Target[t] = slices.Clone(target)
 	}
-	p.Target.Unplaced = slices.Clone(full.Unplaced)
-	p.Target.Moves = nil
 	for _, m := range full.Moves {
 		if stays(m) {
 			p.Target.Target[m.Task][m.Slot] = m.From
-			kept++
-		} else {
-			p.Target.Moves = append(p.Target.Moves, m)
 		}
 	}
-	if !p.makeRoom() {
+	if !p.makeRoom(avoids) {
 		p.Target = full
 		return 0
+	}
+	p.Target.Moves = nil
+	for _, m := range full.Moves {
+		switch m.To = p.Target.Target[m.Task][m.Slot]; {
+		case m.To != m.From:
+			p.Target.Moves = append(p.Target.Moves, m)
+		case Urgency(m.Reason.Code) >= ForComfort:
+			kept++
+		}
 	}
 	return kept
 }
 
-// makeRoom gives slots that come to a node which has no room for them another node. It reports whether all have one.
-func (p *Placement) makeRoom() bool {
+// makeRoom gives slots that come to a node which has no room for them another node, the present one if that has room. It reports whether
+// all have one.
+func (p *Placement) makeRoom(avoids map[cluster.Slot]round.Avoid) bool {
 	load := p.loads()
 	for t, name := range p.Tasks {
 		spec, current := p.In.Tasks[t].Spec, p.In.Tasks[t].Current
@@ -66,7 +72,8 @@ func (p *Placement) makeRoom() bool {
 			}
 			load[n] -= spec.Cost()
 			p.Target.Target[t][i] = planner.Nobody
-			to := p.other(cluster.Slot{Task: name, Index: i}, t, load, nil)
+			slot := cluster.Slot{Task: name, Index: i}
+			to := p.other(slot, t, load, avoids[slot])
 			if to == planner.Nobody {
 				return false
 			}
@@ -75,11 +82,6 @@ func (p *Placement) makeRoom() bool {
 			if counts != nil {
 				counts[n]--
 				counts[to]++
-			}
-			for k := range p.Target.Moves {
-				if m := &p.Target.Moves[k]; m.Task == t && m.Slot == i {
-					m.To = to
-				}
 			}
 		}
 	}

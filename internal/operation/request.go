@@ -164,11 +164,12 @@ func grants(s *view.Snapshot, pick func(node string, slot cluster.Slot) bool) []
 	return list
 }
 
-// vanished returns the members that are gone and still have assignments.
+// vanished returns the members that are gone and still have assignments, and those that leave and whose slots are to wait for them.
 func vanished(s *view.Snapshot) []string {
 	var list []string
 	for memberID, p := range s.Peers {
-		if !p.Live() && p.Assignment.Rec != nil {
+		stops := p.Member.Rec != nil && p.Member.Rec.RestartGrace > 0 && p.Status.Rec != nil && p.Status.Rec.Leaving
+		if (!p.Live() || stops) && p.Assignment.Rec != nil {
 			list = append(list, memberID)
 		}
 	}

@@ -23,7 +23,7 @@ type barrier struct {
 	remaining   []string       // the slots of another count that may still run, and where
 	unreachable bool           // one of them belongs to a member that cannot be asked
 	lost        bool           // one of them belongs to a lost member, as people see it (WorkerLost)
-	delay       cluster.Reason // why the slots of a lost member are not moved although nothing of it runs; zero if they will be
+	delay       cluster.Reason // why the slots of a member that is gone are not moved although nothing of it runs; zero if they will be
 }
 
 // Over reports whether no worker of another count runs any longer.
@@ -69,15 +69,18 @@ func (b barriers) add(
 			continue
 		}
 		where := f.NodeName(memberID)
+		if why, is := delayed[memberID]; is {
+			of.delay = why
+		}
 		switch {
 		case !m.Live(memberID) && members.Left(f.Snapshot.Peers[memberID]):
 			of.unreachable = true
 			where += " (left)"
+		case !m.Live(memberID) && members.StopsToRestart(f, memberID):
+			of.unreachable = true
+			where += " (leaving)"
 		case !m.Live(memberID):
 			of.unreachable, of.lost = true, true
-			if why, is := delayed[memberID]; is {
-				of.delay = why
-			}
 			where += " (" + string(cluster.WorkerLost) + ")"
 		case f.Snapshot.Peers[memberID].Silent:
 			of.lost = true

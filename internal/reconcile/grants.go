@@ -176,7 +176,7 @@ func (d *granter) taken(sums *round.Sums) [][]bool {
 // edit may have put a former assignment in the place of one that grants the slot.
 func (d *granter) takeSuperseded(taken [][]bool, memberID string) {
 	p := d.Snapshot.Peers[memberID]
-	if d.draft.Assignment(memberID) == nil || d.Members[memberID] == members.Delayed {
+	if d.draft.Assignment(memberID) == nil || d.Members[memberID] == members.Delayed || d.Members[memberID] == members.AwaitingRuns {
 		return
 	}
 	for slot, h := range schema.Each(p.Superseded) {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/coord"
+	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
 
 func TestHandEditedAssignmentIsWrittenAgain(t *testing.T) {
@@ -109,6 +111,38 @@ func TestDeletedMemberKeysAreAnExpiry(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The status of a member that is evicted is deleted, so its assignment still lists what it gave back and others have now: nothing else
+// would show that it may still run that, if an edit has hidden it.
+func TestAnEvictionKeepsWhatStaysListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 6))
+		n1, n2 := w.start("n1"), w.start("n2")
+		n3 := w.start("n3")
+		time.Sleep(time.Second)
+		h := w.hand()
+		member := w.member(n2)
+		key := "/assignments/" + member
+		read := func() (rec schema.Assignment) {
+			if err := schema.Decode(root+key, h.get(key), &rec); err != nil {
+				t.Fatal(err)
+			}
+			return rec
+		}
+		stays := schema.Count(read().Releasing)
+		if stays != 1 {
+			t.Fatalf("%d releases stay listed", stays)
+		}
+		h.del("/status/" + member)
+		time.Sleep(5 * time.Second)
+		if rec := read(); !rec.Evicted || schema.Count(rec.Releasing) != stays {
+			t.Errorf("evicted: %v; it lists %v", rec.Evicted, rec.Releasing)
+		}
+		time.Sleep(time.Minute)
+		w.wantShare(map[string]int{"n1": 2, "n2": 2, "n3": 2})
+		w.leave(n3, n2, n1)
+	})
 }
 
 func TestHandEditedStatusIsWrittenAgain(t *testing.T) {

@@ -157,6 +157,10 @@ func (p preview) stalled(slot cluster.Slot, now time.Duration, session coord.Inf
 			return "", "" // it is granted elsewhere at once
 		default:
 			text = p.stopText(slot, memberID, asked)
+			if text == "" && members.StopsToRestart(p.Facts, memberID) {
+				text = fmt.Sprintf("%s is leaving, and has %v to come back after that. To wait no longer: xconsumer move-now",
+					node, min(time.Duration(peer.Member.Rec.RestartGrace), cluster.MaxRestartGrace))
+			}
 			if text != "" {
 				return node, text
 			}

@@ -59,9 +59,9 @@ func ApplyDelays(
 	d.recordAbsences(live)
 	d.recordRestarts(live)
 	d.alignReaps()
-	d.deferDepartures()
+	d.deferDepartures(live)
 	policy := d.Snapshot.Rebalance()
-	all := len(live) + len(d.delays.Vanished)
+	all := len(live) + d.expected()
 	switch tooMany := policy.FreezeAbove > 0 && float64(len(d.delays.Vanished)) > policy.FreezeAbove*float64(all); {
 	case !tooMany:
 		d.delays.Frozen = false
@@ -148,7 +148,7 @@ func ExplainDelays(f *round.Facts, m States, delays round.Delays, delayed map[st
 	}
 	for _, memberID := range d.MemberIDs {
 		p := d.Snapshot.Peers[memberID]
-		if until, why := d.delayUntil(memberID, live+len(d.delays.Vanished)); until > d.Now {
+		if until, why := d.delayUntil(memberID, live+d.expected()); until > d.Now {
 			d.delayed[memberID] = why
 		} else if p.Assignment.Rec != nil && p.Assignment.Rec.Closed == nil && !p.Assignment.Rec.Evicted && p.Member.Absent && p.Status.Absent {
 			d.delayed[memberID] = cluster.Reason{Code: cluster.WhyDelayed, Node: d.NodeName(memberID), Detail: DelayEnds}
@@ -198,6 +198,9 @@ func (d *delayer) recordRestarts(live map[string]bool) {
 		}
 	}
 }
+
+// expected returns the number of members that are gone and whose nodes may come back.
+func (d *delayer) expected() int { return len(d.delays.Vanished) + len(d.delays.Restarts) }
 
 // liveNodes returns the names of the nodes that are live. It returns none if all members are live and none has vanished: then they
 // are of no use.

@@ -64,13 +64,17 @@ func leavesSlots(p *view.Peer) bool {
 	return len(p.Assignment.Rec.Granted)+len(p.Assignment.Rec.Releasing) > 0
 }
 
-// departing returns the members that leave or have left on purpose and whose slots do not wait for them, as in Departures.Known, and how
-// many of them are new. For a leader that begins, members that have left already count as old.
-func (d *delayer) departing(begins bool, before time.Duration) (known map[string]time.Duration, fresh int) {
+// departing returns the members that leave or have left on purpose, as in Departures.Known, and how many of them are new. Members that
+// have left to be restarted do not count while their slots wait for them, and when their nodes are back. For a leader that begins,
+// members that have left already count as old.
+func (d *delayer) departing(live map[string]bool, begins bool, before time.Duration) (known map[string]time.Duration, fresh int) {
 	known = map[string]time.Duration{}
 	for _, memberID := range d.MemberIDs {
 		ended := d.members[memberID] == Reapable && Left(d.Snapshot.Peers[memberID])
 		if _, waits := d.delays.Restarts[memberID]; waits || !ended && d.members[memberID] != Leaving {
+			continue
+		}
+		if LeftToRestart(d.Snapshot.Peers[memberID]) && live[d.NodeName(memberID)] {
 			continue
 		}
 		since, seen := d.delays.Departures.Known[memberID]
@@ -90,7 +94,7 @@ func (d *delayer) departing(begins bool, before time.Duration) (known map[string
 
 // deferDepartures defers the slots of nodes that left while other nodes follow them. The slots of a node that has returned under its
 // name are not deferred.
-func (d *delayer) deferDepartures() {
+func (d *delayer) deferDepartures(live map[string]bool) {
 	w := &d.delays.Departures
 	before := longDeferred
 	var former *schema.Burst
@@ -101,7 +105,7 @@ func (d *delayer) deferDepartures() {
 			before = d.Now - time.Duration(former.Deferred)
 		}
 	}
-	known, fresh := d.departing(begins, before)
+	known, fresh := d.departing(live, begins, before)
 	w.Known = known
 	if fresh > 0 {
 		if d.Now > w.End() {

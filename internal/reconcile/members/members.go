@@ -91,7 +91,7 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 		return d.partiallyDeleted(memberID, p)
 	case p.Member.Rec == nil || !p.Status.Good():
 		return Lost // edited manually; its slots stay with it
-	case (p.Status.Rec.Leaving || memberID == d.Self && d.Leaving) && p.Member.Rec.RestartGrace > 0 && !d.Drained(memberID):
+	case StopsToRestart(d.Facts, memberID):
 		return Lost // its slots wait for it; when it has left, ApplyDelays delays them
 	case p.Status.Rec.Leaving:
 		return Leaving
@@ -99,6 +99,13 @@ func (d *classifier) classify(memberID string, p *view.Peer) State {
 		return Leaving
 	}
 	return Active
+}
+
+// StopsToRestart reports whether a live member stops, and its slots are to wait for its node.
+func StopsToRestart(f *round.Facts, memberID string) bool {
+	p := f.Snapshot.Peers[memberID]
+	leaves := p.Status.Rec != nil && p.Status.Rec.Leaving || memberID == f.Self && f.Leaving
+	return leaves && p.Member.Rec != nil && p.Member.Rec.RestartGrace > 0 && !f.Drained(memberID) && !f.MovesNow(memberID)
 }
 
 // partiallyDeleted returns the state of a member of which one key is absent and another one is not. The end of a session deletes

@@ -172,11 +172,17 @@ func TestOperatorsAtTheSameTime(t *testing.T) {
 		for i := range count {
 			snap.Peers[fmt.Sprint("gone", i)] = &view.Peer{Assignment: view.Entry[schema.Assignment]{Rec: &schema.Assignment{Node: "n"}}, Member: view.Entry[schema.Member]{Absent: true}}
 		}
+		stops := snap.Peers["gone4"] // it stops, and its slots are to wait for it
+		stops.Member = view.Entry[schema.Member]{Rec: &schema.Member{Member: cluster.Member{Node: "n", RestartGrace: cluster.Duration(time.Minute)}}}
+		stops.Status = view.Entry[schema.Status]{Rec: &schema.Status{Leaving: true}}
+		stays := *stops
+		stays.Status = view.Entry[schema.Status]{Rec: &schema.Status{}}
 		var wait sync.WaitGroup
 		for i := range count {
 			wait.Go(func() {
 				one := &view.Snapshot{Peers: map[string]*view.Peer{}}
 				one.Peers[fmt.Sprint("gone", i)] = snap.Peers[fmt.Sprint("gone", i)]
+				one.Peers["stays"] = &stays
 				if _, err := open(t, service, pass).Do(t.Context(), one, cluster.MoveNow()); err != nil {
 					t.Error(err)
 				}

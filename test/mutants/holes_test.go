@@ -671,8 +671,13 @@ var mutants = []mutant{
 	},
 	{
 		"returned", "a slot waits for the node of a member that gave it back long ago",
-		one("internal/reconcile/grants.go", "== nil || d.Members[memberID] == members.Delayed {", "== nil || d.Members[memberID] == members.Unknown {"),
+		one("internal/reconcile/grants.go", "== nil || d.Members[memberID] == members.Delayed ||", "== nil ||"),
 		in("internal/reconcile", "TestSupersededReleases"),
+	},
+	{
+		"returned", "a slot waits for the agenda of a run that ended on a member that gave the slot back long ago",
+		one("internal/reconcile/grants.go", " || d.Members[memberID] == members.AwaitingRuns {", " {"),
+		in("internal/reconcile", "TestReturnedSlotsDoNotWaitForAgendas"),
 	},
 	{
 		"returned", "a slot is free twice",
@@ -688,6 +693,11 @@ var mutants = []mutant{
 		"returned", "an eviction drops superseded releases with the status that could show what they hide",
 		one("internal/view/superseded.go", "	rec.Releasing = slices.Concat(rec.Releasing, p.Superseded)\n", "	rec.Releasing = slices.Concat(rec.Releasing)\n"),
 		in("internal/view", "TestWithoutSuperseded"),
+	},
+	{
+		"returned", "a leader that evicts a member writes its assignment as it is shown, without superseded releases",
+		one("internal/leader/publish.go", "was, member, status, why := p.StoredAssignment(),", "was, member, status, why := p.Assignment.Rec,"),
+		in("test/cluster", "TestAnEvictionKeepsWhatStaysListed"),
 	},
 	{
 		"returned", "a slot that has stopped is not given back before all others that are asked back have stopped",
@@ -935,8 +945,33 @@ var mutants = []mutant{
 	},
 	{
 		"restart grace", "the slots of a node that stops to be restarted are asked back",
-		one("internal/reconcile/members/members.go", "p.Member.Rec.RestartGrace > 0 && !d.Drained(memberID):", "false && !d.Drained(memberID):"),
+		one("internal/reconcile/members/members.go", "p.Member.Rec.RestartGrace > 0 && !f.Drained", "p.Member.Rec.RestartGrace < 0 && !f.Drained"),
 		in("internal/reconcile", "TestRestartGrace"),
+	},
+	{
+		"restart grace", "an operator cannot end the wait for a node that takes long to stop",
+		one("internal/reconcile/members/members.go", "!f.Drained(memberID) && !f.MovesNow(memberID)\n", "!f.Drained(memberID)\n"),
+		in("internal/reconcile", "TestMoveNowWhileANodeStops"),
+	},
+	{
+		"restart grace", "a node that has left to be restarted counts as one of several that leave",
+		one("internal/reconcile/members/departures.go", "waits || !ended &&", "waits && !ended || !ended &&"),
+		in("internal/reconcile", "TestAGraceIsNotADeparture"),
+	},
+	{
+		"restart grace", "a node that is back counts as one of several that leave",
+		one("internal/reconcile/members/departures.go", "if LeftToRestart(d.Snapshot.Peers[memberID]) && live", "if false && live"),
+		in("internal/reconcile", "TestAGraceIsNotADeparture"),
+	},
+	{
+		"restart grace", "nodes that are being restarted are no nodes to a freeze",
+		one("internal/reconcile/members/delays.go", "len(d.delays.Vanished) + len(d.delays.Restarts) }", "len(d.delays.Vanished) }"),
+		in("internal/reconcile", "TestRestartsDoNotMakeAFreeze"),
+	},
+	{
+		"restart grace", "slots that were given back for another count wait for a node that has left to be restarted",
+		one("internal/reconcile/barriers.go", "		if why, is := delayed[memberID]; is {", "		if why, is := delayed[memberID]; is && !members.Left(f.Snapshot.Peers[memberID]) {"),
+		in("internal/reconcile", "TestRestartGraceWithinABarrier"),
 	},
 	{
 		"restart grace", "what was never started waits for the node",
@@ -982,7 +1017,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "slots of a leaving node go to nodes that leave a moment later",
-		one("internal/reconcile/members/delays.go", `	d.deferDepartures()
+		one("internal/reconcile/members/delays.go", `	d.deferDepartures(live)
 `, ""),
 		in("internal/reconcile", "TestManyLeaveTogether"),
 	},

@@ -61,7 +61,9 @@ func (fl *following) stays(now time.Duration, phase membership.Phase) bool {
 // departure returns the last known records of the member.
 func (fl *following) departure() membership.Departure {
 	d := membership.Departure{
-		StatusVersion: fl.statusVersion, Started: fl.started, NoCompletions: fl.done == nil && !fl.doneUnsure && !fl.busy,
+		StatusVersion: fl.statusVersion, Started: fl.started,
+		// Until the status is written again, an earlier write whose outcome is unknown may still arrive.
+		NoCompletions: fl.done == nil && !fl.doneUnsure && !fl.busy && fl.lastStatus != nil,
 	}
 	if fl.assignmentGood && fl.lastStatus != nil && !fl.busy {
 		d.Assignment, d.AssignmentVersion = fl.assignment, fl.assignmentVersion

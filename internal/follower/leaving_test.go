@@ -45,10 +45,11 @@ func TestDepartureKnowsCompletions(t *testing.T) {
 		fl   following
 		none bool
 	}{
-		"none":                          {following{}, true},
-		"one was committed":             {following{done: &schema.Completions{}}, false},
-		"the outcome of one is unknown": {following{doneUnsure: true}, false},
-		"one may be under way":          {following{busy: true}, false},
+		"none":                          {following{lastStatus: &schema.Status{}}, true},
+		"one was committed":             {following{lastStatus: &schema.Status{}, done: &schema.Completions{}}, false},
+		"the outcome of one is unknown": {following{lastStatus: &schema.Status{}, doneUnsure: true}, false},
+		"one may be under way":          {following{lastStatus: &schema.Status{}, busy: true}, false},
+		"one may still arrive":          {following{}, false}, // its outcome was unknown, there was none, and the status was not written since
 	} {
 		if got := c.fl.departure().NoCompletions; got != c.none {
 			t.Errorf("%s: it says that there is none: %v", name, got)

@@ -1459,7 +1459,7 @@ var mutants = []mutant{
 	},
 	{
 		"runs", "a member that leaves says that nothing has ended on it",
-		one("internal/follower/leaving.go", "NoCompletions: fl.done == nil && !fl.doneUnsure && !fl.busy,", "NoCompletions: true,"),
+		one("internal/follower/leaving.go", "NoCompletions: fl.done == nil && !fl.doneUnsure && !fl.busy && fl.lastStatus != nil,", "NoCompletions: true,"),
 		in("internal/follower", "TestDepartureKnowsCompletions"),
 	},
 	{

@@ -42,6 +42,35 @@ func TestReturnedSlotsDoNotWaitForAgendas(t *testing.T) {
 	}
 }
 
+// Nor does it wait for its node, if that has crashed and its other slots wait for it: also if no node has room when the one that had the
+// slot last goes, so that the release is no longer superseded.
+func TestReturnedSlotsDoNotWaitForNodes(t *testing.T) {
+	b := newBoard(spec("a", 2))
+	b.snap.Settings.Rec = &schema.Settings{Spec: cluster.Settings{Rebalance: cluster.Rebalance{LeaveDelay: cluster.Duration(time.Hour)}}}
+	l := b.live("L", 5, nil, nil, 5, nil)
+	l.Member.Rec.Works = []string{"another"}
+	n := b.live("N", 5, schematest.Granted("a 1 @5"), because(cluster.WhyBalance, schematest.Releasing("a 0 @5 v5")), 5, schematest.Claimed("a 1 @5"))
+	m := b.live("M", 1, schematest.Granted("a 0 @9"), nil, 1, schematest.Claimed("a 0 @9"))
+	gone(n).Assignment.Rec.Closed = &schema.Closed{Cause: "killed"}
+	gone(m).Assignment.Rec.Closed = &schema.Closed{Cause: "node left", Left: true}
+	d := b.decide()
+	b.apply(t, d)
+	memory := d.Memory
+	l = b.live("K", 5, nil, nil, 5, nil)
+	for range 3 {
+		b.now += time.Second
+		d = b.decide(func(w *round.World) { w.Memory = memory })
+		memory = d.Memory
+		b.apply(t, d)
+	}
+	if got := drawList(b.snap.Peers["K"].Assignment.Rec.Granted); !strings.HasPrefix(got, "a[0]@") {
+		t.Errorf("K has %q, want a#0, which N had given back", got)
+	}
+	if n := b.snap.Peers["N"]; n == nil || drawList(n.Assignment.Rec.Granted) != "a[1]@5" {
+		t.Error("a#1 does not wait for N")
+	}
+}
+
 // While a barrier waits for a node that has left to be restarted, the slots that were given back for it run on with the old count, and
 // people are told until when it waits and how to end that.
 func TestRestartGraceWithinABarrier(t *testing.T) {

@@ -930,12 +930,12 @@ var mutants = []mutant{
 	},
 	{
 		"restart grace", "slots that were asked back before wait for the node",
-		one("internal/reconcile/members/reap.go", "Delayed && LeftToRestart(p):", "Delayed && LeftToRestart(p) && false:"),
+		one("internal/reconcile/members/reap.go", "Delayed && p.Assignment.Rec.Closed != nil:", "Delayed && p.Assignment.Rec.Closed != nil && false:"),
 		in("internal/reconcile", "TestRestartGrace"),
 	},
 	{
 		"restart grace", "slots that were asked back before are granted to the node that has left",
-		one("internal/reconcile/placement/placement.go", "if gone && members.LeftToRestart(p.Snapshot.Peers[memberID]) {", "if false {"),
+		one("internal/reconcile/placement/placement.go", "if gone && rec.Closed != nil {", "if false {"),
 		in("internal/reconcile", "TestRestartGrace"),
 	},
 	{

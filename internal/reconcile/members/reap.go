@@ -20,7 +20,7 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draf
 	for _, memberID := range f.MemberIDs {
 		p := f.Snapshot.Peers[memberID]
 		switch {
-		case m[memberID] == Delayed && LeftToRestart(p):
+		case m[memberID] == Delayed && p.Assignment.Rec.Closed != nil:
 			freeReleased(f, memberID, p, pending, draft)
 		case m[memberID] != Reapable:
 		case draft.Full():
@@ -43,8 +43,8 @@ func Reap(f *round.Facts, m States, pending round.PendingRuns, draft *round.Draf
 	return next
 }
 
-// freeReleased frees the slots that a member which has left was to give back: they were to leave its node in any case, so they do not
-// wait for it.
+// freeReleased frees the slots that a member of which nothing runs was to give back: they were to leave its node in any case, so they do
+// not wait for it.
 func freeReleased(f *round.Facts, memberID string, p *view.Peer, pending round.PendingRuns, draft *round.Draft) {
 	returned, kept := schema.Split(p.Assignment.Rec.Releasing, func(slot cluster.Slot, _ *schema.Releasing) bool { return !pending.Keeps(slot) })
 	if f.DryRun || len(returned) == 0 || draft.Full() || draft.Omits(round.PartAssignment, memberID) {

@@ -263,7 +263,7 @@ func (p *Placement) addOwners(byName map[string]int32, invalid map[string]map[cl
 				p.own(&rec.Granted[i], n, p.Members[memberID] == members.Active, invalid[memberID])
 			}
 		}
-		if gone && members.LeftToRestart(p.Snapshot.Peers[memberID]) {
+		if gone && rec.Closed != nil {
 			continue // what it was to give back does not wait for it
 		}
 		for i := range rec.Releasing {

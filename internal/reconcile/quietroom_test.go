@@ -91,7 +91,7 @@ func TestQuietPlans(t *testing.T) {
 		for _, m := range plan.Target.Moves {
 			switch {
 			case m.From == m.To || m.To != plan.Target.Target[m.Task][m.Slot]:
-				bad("%+v is no move", m)
+				bad("%+v moves nothing", m)
 			case m.To == planner.Nobody:
 			case plan.KeptFromReturned > 0 && back[plan.Nodes[m.To]] != 0 && placement.Urgency(m.Reason.Code) >= placement.ForComfort:
 				bad("%+v should wait", m)

@@ -136,11 +136,9 @@ func TestAnEvictionKeepsWhatStaysListed(t *testing.T) {
 		}
 		h.del("/status/" + member)
 		var rec schema.Assignment
-		for range 500 {
-			if rec = read(); rec.Evicted {
-				break
-			}
+		for i := 0; i < 500 && !rec.Evicted; i++ {
 			time.Sleep(time.Millisecond)
+			rec = read()
 		}
 		if !rec.Evicted || schema.Count(rec.Releasing) != stays {
 			t.Errorf("evicted: %v; it lists %v", rec.Evicted, rec.Releasing)

@@ -964,7 +964,7 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestAGraceIsNotADeparture"),
 	},
 	{
-		"restart grace", "nodes that are being restarted are no nodes to a freeze",
+		"restart grace", "a freeze does not count the nodes that are being restarted",
 		one("internal/reconcile/members/delays.go", "len(d.delays.Vanished) + len(d.delays.Restarts) }", "len(d.delays.Vanished) }"),
 		in("internal/reconcile", "TestRestartsDoNotMakeAFreeze"),
 	},

@@ -42,7 +42,8 @@ func (p *Placement) keepFromReturned(back map[string]time.Duration, avoids map[c
 	}
 	p.Target.Moves = nil
 	for _, m := range full.Moves {
-		switch m.To = p.Target.Target[m.Task][m.Slot]; {
+		m.To = p.Target.Target[m.Task][m.Slot]
+		switch {
 		case m.To != m.From:
 			p.Target.Moves = append(p.Target.Moves, m)
 		case Urgency(m.Reason.Code) >= ForComfort:

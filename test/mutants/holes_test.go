@@ -934,6 +934,11 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestRestartGrace"),
 	},
 	{
+		"returned", "what a node gave back waits for it after a crash, once nothing supersedes the release",
+		one("internal/reconcile/members/reap.go", "Delayed && p.Assignment.Rec.Closed != nil:", "Delayed && LeftToRestart(p):"),
+		in("internal/reconcile", "TestReturnedSlotsDoNotWaitForNodes"),
+	},
+	{
 		"restart grace", "slots that were asked back before are granted to the node that has left",
 		one("internal/reconcile/placement/placement.go", "if gone && rec.Closed != nil {", "if false {"),
 		in("internal/reconcile", "TestRestartGrace"),

@@ -192,20 +192,23 @@ func (a *apportionment) zoneShares(t int, tier Tier, count int64) []int64 {
 }
 
 // saturateZones takes out the zones that have more than an even share already, and gives those that cannot take an even share as
-// much as they can take. It returns the other zones, and the slots for them, those of nodes that are gone included.
+// much as they can take, once none is left that has more: what the others get is less then. It returns the other zones, and the slots for
+// them, those of nodes that are gone included.
 func saturateZones(zones []zone, total int64) (active []int, left int64) {
 	for z := range zones {
 		active = append(active, z)
 	}
 	for {
 		before, size := total, int64(len(active))
+		hasMore := func(i int) bool { return zones[i].gone > before/size }
+		anyHasMore := slices.ContainsFunc(active, hasMore)
 		rest := active[:0]
 		for _, i := range active {
 			z := &zones[i]
 			switch most := z.maxSlots + z.gone; {
-			case z.gone > before/max(size, 1):
+			case hasMore(i):
 				total -= z.gone
-			case most*size <= before:
+			case !anyHasMore && most*size <= before:
 				z.share = z.maxSlots
 				total -= most
 			default:

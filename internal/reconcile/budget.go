@@ -62,7 +62,7 @@ func (d *releaseSelector) running() map[string]int {
 }
 
 // allows reports whether a slot may be set in motion, and counts it.
-func (b *budget) allows(w releaseCandidate) bool {
+func (b *budget) allows(w *releaseCandidate) bool {
 	if !w.running {
 		return true // the slot is in motion already
 	}

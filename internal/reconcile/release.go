@@ -118,14 +118,11 @@ func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, v
 		var back []schema.Granted
 		stay := []schema.Granted(granted)
 		if most > 0 {
-			picked := map[*schema.Granted]bool{}
+			picked := make(map[*schema.Granted]bool, most)
 			for _, h := range entries[:most] {
 				picked[h] = true
 			}
-			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.Granted) bool {
-				_, leaves := asks[slot]
-				return leaves && picked[h]
-			})
+			back, stay = schema.Split(granted, func(slot cluster.Slot, h *schema.Granted) bool { return picked[h] && asks[slot] != nil })
 		}
 		stay, changed = d.refresh(stay)
 		asked = d.releaseEntries(asks, back, version)
@@ -141,14 +138,21 @@ func (d *releaseWriter) askFor(memberID string, assignment *schema.Assignment, v
 }
 
 // toAskFor returns the entries of which slots are to be asked back, all of them or some.
-func toAskFor(granted []schema.Granted, asks map[cluster.Slot]handover) (whole, part []*schema.Granted) {
+func toAskFor(granted []schema.Granted, asks map[cluster.Slot]*handover) (whole, part []*schema.Granted) {
 	if len(asks) == 0 {
 		return nil, nil
 	}
+	tasks := map[string]bool{}
+	for slot := range asks {
+		tasks[slot.Task] = true
+	}
 	for i := range granted {
 		h, n := &granted[i], 0
+		if !tasks[h.Task] && len(h.Slots) > 0 {
+			continue
+		}
 		for _, index := range h.Slots {
-			if _, back := asks[cluster.Slot{Task: h.Task, Index: index}]; back {
+			if asks[cluster.Slot{Task: h.Task, Index: index}] != nil {
 				n++
 			}
 		}
@@ -172,14 +176,14 @@ func (d *releaseWriter) fitsAssignment(memberID string, assignment *schema.Assig
 }
 
 // releaseEntries makes the entries of slots that are asked back, one for each reason.
-func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]handover, back []schema.Granted, version int64) (list []releaseEntry) {
-	var made []handover
+func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]*handover, back []schema.Granted, version int64) (list []releaseEntry) {
+	var made []*handover
 	for _, h := range back {
 		first := len(list)
 		for _, index := range h.Slots {
 			a := asks[cluster.Slot{Task: h.Task, Index: index}]
 			at := first
-			for at < len(list) && made[at] != a {
+			for at < len(list) && *made[at] != *a {
 				at++
 			}
 			if at == len(list) {

@@ -21,12 +21,12 @@ type handover struct {
 }
 
 // releases are the slots that are asked back, by member.
-type releases map[string]map[cluster.Slot]handover
+type releases map[string]map[cluster.Slot]*handover
 
 // add adds a slot of a member.
-func (r releases) add(memberID string, slot cluster.Slot, a handover) {
+func (r releases) add(memberID string, slot cluster.Slot, a *handover) {
 	if r[memberID] == nil {
-		r[memberID] = map[cluster.Slot]handover{}
+		r[memberID] = map[cluster.Slot]*handover{}
 	}
 	r[memberID][slot] = a
 }
@@ -55,6 +55,7 @@ type releaseSelector struct {
 // also returns the leader's memory of nodes that come and go.
 func selectReleases(s *Survey, p *placement.Placement, draft *round.Draft) (releases, round.NodeChanges) {
 	d := &releaseSelector{Placement: p, moves: s.moves, barriers: s.Barriers, loops: s.Loops, draft: draft, releases: releases{}}
+	d.candidates = make([]releaseCandidate, 0, len(p.Target.Moves))
 	plan := map[string]map[int]*planner.Move{} // by task and slot
 	for i := range p.Target.Moves {
 		m := &p.Target.Moves[i]
@@ -65,24 +66,29 @@ func selectReleases(s *Survey, p *placement.Placement, draft *round.Draft) (rele
 		plan[task][m.Slot] = m
 	}
 	d.addInvalid(s.invalid)
+	moving := d.movingTasks()
 	for _, memberID := range d.affected() {
 		if !d.Members.Live(memberID) {
 			continue
 		}
+		all, tasks := moving == nil || d.Members[memberID] == members.Leaving, moving[memberID]
 		slots := d.Snapshot.Peers[memberID].Assignment.Rec.Granted
 		for i := range slots {
-			d.consider(memberID, &slots[i], plan[slots[i].Task])
+			if task := slots[i].Task; all || slices.Contains(tasks, task) || d.Sums.IsOdd(task) {
+				d.consider(memberID, &slots[i], plan[task])
+			}
 		}
 	}
 	slices.SortStableFunc(d.candidates, func(a, b releaseCandidate) int { return cmp.Compare(a.urgency, b.urgency) })
 	changes, deferred := nextChanges(p.Memory.NodeChanges, p, draft)
 	b := d.budget()
-	for _, w := range d.candidates {
+	for i := range d.candidates {
+		w := &d.candidates[i]
 		switch {
 		case deferred && w.urgency >= placement.ForComfort, !b.allows(w):
 			draft.Out.Pending++
 		default:
-			d.releases.add(w.memberID, w.slot, w.handover)
+			d.releases.add(w.memberID, w.slot, &w.handover)
 		}
 	}
 	return d.releases, changes
@@ -106,12 +112,30 @@ func (d *releaseSelector) affected() []string {
 	return marks.MemberIDs(func(m *ledger.Member) bool { return d.Members[m.ID] == members.Leaving })
 }
 
+// movingTasks returns the tasks of which the plan moves slots away, by the member that has the grants. Of a member that stays, only these
+// and the odd tasks need a look. It returns nil if all tasks do.
+func (d *releaseSelector) movingTasks() map[string][]string {
+	if e := d.Snapshot.Requests; d.Sums == nil || len(d.moves.going) > 0 || e.Rec != nil && len(e.Rec.Restart) > 0 {
+		return nil
+	}
+	moving := map[string][]string{}
+	for i := range d.Target.Moves {
+		m := &d.Target.Moves[i]
+		task := d.Tasks[m.Task]
+		if number, _ := d.Sums.Task(task).Owner(m.Slot); number != ledger.Nobody {
+			memberID := d.Sums.Numbered(number).ID
+			moving[memberID] = append(moving[memberID], task)
+		}
+	}
+	return moving
+}
+
 // addInvalid adds the invalid grants.
 func (d *releaseSelector) addInvalid(invalid invalidGrants) {
 	for memberID, slots := range invalid {
 		if d.Members.Live(memberID) {
 			for slot, why := range slots {
-				d.releases.add(memberID, slot, handover{why, d.TargetName(slot)})
+				d.releases.add(memberID, slot, &handover{why, d.TargetName(slot)})
 			}
 		}
 	}
@@ -150,7 +174,7 @@ func (d *releaseSelector) consider(memberID string, h *schema.Granted, moves map
 		}
 		to, placed := d.TargetName(slot), d.TargetOf(slot) != planner.Nobody
 		if why := d.mustLeave(&g, index); why.Code != "" {
-			d.releases.add(memberID, slot, handover{why, to})
+			d.releases.add(memberID, slot, &handover{why, to})
 			continue
 		}
 		why := d.shouldLeave(&g, slot)
@@ -160,7 +184,7 @@ func (d *releaseSelector) consider(memberID string, h *schema.Granted, moves map
 		case placed && d.loops.Crashes(slot) >= failures.CrashesToPart:
 			continue // a suspect stays where it is until it is cleared
 		case moves[index] != nil && !placed:
-			d.releases.add(memberID, slot, handover{why, ""}) // it may run neither here nor elsewhere
+			d.releases.add(memberID, slot, &handover{why, ""}) // it may run neither here nor elsewhere
 			continue
 		case (d.draft.Out.Blocked != "" || d.barriers[h.Task] != nil) && !g.changed:
 			continue // it could not be granted again

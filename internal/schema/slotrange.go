@@ -254,7 +254,7 @@ func Split[T any, P ranged[T]](list []T, pick func(cluster.Slot, *T) bool) (pick
 			if len(part.slots) == 0 {
 				continue
 			}
-			if *part.to == nil {
+			if *part.to == nil && (part.to == &rest || i == 0) { // what is picked is all, or usually little
 				*part.to = make([]T, 0, len(list)-i)
 			}
 			*part.to = append(*part.to, list[i])

@@ -82,17 +82,28 @@ func (m *Matrix) Cost() []int64 {
 		c = c.Plus(m.taskCost(t, ref))
 	}
 	for n := range int32(m.NodeCount) {
-		c[CostBalance] += ref.BalanceCost(n, m.Load[n], equalCosts)
-		if m.EqualWeights || ref.TargetLoad != nil {
-			const coarse = Scale >> 4 // so that squares do not overflow
-			off := ref.Excess(n, m.Load[n]) / coarse
-			uneven += off * off
-		}
-		if m.Nodes[n].Spared {
-			c[CostSpared] += m.Load[n]
-		}
+		of, off := m.loadCost(n, m.Load[n], ref, equalCosts)
+		c = c.Plus(of)
+		uneven += off
 	}
-	return slices.Insert(c[:], CostMoves, uneven)
+	return c.withUneven(uneven)
+}
+
+// withUneven returns the cost by level, with the level that comes before the moves.
+func (c *Costs) withUneven(uneven int64) []int64 { return slices.Insert(c[:], CostMoves, uneven) }
+
+// loadCost returns the cost of a load of a node, and the square of its difference from the target load.
+func (m *Matrix) loadCost(n int32, load int64, ref *Matrix, equalCosts bool) (c Costs, uneven int64) {
+	c[CostBalance] = ref.BalanceCost(n, load, equalCosts)
+	if m.EqualWeights || ref.TargetLoad != nil {
+		const coarse = Scale >> 4 // so that squares do not overflow
+		off := ref.Excess(n, load) / coarse
+		uneven = off * off
+	}
+	if m.Nodes[n].Spared {
+		c[CostSpared] = load
+	}
+	return c, uneven
 }
 
 // taskCost returns the cost of a task's shares, measured by the quotas of another matrix.
@@ -100,13 +111,9 @@ func (m *Matrix) taskCost(t int, ref *Matrix) (c Costs) {
 	where := m.Tasks[t].Eligible
 	c[CostUnplaced] = m.Unplaced[t]
 	slack := int64(min(where.Zones, 1)) // the quotas within a zone depend on whether the zone itself rounds up
-	zones := make([]int64, where.Zones)
 	for n := range int32(m.NodeCount) {
 		cell := t*m.NodeCount + int(n)
 		slots := int64(m.Share[cell])
-		if zone := where.Zone[n]; len(zones) > 0 && zone >= 0 {
-			zones[zone] += slots
-		}
 		if m.Nodes[n].Gone || where.Penalty[n] == Ineligible {
 			continue
 		}
@@ -114,10 +121,30 @@ func (m *Matrix) taskCost(t int, ref *Matrix) (c Costs) {
 		c[CostNodes] += ref.SpreadCost(cell, slots, slack)
 		c[CostMoves] += max(int64(m.Current[cell])-slots, 0)
 	}
-	for _, slots := range zones {
-		c[CostZones] += slots * slots
-	}
+	c[CostZones] = sumOfSquares(m.zoneShares(t))
 	return c
+}
+
+// zoneShares returns the slots of a task by zone.
+func (m *Matrix) zoneShares(t int) []int64 {
+	where := m.Tasks[t].Eligible
+	zones := make([]int64, where.Zones)
+	if len(zones) == 0 {
+		return zones
+	}
+	for n, slots := range m.Row(m.Share, t) {
+		if zone := where.Zone[n]; zone >= 0 {
+			zones[zone] += int64(slots)
+		}
+	}
+	return zones
+}
+
+func sumOfSquares(list []int64) (sum int64) {
+	for _, n := range list {
+		sum += n * n
+	}
+	return sum
 }
 
 // measuredBy returns the matrix with the quotas and target loads that solutions are measured by. It is the matrix itself,

@@ -21,21 +21,28 @@ func keepIncumbent(m *model.Matrix) {
 	if inProgress == nil && !currentCounts {
 		return
 	}
-	m.FreezeQuotas()
-	best, least := m.Save(), m.Cost()
-	compare := func(cells []int32) {
-		adopt(m, cells)
-		if c := m.Cost(); slices.Compare(c, least) <= 0 {
-			best, least = m.Save(), c
-		}
-	}
 	if inProgress != nil {
-		compare(inProgress)
+		prefer(m, inProgress)
 	}
 	if currentCounts {
-		compare(m.Current)
+		prefer(m, m.Current)
 	}
-	m.Restore(best)
+}
+
+// prefer gives every node the number of slots in its cell, as far as it can have them, unless the solution is better.
+func prefer(m *model.Matrix, cells []int32) {
+	m.FreezeQuotas()
+	if d := m.DifferenceTo(cells); d.Allowed {
+		if d.Improves() {
+			d.Apply()
+		}
+		return
+	}
+	best, least := m.Save(), m.Cost()
+	adopt(m, cells)
+	if slices.Compare(m.Cost(), least) > 0 {
+		m.Restore(best)
+	}
 }
 
 // currentMayWin reports whether the solution moves something and places no more slots than have a node now. A

@@ -13,7 +13,7 @@ const (
 
 // SetQuotas gives every node its lower quotas, and finds the target loads. It returns nil without remainders.
 func (m *Matrix) SetQuotas(favor bool) *WaterFilling {
-	a := apportionment{Matrix: m, favorCurrent: favor, maxSlots: m.Space.Amounts(m.NodeCount)}
+	a := apportionment{Matrix: m, favorCurrent: favor, maxSlots: m.Space.Amounts(m.NodeCount), roomy: m.isRoomy()}
 	for t := range m.Tasks {
 		a.apportionTask(t)
 	}
@@ -26,6 +26,25 @@ type apportionment struct {
 	favorCurrent bool    // zones that have more of a task now round up first
 	maxSlots     []int64 // by node: the most slots of the task at hand that it can take
 	active       []int32 // scratch
+	roomy        bool    // all nodes get the same, unless a task has a limit
+}
+
+// isRoomy reports whether all nodes that are not gone weigh the same, and each can take all slots that are to be placed, and one more.
+func (m *Matrix) isRoomy() bool {
+	if !m.EqualWeights {
+		return false
+	}
+	total, highest := int64(0), int64(0)
+	for t := range m.Tasks {
+		total += m.Count[t] * m.Tasks[t].Cost
+		highest = max(highest, m.Tasks[t].Cost)
+	}
+	for n := range m.Nodes {
+		if node := &m.Nodes[n]; !node.Gone && (node.Closed || m.FreeCapacity(int32(n)) < total+highest) {
+			return false
+		}
+	}
+	return true
 }
 
 // setMaxSlots finds out how many slots of a task a node can take in addition to those that it got already.
@@ -52,11 +71,14 @@ func (a *apportionment) apportionTask(t int) {
 		if unplaced == 0 {
 			break
 		}
-		most := int64(0)
-		for _, n := range tier.Nodes {
-			most += a.setMaxSlots(t, n)
+		count := unplaced
+		if !a.unlimited(t) || len(tier.Pools) > 1 {
+			most := int64(0)
+			for _, n := range tier.Nodes {
+				most += a.setMaxSlots(t, n)
+			}
+			count = min(unplaced, most)
 		}
-		count := min(unplaced, most)
 		unplaced -= count
 		if len(tier.Pools) == 1 {
 			a.apportionNodes(t, tier.Nodes, count)
@@ -69,10 +91,16 @@ func (a *apportionment) apportionTask(t int) {
 	a.Unplaced[t] = unplaced
 }
 
+// unlimited reports whether no node can be full before it has all slots of a task.
+func (a *apportionment) unlimited(t int) bool { return a.roomy && a.Tasks[t].MaxPerNode == 0 }
+
 // apportionNodes gives the nodes their lower quotas of count slots of a task, by their weights. The other slots become a
 // remainder.
 func (a *apportionment) apportionNodes(t int, nodes []int32, count int64) {
-	active, count, weight := a.saturateNodes(t, nodes, count)
+	active, weight := nodes, int64(0)
+	if !a.unlimited(t) {
+		active, count, weight = a.saturateNodes(t, nodes, count)
+	}
 	row, flags, cost := a.Row(a.Share, t), a.Rounded[t*a.NodeCount:(t+1)*a.NodeCount], a.Tasks[t].Cost
 	left := count
 	var quota int64

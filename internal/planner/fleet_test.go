@@ -150,7 +150,7 @@ func BenchmarkOnTheWay(b *testing.B) {
 				plan := planner.Make(in)
 				for t := range in.Tasks {
 					task := &in.Tasks[t]
-					task.Current, task.InProgress = slices.Clone(task.Current), plan.Target[t]
+					task.Current, task.InProgress = slices.Clone(task.Current), countsOf(in, plan.Target[t])
 					for i, to := range plan.Target[t] {
 						if task.Current[i] == planner.Nobody && i%2 == 0 {
 							task.Current[i] = to

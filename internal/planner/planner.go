@@ -73,9 +73,8 @@ type Task struct {
 	// Token holds for each slot with an owner the token of its grant: of two slots that a node has, the one with the higher
 	// token came to it later. Nil, or equal, if that is unknown.
 	Token []int64
-	// InProgress holds for each slot the node that it is to have by the plan that is being carried out, Nobody for none. It
-	// is nil if no plan is being carried out, or if that plan is unknown. Its length may differ from WorkerNum, and it is
-	// not changed.
+	// InProgress holds for each node how many slots it is to have by the plan that is being carried out. It is nil if no plan is
+	// being carried out, or if that plan is unknown, and it is not changed.
 	InProgress []int32
 }
 
@@ -98,7 +97,7 @@ type Move struct {
 // Plan is the target.
 type Plan struct {
 	// Target holds for each task and slot an index into Input.Nodes, or Nobody. For a task that does not change it is
-	// Task.Current itself.
+	// Task.Current itself. Like that, it may have memory of Input.Space.
 	Target [][]int32
 	// Moves are the slots whose owner is not their target, by task and slot.
 	Moves []Move

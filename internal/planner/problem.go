@@ -1,8 +1,6 @@
 package planner
 
 import (
-	"slices"
-
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner/model"
 )
@@ -54,11 +52,10 @@ func inProgress(in Input, current []int32) (cells []int32) {
 			continue
 		}
 		if cells == nil {
-			cells = slices.Clone(current)
+			cells = in.Space.matrices().Numbers(len(current))
+			copy(cells, current)
 		}
-		row := cells[t*len(in.Nodes) : (t+1)*len(in.Nodes)]
-		clear(row)
-		countSlots(row, task.InProgress)
+		copy(cells[t*len(in.Nodes):(t+1)*len(in.Nodes)], task.InProgress)
 	}
 	return cells
 }

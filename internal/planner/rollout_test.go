@@ -89,7 +89,7 @@ func inTurns(in planner.Input, budget int, r *rand.Rand) (moves int, ended bool)
 		moving := 0
 		for t := range in.Tasks {
 			task := &in.Tasks[t]
-			task.InProgress = slices.Clone(plan.Target[t])
+			task.InProgress = countsOf(in, plan.Target[t])
 			for i, to := range plan.Target[t] {
 				if to == planner.Nobody || task.Current[i] != planner.Nobody {
 					continue
@@ -148,4 +148,15 @@ func TestPlansCarriedOutInTurnsEnd(t *testing.T) {
 			t.Errorf("%d of %d worlds, %s, have not ended", restless, 4*kind.worlds, kind.name)
 		}
 	}
+}
+
+// countsOf counts the slots of a task by node.
+func countsOf(in planner.Input, target []int32) []int32 {
+	count := make([]int32, len(in.Nodes))
+	for _, n := range target {
+		if n != planner.Nobody {
+			count[n]++
+		}
+	}
+	return count
 }

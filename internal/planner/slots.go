@@ -30,7 +30,7 @@ func (a *assigner) assign(t int, plan *Plan) []int32 {
 	target, moved := task.Current, len(plan.Moves)
 	leaving := a.surplus(t)
 	if len(leaving) > 0 {
-		target = slices.Clone(target)
+		target = a.in.Space.clone(target)
 	}
 	for _, i := range leaving {
 		target[i] = Nobody
@@ -44,7 +44,7 @@ func (a *assigner) assign(t int, plan *Plan) []int32 {
 	}
 	if int64(free) > a.solution.Unplaced[t] {
 		if len(leaving) == 0 {
-			target = slices.Clone(target)
+			target = a.in.Space.clone(target)
 		}
 		current := a.row(a.problem.Current, t)
 		a.counts = a.counts[:0]

@@ -14,6 +14,8 @@ type Space struct {
 	tasks  []Task
 	owners []int32
 	tokens []int64
+	counts []int32 // rows of targets and numbers of slots
+	taken  int     // of counts
 }
 
 // matrices returns the memory of the solver.
@@ -46,11 +48,12 @@ func (s *Space) Tasks(n int) []Task {
 	return s.tasks[:0]
 }
 
-// Rows returns rows for so many slots: no slot has an owner or a token.
+// Rows begins an input, and returns rows for so many slots: no slot has an owner or a token.
 func (s *Space) Rows(slots int) (owners []int32, tokens []int64) {
 	if s == nil {
 		s = &Space{}
 	}
+	s.taken = 0
 	if slots > len(s.owners) {
 		s.owners, s.tokens = make([]int32, slots), make([]int64, slots)
 	}
@@ -62,13 +65,33 @@ func (s *Space) Rows(slots int) (owners []int32, tokens []int64) {
 	return owners, tokens
 }
 
+// Counts returns n zeros.
+func (s *Space) Counts(n int) []int32 {
+	if s == nil {
+		return make([]int32, n)
+	}
+	if s.taken+n > len(s.counts) { // what was taken keeps the memory that it has
+		s.counts, s.taken = make([]int32, max(n, 2*len(s.counts))), 0
+	}
+	list := s.counts[s.taken : s.taken+n : s.taken+n]
+	s.taken += n
+	clear(list)
+	return list
+}
+
+func (s *Space) clone(row []int32) []int32 {
+	copied := s.Counts(len(row))
+	copy(copied, row)
+	return copied
+}
+
 // Clone returns a copy of an input that shares no memory with later ones.
 func (in Input) Clone() Input {
 	in.Space = nil
 	in.Nodes, in.Tasks = slices.Clone(in.Nodes), slices.Clone(in.Tasks)
 	for t := range in.Tasks {
 		task := &in.Tasks[t]
-		task.Current, task.Token = slices.Clone(task.Current), slices.Clone(task.Token)
+		task.Current, task.Token, task.InProgress = slices.Clone(task.Current), slices.Clone(task.Token), slices.Clone(task.InProgress)
 	}
 	return in
 }

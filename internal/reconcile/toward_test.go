@@ -59,7 +59,7 @@ func TestWorkersChangePlacesOnce(t *testing.T) {
 				t.Errorf("%d in motion at a time, a node comes before decision %d: it rests: %v, moves %v, and then they are at %v",
 					atOnce, comes, rests, moved, places)
 			}
-			if memory.Toward.Places != nil {
+			if memory.Toward.Shares != nil {
 				t.Errorf("a plan that is carried out is remembered: %v", memory.Toward)
 			}
 		}

@@ -76,10 +76,10 @@ func (p *Placement) keepFailed() {
 		return
 	}
 	type place struct{ task, slot int }
-	var moves map[place]int   // by slot; built once a slot has failed permanently
-	var load []int            // by node
-	counts := map[int][]int{} // by task and node; the targets of these tasks are copies
-	stay := map[int]bool{}    // moves that are not made
+	var moves map[place]int     // by slot; built once a slot has failed permanently
+	var load []int              // by node
+	counts := map[int][]int32{} // by task and node; the targets of these tasks are copies
+	stay := map[int]bool{}      // moves that are not made
 	p.failedForGood(func(t int, slot cluster.Slot) {
 		if moves == nil {
 			moves, load = make(map[place]int, len(plan.Moves)), p.loads()
@@ -100,7 +100,7 @@ func (p *Placement) keepFailed() {
 			counts[t] = p.countByNode(t)
 		}
 		spec, node := p.In.Tasks[t].Spec, &p.In.Nodes[m.From]
-		if node.Capacity > 0 && load[m.From]+spec.Cost() > node.Capacity || spec.MaxPerNode > 0 && counts[t][m.From] >= spec.MaxPerNode {
+		if node.Capacity > 0 && load[m.From]+spec.Cost() > node.Capacity || spec.MaxPerNode > 0 && int(counts[t][m.From]) >= spec.MaxPerNode {
 			return
 		}
 		load[m.From] += spec.Cost()
@@ -130,8 +130,8 @@ func evens(code cluster.ReasonCode) bool {
 }
 
 // countByNode returns how many slots of a task each node has under the plan.
-func (p *Placement) countByNode(t int) []int {
-	counts := make([]int, len(p.Nodes))
+func (p *Placement) countByNode(t int) []int32 {
+	counts := p.Space.Counts(len(p.Nodes))
 	for _, n := range p.Target.Target[t] {
 		if n != planner.Nobody {
 			counts[n]++

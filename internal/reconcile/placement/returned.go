@@ -59,7 +59,7 @@ func (p *Placement) makeRoom(avoids map[cluster.Slot]round.Avoid) bool {
 	load := p.loads()
 	for t, name := range p.Tasks {
 		spec, current := p.In.Tasks[t].Spec, p.In.Tasks[t].Current
-		var counts []int
+		var counts []int32
 		if spec.MaxPerNode > 0 {
 			counts = p.countByNode(t)
 		}
@@ -67,7 +67,7 @@ func (p *Placement) makeRoom(avoids map[cluster.Slot]round.Avoid) bool {
 			if n == planner.Nobody || n == current[i] {
 				continue
 			}
-			over := p.In.Nodes[n].Capacity > 0 && load[n] > p.In.Nodes[n].Capacity || counts != nil && counts[n] > spec.MaxPerNode
+			over := p.In.Nodes[n].Capacity > 0 && load[n] > p.In.Nodes[n].Capacity || counts != nil && int(counts[n]) > spec.MaxPerNode
 			if !over {
 				continue
 			}

@@ -1,6 +1,7 @@
 package placement
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"gitee.com/ken.yang/xconsumer/internal/planner"
@@ -9,28 +10,30 @@ import (
 
 // goOn gives the planner the plan that is being carried out. In it, slots whose node no longer exists have no place.
 func (p *Placement) goOn(plan round.Toward, byName map[string]int32) {
-	if plan.Places == nil {
+	if plan.Shares == nil {
 		return
 	}
-	now, same := make([]int32, len(plan.Nodes)), true // by node of that plan: the node of this one
+	now := make([]int32, len(plan.Nodes)) // by node of that plan: the node of this one
 	for i, name := range plan.Nodes {
 		n, there := byName[name]
 		if !there {
 			n = planner.Nobody
 		}
-		now[i], same = n, same && n == int32(i)
+		now[i] = n
 	}
 	for t, name := range p.Tasks {
-		places, known := plan.Places[name]
-		if known && !same {
-			places = slices.Clone(places)
-			for i, n := range places {
-				if n != planner.Nobody {
-					places[i] = now[n]
-				}
+		shares, known := plan.Shares[name]
+		if !known {
+			continue
+		}
+		row := p.Space.Counts(len(p.Nodes))
+		for i := 0; len(shares) > 0; i++ {
+			share, size := binary.Uvarint(shares)
+			if shares = shares[size:]; now[i] != planner.Nobody {
+				row[now[i]] = int32(share)
 			}
 		}
-		p.In.Tasks[t].InProgress = places
+		p.In.Tasks[t].InProgress = row
 	}
 }
 
@@ -40,27 +43,23 @@ func (p *Placement) Toward() round.Toward {
 	if !p.underWay() {
 		return round.Toward{}
 	}
-	plan := round.Toward{Nodes: make([]string, len(p.In.Nodes)), Places: make(map[string][]int32, len(p.Tasks))}
+	plan := round.Toward{Nodes: make([]string, len(p.In.Nodes)), Shares: make(map[string][]byte, len(p.Tasks))}
 	for n := range p.In.Nodes {
 		if !p.In.Nodes[n].Gone {
 			plan.Nodes[n] = p.In.Nodes[n].Name
 		}
 	}
 	for t, name := range p.Tasks {
-		if !round.IsRun(name) {
-			plan.Places[name] = p.kept(t)
+		if round.IsRun(name) {
+			continue
 		}
+		counts, shares := p.countByNode(t), make([]byte, 0, len(p.Nodes))
+		for _, n := range counts {
+			shares = binary.AppendUvarint(shares, uint64(n))
+		}
+		plan.Shares[name] = shares
 	}
 	return plan
-}
-
-// kept returns a task's row of the target. If that is the row of the present owners, whose memory the next plan uses, it is a copy.
-func (p *Placement) kept(t int) []int32 {
-	row, current := p.Target.Target[t], p.In.Tasks[t].Current
-	if len(row) > 0 && len(current) > 0 && &row[0] == &current[0] {
-		return slices.Clone(row)
-	}
-	return row
 }
 
 // underWay reports whether a slot is not yet where the plan has it.

@@ -140,7 +140,6 @@ type Returns struct {
 // a plan of its own.
 type Toward struct {
 	Nodes []string // their names, "" for those that are lost or delayed
-	// Places are by task: the node of each slot as an index into Nodes, planner.Nobody for none. It is nil once the plan is
-	// carried out.
-	Places map[string][]int32
+	// Shares are by task: how many slots each of Nodes is to have, as varints, which are small. It is nil once the plan is carried out.
+	Shares map[string][]byte
 }

@@ -16,7 +16,12 @@ type Space struct {
 	tokens []int64
 	counts []int32 // rows of targets and numbers of slots
 	taken  int     // of counts
+	named  []Named
+	byName map[string]int32
 }
+
+// Named is a node, and what the maker of the input calls it.
+type Named struct{ Name, ID string }
 
 // matrices returns the memory of the solver.
 func (s *Space) matrices() *model.Space {
@@ -35,6 +40,18 @@ func (s *Space) Nodes(n int) []Node {
 		s.nodes = make([]Node, 0, n+n/8)
 	}
 	return s.nodes[:0]
+}
+
+// Named returns an empty list with room for so many nodes, and an empty map for them.
+func (s *Space) Named(n int) ([]Named, map[string]int32) {
+	if s == nil {
+		return make([]Named, 0, n), make(map[string]int32, n)
+	}
+	if n > cap(s.named) {
+		s.named, s.byName = make([]Named, 0, n+n/8), make(map[string]int32, n+n/8)
+	}
+	clear(s.byName)
+	return s.named[:0], s.byName
 }
 
 // Tasks returns an empty list with room for so many tasks.

@@ -45,9 +45,8 @@ func nextChanges(b round.NodeChanges, p *placement.Placement, draft *round.Draft
 func gather(
 	b round.NodeChanges, p *placement.Placement, free [][]schema.Granted, draft *round.Draft,
 ) (next round.NodeChanges, deferred bool) {
-	live := liveNodes(p)
 	if !slices.ContainsFunc(free, func(list []schema.Granted) bool { return len(list) > 0 }) || p.AnythingGranted() ||
-		p.Together > 0 && len(live) >= p.Together {
+		p.Together > 0 && len(liveNodes(p)) >= p.Together {
 		b.Gathers = 0
 		return b, false
 	}

@@ -84,7 +84,8 @@ func sameLive(f *round.Facts, m States, list []string) bool {
 // that have come.
 func takeNames(f *round.Facts, m States, r *round.Returns) (came []string) {
 	last, begins := *r, r.Names == nil
-	r.Live, r.Names, r.Gone = nil, map[string]bool{}, map[string]time.Duration{}
+	r.Live, r.Gone = make([]string, 0, len(f.MemberIDs)), map[string]time.Duration{}
+	r.Names = make(map[string]bool, len(f.MemberIDs))
 	for _, memberID := range f.MemberIDs {
 		if begins || m.Live(memberID) { // a member that joins may be read in parts: its node is not seen before it is live
 			r.Names[f.NodeName(memberID)] = true

@@ -181,21 +181,20 @@ func makePlan(with func(planner.Input) planner.Plan, in planner.Input) (plan pla
 
 // addNodes adds the nodes of the plan, and returns them by name.
 func (p *Placement) addNodes(draft *round.Draft) (byName map[string]int32) {
-	type named struct{ name, memberID string }
-	nodes := make([]named, 0, len(p.MemberIDs))
+	nodes, byName := p.Space.Named(len(p.MemberIDs))
 	for _, memberID := range p.MemberIDs {
 		state := p.Members[memberID]
 		retains := p.Members.Retains(memberID) && p.Snapshot.Peers[memberID].Assignment.Rec != nil && !p.Members.IsBack(p.Facts, memberID)
 		if state == members.Active || retains {
-			nodes = append(nodes, named{p.NodeName(memberID), memberID})
+			nodes = append(nodes, planner.Named{Name: p.NodeName(memberID), ID: memberID})
 		}
 	}
-	slices.SortFunc(nodes, func(a, b named) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.memberID, b.memberID)) })
+	slices.SortFunc(nodes, func(a, b planner.Named) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	p.Nodes = make([]string, len(nodes))
 	for n := range nodes {
-		p.Nodes[n] = nodes[n].memberID
+		p.Nodes[n] = nodes[n].ID
 	}
-	byName, p.In.Nodes = make(map[string]int32, len(p.Nodes)), p.Space.Nodes(len(p.Nodes))
+	p.In.Nodes = p.Space.Nodes(len(p.Nodes))
 	for n, memberID := range p.Nodes {
 		p.In.Nodes = append(p.In.Nodes, p.node(memberID, draft))
 		if p.Members[memberID] == members.Active {

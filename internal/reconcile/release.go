@@ -25,13 +25,14 @@ type releaseWriter struct {
 	releases releases
 	stored   storedSpecs
 	draft    *round.Draft
+	current  bool // every grant has the present spec of its task
 }
 
 // release removes slots from assignments: it asks them back from members that should not have them, frees those that were given back,
 // and lists those that were removed manually while they ran. Freeing requires the confirmation of the member; asking back requires
 // nothing.
 func release(s *Survey, plan *placement.Placement, selected releases, stored storedSpecs, draft *round.Draft) {
-	d := &releaseWriter{plan, s.Barriers, s.pending, selected, stored, draft}
+	d := &releaseWriter{plan, s.Barriers, s.pending, selected, stored, draft, false}
 	after := 0 // the member after the last one that was looked at
 	for _, memberID := range d.affected() {
 		if !d.Members.Live(memberID) {
@@ -61,7 +62,9 @@ func (d *releaseWriter) affected() []string {
 	for part := range d.Omitted {
 		marks.Member(part.Name)
 	}
-	for _, task := range d.stored.outdated(d.Facts) {
+	outdated := d.stored.outdated(d.Facts)
+	d.current = d.Sums != nil && len(outdated) == 0
+	for _, task := range outdated {
 		marks.Task(task)
 	}
 	return marks.MemberIDs(func(m *ledger.Member) bool {
@@ -205,6 +208,9 @@ func (d *releaseWriter) releaseEntries(asks map[cluster.Slot]*handover, back []s
 
 // refresh gives grants their task's present spec, but not a new count of workers. It copies the list if an entry changes.
 func (d *releaseWriter) refresh(list []schema.Granted) (fresh []schema.Granted, changed bool) {
+	if d.current {
+		return list, false
+	}
 	for i := range list {
 		if d.stored.suits(d.Facts, &list[i]) {
 			continue

@@ -224,7 +224,11 @@ const surplusBuckets = 64
 
 // surplusBucket returns how many slots a node would retain beyond its headroom, as a number from 0 on. The middle is none.
 func (r *rounding) surplusBucket(rem *model.Remainder, n int32) int {
-	surplus := r.retainable[n] - r.headroom[n]/(r.Tasks[rem.Task].Cost*model.Scale)
+	slots := r.headroom[n] / model.Scale
+	if cost := r.Tasks[rem.Task].Cost; cost > 1 {
+		slots = r.headroom[n] / (cost * model.Scale)
+	}
+	surplus := r.retainable[n] - slots
 	return int(min(max(surplus+surplusBuckets/2, 0), surplusBuckets-1))
 }
 

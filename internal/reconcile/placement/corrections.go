@@ -6,6 +6,7 @@ import (
 
 	"gitee.com/ken.yang/xconsumer/cluster"
 	"gitee.com/ken.yang/xconsumer/internal/planner"
+	"gitee.com/ken.yang/xconsumer/internal/reconcile/ledger"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/members"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 )
@@ -50,6 +51,9 @@ func (p *Placement) avoidFailures(avoids map[cluster.Slot]round.Avoid) {
 
 // failedForGood yields the slots, and their tasks in the plan, that have failed permanently on their nodes.
 func (p *Placement) failedForGood(yield func(t int, slot cluster.Slot)) {
+	if p.Sums != nil && !slices.ContainsFunc(p.Sums.Members, func(m *ledger.Member) bool { return m.GivenUp }) {
+		return
+	}
 	for n, memberID := range p.Nodes {
 		status := p.Snapshot.Peers[memberID].Status.Rec
 		if p.Members[memberID] != members.Active || status == nil {

@@ -20,8 +20,8 @@ type Member struct {
 	Releasing, Unlisted, Refused bool
 	// Superseded reports whether its assignment still lists releases that another one supersedes. They are not counted.
 	Superseded bool
-	// Failing reports whether a worker of it has failed, and has not run well since.
-	Failing bool
+	// Failing reports whether a worker of it has failed and runs again, and GivenUp whether one has failed for good.
+	Failing, GivenUp bool
 
 	// Labels are those of its node by the record LabelsOf, which plans keep here. They are not changed.
 	Labels   cluster.Labels
@@ -145,7 +145,7 @@ func (m *Member) learn(token int64) {
 func (m *Member) describe(p *view.Peer) {
 	m.setTokens()
 	m.Superseded = len(p.Superseded) > 0
-	m.Refused, m.Failing = false, false
+	m.Refused, m.Failing, m.GivenUp = false, false, false
 	rec := p.Status.Rec
 	if rec == nil {
 		return
@@ -154,5 +154,6 @@ func (m *Member) describe(p *view.Peer) {
 	m.Refused = len(rec.Refused) > 0
 	for i := range rec.Workers {
 		m.Failing = m.Failing || rec.Workers[i].InRow > 0
+		m.GivenUp = m.GivenUp || rec.Workers[i].State == cluster.WorkerGivenUp
 	}
 }

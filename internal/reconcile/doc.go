@@ -69,8 +69,8 @@
 // The plan, and its execution:
 //
 //   - [Place] asks for the node of every slot ([placement.Make]), and returns why slots have none.
-//   - selectReleases (select.go, budget.go, nodechanges.go) selects the slots to ask back: all that must not run on their nodes, and
-//     of the others as many as the budget of moves allows.
+//   - selectReleases (select.go, budget.go) selects the slots to ask back: all that must not run on their nodes, and of the others as
+//     many as the budget of moves allows; none for comfort while nodes come and go fast ([placement.Placement.NextChanges]).
 //   - release (release.go) writes that into assignments, and frees the slots that their members gave back.
 //   - grant (grants.go, placesuspect.go) grants slots that no assignment lists to their nodes: the slots of a task that a node gets
 //     by one commit are one entry, under one new token.

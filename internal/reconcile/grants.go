@@ -54,7 +54,7 @@ func grant(
 		return changes, d.out
 	}
 	free := d.freeSlots(d.Sums.After(draft))
-	changes, deferred := gather(changes, d.Placement, free, draft)
+	changes, deferred := d.Gather(changes, free, draft)
 	if deferred || free == nil {
 		return changes, d.out
 	}

@@ -80,7 +80,7 @@ func selectReleases(s *Survey, p *placement.Placement, draft *round.Draft) (rele
 		}
 	}
 	slices.SortStableFunc(d.candidates, func(a, b releaseCandidate) int { return cmp.Compare(a.urgency, b.urgency) })
-	changes, deferred := nextChanges(p.Memory.NodeChanges, p, draft)
+	changes, deferred := p.NextChanges(p.Memory.NodeChanges, draft)
 	b := d.budget()
 	for i := range d.candidates {
 		w := &d.candidates[i]

@@ -735,11 +735,6 @@ var mutants = []mutant{
 		in("internal/reconcile", "TestKeptSumsDecideNothingElse"),
 	},
 	{
-		"sums", "the plan that is being carried out lies in memory that the next plan uses",
-		one("internal/reconcile/placement/toward.go", "		return slices.Clone(row)\n", "		return row\n"),
-		in("internal/reconcile", "TestKeptSumsDecideNothingElse"),
-	},
-	{
 		"specs", "a node claims slots whose specs it has not read",
 		one("internal/follower/follow.go", "			if h.Spec == nil || l.recorded[end{slot, h.Token}] {", "			if h.Spec == nil {\n				h.Spec = &cluster.TaskSpec{Name: h.Task, WorkName: h.Task}\n			}\n			if l.recorded[end{slot, h.Token}] {"),
 		in("test/cluster", "TestSpecsThatCannotBeRead"),
@@ -1017,7 +1012,7 @@ var mutants = []mutant{
 	},
 	{
 		"burst", "each node of a burst gets its share in a decision of its own",
-		one("internal/reconcile/nodechanges.go", "\t\tif p.Now < b.Changed+round.Quiet && b.Deferred == 0 {", "\t\tif p.Now < 0*(b.Changed+round.Quiet) && b.Deferred == 0 {"),
+		one("internal/reconcile/placement/nodechanges.go", "\t\tif p.Now < b.Changed+round.Quiet && b.Deferred == 0 {", "\t\tif p.Now < 0*(b.Changed+round.Quiet) && b.Deferred == 0 {"),
 		in("test/cluster", "TestBurst"),
 	},
 	{
@@ -1173,7 +1168,7 @@ var mutants = []mutant{
 	},
 	{
 		"plan", "the planner gives up the plan that is being carried out for one that is not better",
-		one("internal/planner/solver/incumbent.go", "		compare(inProgress)\n", "		_ = inProgress\n"),
+		one("internal/planner/solver/incumbent.go", "		prefer(m, inProgress)\n", "		_ = inProgress\n"),
 		in("internal/planner", "TestPlansCarriedOutInTurnsEnd"),
 	},
 	{
@@ -1469,7 +1464,7 @@ var mutants = []mutant{
 	},
 	{
 		"growth", "a cluster begins before the nodes are there that start together",
-		one("internal/reconcile/nodechanges.go", "len(live) >= p.Together", "len(live) > 0"),
+		one("internal/reconcile/placement/nodechanges.go", "len(liveNodes(p)) >= p.Together", "len(liveNodes(p)) > 0"),
 		in("internal/reconcile", "TestClusterBeginsWhenAllAreThere"),
 	},
 	{

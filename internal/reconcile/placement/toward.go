@@ -29,7 +29,8 @@ func (p *Placement) goOn(plan round.Toward, byName map[string]int32) {
 		row := p.Space.Counts(len(p.Nodes))
 		for i := 0; len(shares) > 0; i++ {
 			share, size := binary.Uvarint(shares)
-			if shares = shares[size:]; now[i] != planner.Nobody {
+			shares = shares[size:]
+			if now[i] != planner.Nobody {
 				row[now[i]] = int32(share)
 			}
 		}

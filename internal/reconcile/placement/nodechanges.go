@@ -1,11 +1,10 @@
-package reconcile
+package placement
 
 import (
 	"slices"
 	"strings"
 	"time"
 
-	"gitee.com/ken.yang/xconsumer/internal/reconcile/placement"
 	"gitee.com/ken.yang/xconsumer/internal/reconcile/round"
 	"gitee.com/ken.yang/xconsumer/internal/schema"
 )
@@ -18,8 +17,8 @@ const (
 	maxGather = 5 * time.Second
 )
 
-// nextChanges updates the memory of nodes, and reports whether they come and go so fast that moves for comfort are deferred.
-func nextChanges(b round.NodeChanges, p *placement.Placement, draft *round.Draft) (next round.NodeChanges, deferred bool) {
+// NextChanges updates the memory of nodes, and reports whether they come and go so fast that moves for comfort are deferred.
+func (p *Placement) NextChanges(b round.NodeChanges, draft *round.Draft) (next round.NodeChanges, deferred bool) {
 	switch nodes := strings.Join(liveNodes(p), " "); {
 	case b.Nodes == "": // a new leader
 		b.Nodes, b.Changed = nodes, p.Now-max(round.Quiet, round.GatherMany)
@@ -41,9 +40,9 @@ func nextChanges(b round.NodeChanges, p *placement.Placement, draft *round.Draft
 	return b, false
 }
 
-// gather reports whether grants are deferred until more nodes have come.
-func gather(
-	b round.NodeChanges, p *placement.Placement, free [][]schema.Granted, draft *round.Draft,
+// Gather reports whether the grants of free slots are deferred until more nodes have come.
+func (p *Placement) Gather(
+	b round.NodeChanges, free [][]schema.Granted, draft *round.Draft,
 ) (next round.NodeChanges, deferred bool) {
 	if !slices.ContainsFunc(free, func(list []schema.Granted) bool { return len(list) > 0 }) || p.AnythingGranted() ||
 		p.Together > 0 && len(liveNodes(p)) >= p.Together {
@@ -66,7 +65,7 @@ func gather(
 }
 
 // liveNodes returns the members that live, in the order of the placement.
-func liveNodes(p *placement.Placement) []string {
+func liveNodes(p *Placement) []string {
 	live := make([]string, 0, len(p.Nodes))
 	for n, memberID := range p.Nodes {
 		if !p.In.Nodes[n].Gone {

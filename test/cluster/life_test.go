@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -179,6 +180,63 @@ func TestNameIsRefusedWhileHeld(t *testing.T) {
 		}
 		w.wantShare(map[string]int{"n1": 2})
 		w.leave(twin)
+	})
+}
+
+// lostJoin is a store in which the first join happens, and its answer is lost.
+type lostJoin struct {
+	coord.Store
+	lost, closed *atomic.Bool // that join, and its session
+}
+
+func (l lostJoin) Open(ctx context.Context) (coord.Session, error) {
+	s, err := l.Store.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &lostJoinSession{Session: s, of: l}, nil
+}
+
+type lostJoinSession struct {
+	coord.Session
+	of   lostJoin
+	lost bool
+}
+
+func (s *lostJoinSession) Close() error {
+	if s.lost {
+		s.of.closed.Store(true)
+	}
+	return s.Session.Close()
+}
+
+func (s *lostJoinSession) Commit(ctx context.Context, ops ...coord.Op) ([]coord.Result, error) {
+	results, err := s.Session.Commit(ctx, ops...)
+	joins := slices.ContainsFunc(ops, func(op coord.Op) bool { return strings.Contains(op.Key, "/heartbeats/") })
+	if err == nil && joins && s.of.lost.CompareAndSwap(false, true) {
+		s.lost = true
+		return nil, coord.ErrUnknown
+	}
+	return results, err
+}
+
+// A node that does not know whether it has joined ends that session, whose keys would otherwise be there for as long as its client
+// lives, and joins in another one.
+func TestJoinWithoutAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, task("a", 2))
+		var lost, closed atomic.Bool
+		w.store = func(s coord.Store) coord.Store { return lostJoin{s, &lost, &closed} }
+		n1 := w.start("n1")
+		time.Sleep(5 * time.Second) // less than a session timeout
+		if !lost.Load() || !closed.Load() {
+			t.Errorf("a join was lost: %t; its session was ended: %t", lost.Load(), closed.Load())
+		}
+		if reasons := n1.Ready(); len(reasons) > 0 {
+			t.Errorf("not ready: %q", reasons)
+		}
+		w.wantShare(map[string]int{"n1": 2})
+		w.leave(n1)
 	})
 }
 

@@ -386,7 +386,7 @@ var mutants = []mutant{
 	{
 		"H28", "a session whose join may have happened is left open",
 		one("internal/nodesession/runner.go", "		if cerr := session.Close(); cerr != nil {\n			r.cfg.Log.Warn(\"session not closed in order\", \"error\", cerr)\n		}\n", ""),
-		simulated("Liveness", 100),
+		in("test/cluster", "TestJoinWithoutAnAnswer"),
 	},
 	{
 		"H29", "tokens begin again when an old copy of the store is restored",

@@ -131,6 +131,11 @@ func TestMoveNowWhileANodeStops(t *testing.T) {
 	if want := "node-m0002 is leaving, and has 1m0s to come back after that. To wait no longer: xconsumer move-now"; err != nil || out.Here != want {
 		t.Errorf("the explanation: %q, %v", out.Here, err)
 	}
+	for _, n := range out.Nodes {
+		if n.Placeable && !n.Here && n.Why != "it could run there, but waits" {
+			t.Errorf("why not on %s: %q", n.Node, n.Why)
+		}
+	}
 	r.snap.Requests = view.Entry[schema.Requests]{Rec: &schema.Requests{MoveNow: []string{"m0002"}}}
 	d := r.board.decide(func(w *round.World) { w.Memory, w.Self = r.memory, "leader" })
 	if a := d.Assignments["m0002"]; a == nil || schema.Count(a.Releasing) != 10 {

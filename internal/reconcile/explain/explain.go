@@ -67,7 +67,7 @@ func Slot(s *view.Snapshot, slot cluster.Slot, at time.Duration, session coord.I
 	default:
 		out.Here = now + " may run it, and the plan keeps it there: its placement is already optimal"
 	}
-	out.Nodes = p.candidates(slot.Task, t, cmp.Or(owner, now))
+	out.Nodes = p.candidates(slot.Task, t, cmp.Or(owner, now), stalled != "")
 	return out, nil
 }
 
@@ -82,8 +82,9 @@ func waitsForQuiet(s *view.Snapshot, why cluster.Reason) bool {
 	return s.Epoch.Rec != nil && !s.Epoch.Rec.BalanceAt.IsZero() && placement.Urgency(why.Code) >= placement.ForComfort
 }
 
-// candidates returns the existing nodes, with their slots and why a slot of a task is not on them; here has the slot.
-func (p preview) candidates(task string, t int, here string) (list []cluster.Candidate) {
+// candidates returns the existing nodes, with their slots and why a slot of a task is not on them; here has the slot. A slot that is
+// stalled does not move yet, whatever the plan says.
+func (p preview) candidates(task string, t int, here string, stalled bool) (list []cluster.Candidate) {
 	list = []cluster.Candidate{}
 	r, has := p.room(t), p.holdings(task)
 	for n := range p.In.Nodes {
@@ -97,6 +98,9 @@ func (p preview) candidates(task string, t int, here string) (list []cluster.Can
 		}
 		if !c.Here {
 			c.Placeable, c.Why = r.hindrance(int32(n)).Code == "", r.whyNot(int32(n)).String()
+			if c.Placeable && stalled {
+				c.Why = "it could run there, but waits"
+			}
 		}
 		list = append(list, c)
 	}

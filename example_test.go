@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"strconv"
 
@@ -227,8 +226,8 @@ func ExampleWorker_Checkpoint() {
 	// n2 has imported 2000 rows
 }
 
-// Workers divide keys by their index and count: each key belongs to one of them.
-func ExampleWorker_Count() {
+// Workers divide keys: each key belongs to one of them.
+func ExampleWorker_Owns() {
 	node, err := xconsumer.New(mem.New(mem.Config{}).Client(), xconsumer.Config{
 		Cluster: "demo", Name: "n1", Log: slog.New(slog.DiscardHandler),
 		Tasks: []cluster.TaskSpec{{Name: "mail", WorkName: "mail", WorkerNum: 2}},
@@ -237,15 +236,10 @@ func ExampleWorker_Count() {
 		fmt.Println(err)
 		return
 	}
-	mine := func(w *xconsumer.Worker, key string) bool {
-		h := fnv.New32a()
-		_, _ = h.Write([]byte(key))
-		return int(h.Sum32()%uint32(w.Count())) == w.Index()
-	}
 	served := make(chan bool)
 	node.Handle("mail", func(ctx context.Context, w *xconsumer.Worker) error {
 		for _, key := range []string{"ada", "ben", "cleo", "dora"} {
-			if mine(w, key) {
+			if w.Owns(key) {
 				fmt.Println(key, "belongs to worker", w.Index())
 			}
 		}
@@ -265,6 +259,6 @@ func ExampleWorker_Count() {
 	// Unordered output:
 	// ada belongs to worker 1
 	// ben belongs to worker 0
-	// cleo belongs to worker 0
-	// dora belongs to worker 1
+	// cleo belongs to worker 1
+	// dora belongs to worker 0
 }

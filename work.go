@@ -27,6 +27,10 @@ type Func func(ctx context.Context, w *Worker) error
 // time that the worker has to stop. The slot is given back when both functions have returned.
 type StopFunc func(ctx context.Context, w *Worker)
 
+// SlotFor returns the index of the worker that a key belongs to, of count workers. It is cluster.SlotFor, which says how keys
+// are divided: alike in every language, on every machine and in every version.
+func SlotFor(key string, count int) int { return cluster.SlotFor(key, count) }
+
 // Worker is the slot that a work runs for. Its methods may be called from any goroutine.
 type Worker struct{ run *worker.Run }
 
@@ -47,11 +51,15 @@ func (w *Worker) Run() string {
 func (w *Worker) Index() int { return w.run.Slot.Index }
 
 // Count returns the number of workers of the task or of its run. It is constant: when the number changes, all workers of
-// the task stop before the first one with the new count starts. So if each key is handled by the worker whose index is
-// the key's hash modulo Count, each key belongs to at most one worker at a time.
+// the task stop before the first one with the new count starts. So if each key is handled by the worker that [Worker.Owns]
+// names, each key belongs to at most one worker at a time.
 //
 // Count is 0 for a task with cluster.ResizeLive. Its workers run on when their number changes, and must not divide by it.
 func (w *Worker) Count() int { return w.run.Count }
+
+// Owns reports whether a key belongs to this worker, of all that the task has: whether [SlotFor] returns its index. It panics
+// for a task with cluster.ResizeLive, whose workers have no count.
+func (w *Worker) Owns(key string) bool { return SlotFor(key, w.Count()) == w.Index() }
 
 // Continues reports whether the worker runs on while its node cannot prove its lease
 // (cluster.WhenDisconnectedContinue). Meanwhile another worker may run for the same slot; see Valid.

@@ -86,9 +86,9 @@ func (s *nodeSession) abandon(pool *worker.Pool, err error) error {
 	reported := make(chan struct{})
 	go func() {
 		defer close(reported)
-		stacks := worker.Stacks()
 		reports := pool.Reports()
 		pool.Close(cluster.ErrLeaseLost)
+		stacks := worker.Stacks() // after that: no stop waits for a report
 		for slot, r := range reports {
 			if r.Ended || r.State == cluster.WorkerRunning { // it was not asked to stop before
 				continue

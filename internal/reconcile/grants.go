@@ -172,8 +172,8 @@ func (d *granter) taken(sums *round.Sums) [][]bool {
 	return taken
 }
 
-// takeSuperseded takes the superseded releases of which there is no word of the member now, unless nothing of it can still run: an
-// edit may have put a former assignment in the place of one that grants the slot.
+// takeSuperseded takes the slots of a member's superseded releases that the member does not confirm now, since an edit may have put a
+// former assignment in the place of one that grants the slot. It takes none if nothing of the member can still run.
 func (d *granter) takeSuperseded(taken [][]bool, memberID string) {
 	p := d.Snapshot.Peers[memberID]
 	if d.draft.Assignment(memberID) == nil || d.Members[memberID] == members.Delayed || d.Members[memberID] == members.AwaitingRuns {
